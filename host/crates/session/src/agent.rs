@@ -1,0 +1,129 @@
+//! An agent: the definition that a turn runs by.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use tool::ToolId;
+
+use crate::ids::{Millis, Uid};
+
+/// A stored definition. Immutable per revision; a turn pins the one it began with.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Agent {
+    /// Its identity.
+    pub uid: Uid,
+    /// The tenant it belongs to.
+    pub tenant: Uid,
+    /// What clients call it: 1 to 50 of `[0-9a-zA-Z_-]`, unique in the tenant.
+    pub key: String,
+    /// Counts changes, from 1.
+    pub revision: u64,
+    /// For people, 1 to 50 characters, unique in the tenant.
+    pub name: String,
+    /// For people.
+    pub description: Option<String>,
+    /// Which model answers.
+    pub model: ModelChoice,
+    /// The tools by the names under which the model sees them.
+    pub tools: BTreeMap<String, ToolBinding>,
+    /// The name of the step that a turn begins with.
+    pub first_step: String,
+    /// The steps by name; holds at least `first_step`.
+    pub steps: BTreeMap<String, Step>,
+    /// The client's own.
+    pub metadata: Map<String, Value>,
+    /// Whether it takes new sessions and inputs.
+    pub enabled: bool,
+    /// When it was made.
+    pub created_at: Millis,
+    /// When it was last changed.
+    pub updated_at: Millis,
+}
+
+impl Agent {
+    /// The step that a turn runs.
+    pub fn entry_step(&self) -> Option<&Step> {
+        self.steps.get(&self.first_step)
+    }
+}
+
+/// A model by the operator's name for it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ModelChoice {
+    /// A key of the operator's `[models]`.
+    pub name: String,
+    /// Passed on to the provider: `temperature`, `max_tokens`, …
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub parameters: Map<String, Value>,
+    /// How to retry; absent means the server's own way.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry: Option<Retry>,
+}
+
+/// How a failed model call is repeated. Bounds and defaults are those of the Agents API.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Retry {
+    /// Whether at all.
+    pub enabled: bool,
+    /// After the first call, 0 to 10.
+    pub max_retries: u32,
+    /// 100 to 60,000.
+    pub initial_backoff_ms: u64,
+    /// 1,000 to 300,000.
+    pub max_backoff_ms: u64,
+    /// 1 to 10.
+    pub backoff_factor: f64,
+}
+
+impl Default for Retry {
+    fn default() -> Self {
+        Self { enabled: true, max_retries: 3, initial_backoff_ms: 1_000, max_backoff_ms: 30_000, backoff_factor: 2.0 }
+    }
+}
+
+/// A tool bound into an agent.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ToolBinding {
+    /// Which tool.
+    pub tool: ToolId,
+}
+
+/// A step's instructions. A turn of this version runs the entry step alone.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Step {
+    /// In order; together they are the system prompt.
+    pub instructions: Vec<Instruction>,
+    /// The names of the tools it may use; absent means all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub allowed_tools: Option<Vec<String>>,
+}
+
+/// One instruction, inline.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Instruction {
+    /// For people, 1 to 50 characters.
+    pub name: String,
+    /// For people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// The text.
+    pub template: String,
+    /// How the text is read.
+    pub template_type: TemplateType,
+    /// The client's own.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub metadata: Map<String, Value>,
+    /// Whether it is part of the prompt.
+    pub enabled: bool,
+}
+
+/// How an instruction's text is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TemplateType {
+    /// As it stands.
+    Text,
+    /// With variables.
+    Velocity,
+}

@@ -1,0 +1,252 @@
+//! Events: the entries that clients see, with the names and the JSON of the
+//! Agents API. An event is rendered once, when it is appended; lists copy it.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use crate::entry::Kind;
+use crate::ids::{EventId, Millis};
+use crate::json::{push_json, push_string};
+
+/// What happened, before it has a place in a session.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Event {
+    /// The client said something.
+    InputMessage {
+        /// At least one.
+        messages: Vec<Message>,
+    },
+    /// The model reasoned.
+    Thinking {
+        /// The readable part of it.
+        content: String,
+    },
+    /// A tool is to be called.
+    ToolInput {
+        /// Which call of which tool.
+        call: CallName,
+        /// A JSON object, exact text; `{}` where the model's was none.
+        input: String,
+    },
+    /// A call ended.
+    ToolOutput {
+        /// Which call of which tool.
+        call: CallName,
+        /// A JSON object, exact text.
+        output: String,
+        /// Whether it stands for a failure.
+        error: bool,
+    },
+    /// The agent answered.
+    AgentOutput {
+        /// The text.
+        content: String,
+    },
+    /// The conversation no longer fits the model's window.
+    ContextLimitExceeded {
+        /// For people.
+        message: String,
+        /// The window in tokens, where it is known.
+        limit: Option<u64>,
+        /// The size that was refused, where it is known.
+        actual: Option<u64>,
+    },
+    /// The turn was stopped on request.
+    SessionInterrupted,
+    /// The turn failed.
+    Error {
+        /// For the client: nothing of the inside.
+        messages: Vec<String>,
+    },
+}
+
+/// One message of an input.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Message {
+    /// The text.
+    pub content: String,
+}
+
+/// The names that a tool event carries.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct CallName {
+    /// The provider's id of the call, made unique in its step. Only shown; our own id is the idempotency key.
+    pub id: Arc<str>,
+    /// The name under which the agent binds the tool and the model sees it.
+    pub configuration: Arc<str>,
+    /// The tool's own name.
+    pub tool: Arc<str>,
+}
+
+impl Event {
+    /// What kind of entry it becomes.
+    pub fn kind(&self) -> Kind {
+        match self {
+            Self::InputMessage { .. } => Kind::InputMessage,
+            Self::Thinking { .. } => Kind::Thinking,
+            Self::ToolInput { .. } => Kind::ToolInput,
+            Self::ToolOutput { .. } => Kind::ToolOutput,
+            Self::AgentOutput { .. } => Kind::AgentOutput,
+            Self::ContextLimitExceeded { .. } => Kind::ContextLimitExceeded,
+            Self::SessionInterrupted => Kind::SessionInterrupted,
+            Self::Error { .. } => Kind::Error,
+        }
+    }
+
+    /// The JSON that clients get: `id`, `session_key`, `created_at`, `type`, then the event's own fields.
+    pub fn render(&self, id: EventId, session_key: &str, at: Millis) -> Arc<str> {
+        let mut out = String::with_capacity(256);
+        out.push_str("{\"id\":\"");
+        out.push_str(&id.to_string());
+        out.push_str("\",\"session_key\":");
+        push_string(&mut out, session_key);
+        out.push_str(",\"created_at\":\"");
+        out.push_str(&at.rfc3339());
+        out.push_str("\",\"type\":\"");
+        out.push_str(self.kind().word());
+        out.push('"');
+        self.push_fields(&mut out);
+        out.push('}');
+        out.into()
+    }
+
+    fn push_fields(&self, out: &mut String) {
+        match self {
+            Self::InputMessage { messages } => {
+                out.push_str(",\"messages\":[");
+                for (i, message) in messages.iter().enumerate() {
+                    out.push_str(if i == 0 { "" } else { "," });
+                    out.push_str("{\"type\":\"text\",\"content\":");
+                    push_string(out, &message.content);
+                    out.push('}');
+                }
+                out.push(']');
+            }
+            Self::Thinking { content } | Self::AgentOutput { content } => push_member(out, "content", content),
+            Self::ToolInput { call, input } => {
+                call.push(out);
+                out.push_str(",\"tool_input\":");
+                push_json(out, input);
+            }
+            Self::ToolOutput { call, output, error } => {
+                call.push(out);
+                out.push_str(",\"tool_output\":");
+                push_json(out, output);
+                out.push_str(if *error { ",\"error\":true" } else { ",\"error\":false" });
+            }
+            Self::ContextLimitExceeded { message, limit, actual } => {
+                push_member(out, "message", message);
+                for (name, value) in [("context_limit", limit), ("actual_tokens", actual)] {
+                    if let Some(value) = value {
+                        out.push_str(&format!(",\"{name}\":{value}"));
+                    }
+                }
+            }
+            Self::SessionInterrupted => {}
+            Self::Error { messages } => {
+                out.push_str(",\"messages\":[");
+                for (i, message) in messages.iter().enumerate() {
+                    out.push_str(if i == 0 { "" } else { "," });
+                    push_string(out, message);
+                }
+                out.push(']');
+            }
+        }
+    }
+}
+
+impl CallName {
+    fn push(&self, out: &mut String) {
+        push_member(out, "tool_call_id", &self.id);
+        push_member(out, "tool_configuration", &self.configuration);
+        push_member(out, "tool_configuration_name", &self.configuration);
+        push_member(out, "tool_name", &self.tool);
+    }
+}
+
+fn push_member(out: &mut String, name: &str, value: &str) {
+    out.push_str(",\"");
+    out.push_str(name);
+    out.push_str("\":");
+    push_string(out, value);
+}
+
+/// An event's body, read back from the journal.
+#[derive(Debug, Deserialize)]
+pub struct StoredEvent<'a> {
+    /// Of an input.
+    #[serde(default)]
+    pub messages: Vec<Message>,
+    /// Of thinking and answers.
+    #[serde(default)]
+    pub content: Option<String>,
+    /// Of tool events.
+    #[serde(default)]
+    pub tool_call_id: Option<String>,
+    /// Of tool events.
+    #[serde(default)]
+    pub tool_configuration_name: Option<String>,
+    /// Of tool events.
+    #[serde(default)]
+    pub tool_name: Option<String>,
+    /// Of tool events, exact text.
+    #[serde(default, borrow)]
+    pub tool_input: Option<&'a RawValue>,
+    /// Of tool events, exact text.
+    #[serde(default, borrow)]
+    pub tool_output: Option<&'a RawValue>,
+    /// Of tool outputs.
+    #[serde(default)]
+    pub error: bool,
+}
+
+impl StoredEvent<'_> {
+    /// The names that a tool event carries; empty where the body is no tool event.
+    pub fn call_name(&self) -> CallName {
+        let part = |value: &Option<String>| Arc::from(value.as_deref().unwrap_or_default());
+        CallName { id: part(&self.tool_call_id), configuration: part(&self.tool_configuration_name), tool: part(&self.tool_name) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ids::{Seq, Uid};
+
+    fn body(event: &Event) -> serde_json::Value {
+        let id = EventId { session: Uid([1; 16]), seq: Seq(3) };
+        let text = event.render(id, "ase_x", Millis(0));
+        assert!(text.is_ascii());
+        serde_json::from_str(&text).unwrap()
+    }
+
+    #[test]
+    fn every_event_begins_with_the_common_members_in_order() {
+        let got = body(&Event::AgentOutput { content: "é".into() });
+        let keys: Vec<&str> = got.as_object().unwrap().keys().map(String::as_str).collect();
+        assert_eq!(keys, ["id", "session_key", "created_at", "type", "content"]);
+        assert_eq!(got["content"], "é");
+    }
+
+    #[test]
+    fn a_tool_event_carries_both_names_of_its_configuration() {
+        let call = CallName { id: "call_1".into(), configuration: "knowledge_search".into(), tool: "knowledge_base_search".into() };
+        let got = body(&Event::ToolOutput { call, output: r#"{"results": []}"#.into(), error: false });
+        assert_eq!(got["tool_configuration"], "knowledge_search");
+        assert_eq!(got["tool_configuration_name"], "knowledge_search");
+        assert_eq!(got["tool_name"], "knowledge_base_search");
+        assert_eq!(got["error"], false);
+    }
+
+    #[test]
+    fn a_number_in_tool_input_is_stored_as_the_model_wrote_it() {
+        let call = CallName { id: "c".into(), configuration: "t".into(), tool: "t".into() };
+        let event = Event::ToolInput { call, input: r#"{"n": 1.10, "big": 123456789012345678901}"#.into() };
+        let text = event.render(EventId { session: Uid([1; 16]), seq: Seq(1) }, "s", Millis(0));
+        assert!(text.contains(r#""tool_input":{"n":1.10,"big":123456789012345678901}"#), "{text}");
+        let back: StoredEvent<'_> = serde_json::from_str(&text).unwrap();
+        assert_eq!(back.tool_input.unwrap().get(), r#"{"n":1.10,"big":123456789012345678901}"#);
+    }
+}

@@ -1,0 +1,26 @@
+//! Sessions as data: agents, entries, events, the state that a session's
+//! entries fold into, and the pure decision of what comes next. No I/O, no
+//! clock, no randomness: time and ids come in as values.
+
+pub mod agent;
+pub mod entry;
+pub mod event;
+pub mod ids;
+pub mod json;
+pub mod mark;
+pub mod next;
+pub mod principal;
+pub mod session;
+pub mod state;
+pub mod transcript;
+
+pub use agent::{Agent, Instruction, ModelChoice, Retry, Step, TemplateType, ToolBinding};
+pub use entry::{Audience, Entry, Kind};
+pub use event::{CallName, Event, Message, StoredEvent};
+pub use ids::{EventId, Millis, Seq, TurnNo, Uid};
+pub use mark::{Began, Bound, Ended, HowEnded, Receipt, ReplyMark, TokenUsage};
+pub use next::{Next, TurnLimits, next};
+pub use principal::Principal;
+pub use session::{Head, Hidden, Session, Status};
+pub use state::{Call, CallState, State, Turn};
+pub use transcript::{AskedCall, Item, ItemBody, Origin, RawReply, Transcript};

@@ -1,0 +1,206 @@
+//! The state of a session: the fold of its entries. Live sessions apply each
+//! entry as they append it; a woken session applies what the journal holds, so
+//! both see the same.
+
+use std::sync::Arc;
+
+use tool::End;
+
+use crate::entry::{Entry, Kind};
+use crate::event::{CallName, StoredEvent};
+use crate::ids::{Millis, Seq, TurnNo};
+use crate::mark::{Began, ReplyMark};
+use crate::transcript::{AskedCall, Item, ItemBody, RawReply, Transcript};
+
+/// What the next step is decided from.
+#[derive(Debug, Clone, Default)]
+pub struct State {
+    /// The last position applied.
+    pub last: Seq,
+    /// The number of the last turn.
+    pub turn_no: TurnNo,
+    /// The turn that runs, if any.
+    pub turn: Option<Turn>,
+    /// What the model is shown.
+    pub transcript: Transcript,
+    step: Gathering,
+}
+
+/// A running turn.
+#[derive(Debug, Clone)]
+pub struct Turn {
+    /// Its number.
+    pub no: TurnNo,
+    /// When it began.
+    pub began_at: Millis,
+    /// What it runs by.
+    pub began: Began,
+    /// Model calls that were answered.
+    pub steps: u32,
+    /// The calls of the current step, in order.
+    pub calls: Vec<Call>,
+    /// Whether the last reply asked for no tool.
+    pub answered: bool,
+    /// Steps in a row whose every call was malformed or named no tool of ours.
+    pub wrong_steps: u32,
+    /// How often the last call was asked for in a row, word for word.
+    pub repeats: u32,
+    /// Whether a client asked to stop.
+    pub interrupted: bool,
+    last_call: Option<(Arc<str>, String)>,
+}
+
+/// One call of the current step.
+#[derive(Debug, Clone)]
+pub struct Call {
+    /// The position of its `tool_input`: with the session's uid our own id of the call.
+    pub seq: Seq,
+    /// The names it carries.
+    pub name: CallName,
+    /// The arguments, exact text.
+    pub input: String,
+    /// How far it is.
+    pub state: CallState,
+}
+
+/// How far a call is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CallState {
+    /// Its intent is recorded, its result is not.
+    Open,
+    /// It has ended.
+    Done,
+    /// It was never a call that could run: no such tool, or arguments that do not fit.
+    Wrong,
+}
+
+/// The events of a step whose reply mark has not come yet.
+#[derive(Debug, Clone, Default)]
+struct Gathering {
+    thinking: String,
+    text: String,
+    calls: Vec<AskedCall>,
+}
+
+/// An entry that is not what its kind says; the journal is damaged or newer than we are.
+#[derive(Debug, thiserror::Error)]
+#[error("entry {seq} of kind {kind} cannot be read: {why}")]
+pub struct Unreadable {
+    /// Which entry.
+    pub seq: u64,
+    /// Its kind.
+    pub kind: &'static str,
+    /// What the parser said.
+    pub why: String,
+}
+
+impl State {
+    /// Takes in one more entry. Entries come in order, each once.
+    pub fn apply(&mut self, entry: &Entry) -> Result<(), Unreadable> {
+        let unreadable = |why: serde_json::Error| Unreadable { seq: entry.seq.0, kind: entry.kind.word(), why: why.to_string() };
+        self.last = entry.seq;
+        match entry.kind {
+            Kind::InputMessage => self.input(event(entry).map_err(unreadable)?),
+            Kind::Thinking => push_text(&mut self.step.thinking, event(entry).map_err(unreadable)?.content),
+            Kind::AgentOutput => push_text(&mut self.step.text, event(entry).map_err(unreadable)?.content),
+            Kind::ToolInput => self.tool_input(entry.seq, event(entry).map_err(unreadable)?),
+            Kind::ToolOutput => self.tool_output(event(entry).map_err(unreadable)?),
+            Kind::Began => self.began(entry, serde_json::from_str(&entry.body).map_err(unreadable)?),
+            Kind::Reply => self.reply(serde_json::from_str(&entry.body).map_err(unreadable)?),
+            Kind::Ended => {
+                self.turn = None;
+                self.step = Gathering::default();
+            }
+            Kind::ContextLimitExceeded | Kind::SessionInterrupted | Kind::Error | Kind::Tombstone | Kind::Receipt => {}
+        }
+        Ok(())
+    }
+
+    fn input(&mut self, event: StoredEvent<'_>) {
+        let texts: Vec<String> = event.messages.into_iter().map(|m| m.content).collect();
+        self.transcript.items.push(Item::new(ItemBody::User { text: texts.join("\n\n") }));
+    }
+
+    fn began(&mut self, entry: &Entry, began: Began) {
+        self.turn_no = entry.turn;
+        self.turn = Some(Turn {
+            no: entry.turn,
+            began_at: entry.at,
+            began,
+            steps: 0,
+            calls: Vec::new(),
+            answered: false,
+            wrong_steps: 0,
+            repeats: 0,
+            interrupted: false,
+            last_call: None,
+        });
+    }
+
+    fn tool_input(&mut self, seq: Seq, event: StoredEvent<'_>) {
+        let name = event.call_name();
+        let input = event.tool_input.map(|raw| raw.get().to_owned()).unwrap_or_else(|| "{}".into());
+        self.step.calls.push(AskedCall { id: name.id.clone(), name: name.configuration.clone(), arguments: input.clone() });
+        let Some(turn) = &mut self.turn else { return };
+        let asked = (name.configuration.clone(), input.clone());
+        turn.repeats = if turn.last_call.as_ref() == Some(&asked) { turn.repeats + 1 } else { 1 };
+        turn.last_call = Some(asked);
+        turn.calls.push(Call { seq, name, input, state: CallState::Open });
+    }
+
+    /// The reply mark closes a model call: what was gathered becomes one item.
+    fn reply(&mut self, mark: ReplyMark) {
+        let Gathering { thinking, text, calls } = std::mem::take(&mut self.step);
+        if let Some(turn) = &mut self.turn {
+            turn.steps += 1;
+            turn.answered = calls.is_empty();
+        }
+        let raw = mark.raw.map(|raw| RawReply { origin: mark.origin, json: raw.into() });
+        self.transcript.items.push(Item::new(ItemBody::Assistant { thinking, text, calls, raw }));
+    }
+
+    fn tool_output(&mut self, event: StoredEvent<'_>) {
+        let name = event.call_name();
+        if let Some(turn) = &mut self.turn {
+            if let Some(call) = turn.calls.iter_mut().find(|c| c.name.id == name.id && c.state == CallState::Open) {
+                call.state = if event.error && is_wrong(&event) { CallState::Wrong } else { CallState::Done };
+            }
+            if turn.calls.iter().all(|c| c.state != CallState::Open) {
+                let wrong = turn.calls.iter().all(|c| c.state == CallState::Wrong);
+                turn.wrong_steps = if wrong { turn.wrong_steps + 1 } else { 0 };
+                turn.calls.clear();
+            }
+        }
+        let output = event.tool_output.map(|raw| raw.get().to_owned()).unwrap_or_else(|| "{}".into());
+        let body = ItemBody::ToolResult { call_id: name.id, name: name.configuration, output, error: event.error };
+        self.transcript.items.push(Item::new(body));
+    }
+}
+
+fn event(entry: &Entry) -> serde_json::Result<StoredEvent<'_>> {
+    serde_json::from_str(&entry.body)
+}
+
+/// Whether a failure says that the model named no tool of ours, or wrong arguments.
+fn is_wrong(event: &StoredEvent<'_>) -> bool {
+    #[derive(serde::Deserialize)]
+    struct Output<'a> {
+        #[serde(borrow)]
+        error: Reason<'a>,
+    }
+    #[derive(serde::Deserialize)]
+    struct Reason<'a> {
+        #[serde(borrow)]
+        reason: std::borrow::Cow<'a, str>,
+    }
+    let wrong = [End::UnknownTool.word(), End::InvalidInput(String::new()).word()];
+    let output = event.tool_output.and_then(|raw| serde_json::from_str::<Output<'_>>(raw.get()).ok());
+    output.is_some_and(|output| wrong.contains(&output.error.reason.as_ref()))
+}
+
+fn push_text(into: &mut String, text: Option<String>) {
+    if !into.is_empty() {
+        into.push_str("\n\n");
+    }
+    into.push_str(&text.unwrap_or_default());
+}

@@ -1,0 +1,3 @@
+//! The backends, one file each.
+
+pub mod redb;

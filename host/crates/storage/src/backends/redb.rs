@@ -1,0 +1,1 @@
+//! The journal and directory in one redb file.

@@ -1,0 +1,1 @@
+//! The promises that every backend keeps, as functions that its tests call.

@@ -1,0 +1,78 @@
+//! The directory: named things with a uid that is never reused.
+
+use async_trait::async_trait;
+use session::Uid;
+
+use crate::journal::Error;
+
+/// What a record is. The name is looked up within tenant, kind and scope.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Kind {
+    /// A tenant; all tenants live in the tenant of all zeros.
+    Tenant,
+    /// An API key; named by the hash of its text, in the tenant of all zeros, so that it is found before its tenant is known.
+    Key,
+    /// An agent; scope: none.
+    Agent,
+    /// A session; scope: its agent.
+    Session,
+}
+
+/// A named thing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Record {
+    /// Its identity.
+    pub uid: Uid,
+    /// The tenant it belongs to.
+    pub tenant: Uid,
+    /// What it is.
+    pub kind: Kind,
+    /// Within what its name is unique, beside the tenant; all zeros for none.
+    pub scope: Uid,
+    /// The name.
+    pub name: String,
+    /// A second name, unique among second names of the same kind and scope: an agent's display name.
+    pub alias: Option<String>,
+    /// Counts changes, from 1; an update names the version it saw.
+    pub version: u64,
+    /// The content, opaque here.
+    pub body: Vec<u8>,
+}
+
+/// Whether an update gives a new second name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Rename {
+    /// The second name stays.
+    Keep,
+    /// This one from now on.
+    To(Option<String>),
+}
+
+/// Where a list goes on: after this uid.
+pub type ListKey = Uid;
+
+/// Named things. Each method is one atomic change, durable when it answers.
+#[async_trait]
+pub trait Directory: Send + Sync {
+    /// Adds a record; `Taken` where its name or second name is in use. `version` is stored as given.
+    async fn create(&self, record: Record) -> Result<(), Error>;
+
+    /// Replaces a record's content, if it is still at `version`; `Conflict` otherwise, `Gone` where it is dead.
+    async fn update(&self, uid: Uid, version: u64, body: Vec<u8>, alias: Rename) -> Result<(), Error>;
+
+    /// Frees the names and kills the uid; whatever is scoped under it is dead from
+    /// the same moment and reaped in slices later. False where it was dead already.
+    async fn delete(&self, uid: Uid) -> Result<bool, Error>;
+
+    /// The record of a uid, or none where it is dead.
+    fn get(&self, uid: Uid) -> Result<Option<Record>, Error>;
+
+    /// The record of a name.
+    fn find(&self, tenant: Uid, kind: Kind, scope: Uid, name: &str) -> Result<Option<Record>, Error>;
+
+    /// Records in the order of their uids, that is of their age, after `after`, at most `limit`.
+    fn list(&self, tenant: Uid, kind: Kind, scope: Uid, after: Option<ListKey>, limit: usize) -> Result<Vec<Record>, Error>;
+
+    /// Removes rows that belong to dead uids, at most `rows` of them; answers how many were removed.
+    async fn reap(&self, rows: usize) -> Result<usize, Error>;
+}

@@ -1,0 +1,200 @@
+//! The closed table of how a call can end. The same word stands in the event,
+//! the log, the metric and the command line.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// Why a tool itself reported a failure. Closed by the plugin contract.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reason {
+    /// The model should correct its arguments.
+    InvalidInput,
+    /// The thing named does not exist.
+    NotFound,
+    /// A credential is missing or stale.
+    Unauthorized,
+    /// Understood and refused.
+    Refused,
+    /// Passing trouble.
+    Unavailable,
+    /// Anything else.
+    Failed,
+}
+
+impl Reason {
+    /// The word for it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::InvalidInput => "invalid_input",
+            Self::NotFound => "not_found",
+            Self::Unauthorized => "unauthorized",
+            Self::Refused => "refused",
+            Self::Unavailable => "unavailable",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+/// A failure that the tool reported.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ToolError {
+    /// What the caller should do.
+    pub reason: Reason,
+    /// For the model, bounded and scrubbed.
+    pub message: String,
+    /// The author's own code.
+    pub code: Option<String>,
+    /// Milliseconds.
+    pub retry_after_ms: Option<u64>,
+}
+
+/// What the machine saw when guest code trapped.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TrapKind {
+    /// Such as `unreachable` or `memory out of bounds`.
+    pub kind: String,
+    /// The guest function, demangled, where it is known.
+    pub function: Option<String>,
+}
+
+/// How a call ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum End {
+    /// With an answer.
+    Done,
+    /// The tool said no.
+    Tool(ToolError),
+    /// The operator's policy does not allow the call; the text names the line that would.
+    Denied(String),
+    /// A person has to decide first.
+    AwaitingApproval,
+    /// A person decided against it.
+    Rejected(String),
+    /// The caller lost interest.
+    Cancelled,
+    /// Over the wall-clock limit, in milliseconds.
+    Time(u64),
+    /// Over the processor limit, in milliseconds.
+    Cpu(u64),
+    /// Over the memory limit, in bytes.
+    Memory(u64),
+    /// Over the output limit, in bytes.
+    Output(u64),
+    /// Over a limit on what the guest may ask of the host; the text names it.
+    HostCalls(String),
+    /// Guest code trapped.
+    Trap(TrapKind),
+    /// The guest ended itself with this status.
+    Exit(i32),
+    /// The plugin is not in service, or busy.
+    Unavailable(String),
+    /// The component does not fit the contract.
+    Incompatible(String),
+    /// There is no such tool for this agent.
+    UnknownTool,
+    /// The arguments do not satisfy the schema; the text says where and why.
+    InvalidInput(String),
+    /// The answer is not what the tool's own schema, or JSON, allows.
+    InvalidOutput(String),
+    /// The call had begun when the server went down; nobody knows whether it took effect.
+    OutcomeUnknown,
+    /// Our own failure; the text is for the operator.
+    HostFault(String),
+}
+
+impl End {
+    /// The stable word.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Tool(error) => error.reason.word(),
+            Self::Denied(_) => "denied",
+            Self::AwaitingApproval => "awaiting_approval",
+            Self::Rejected(_) => "rejected",
+            Self::Cancelled => "cancelled",
+            Self::Time(_) => "limit_time",
+            Self::Cpu(_) => "limit_cpu",
+            Self::Memory(_) => "limit_memory",
+            Self::Output(_) => "limit_output",
+            Self::HostCalls(_) => "limit_host_calls",
+            Self::Trap(_) => "trap",
+            Self::Exit(_) => "exit",
+            Self::Unavailable(_) => "plugin_unavailable",
+            Self::Incompatible(_) => "incompatible",
+            Self::UnknownTool => "unknown_tool",
+            Self::InvalidInput(_) => "invalid_arguments",
+            Self::InvalidOutput(_) => "invalid_output",
+            Self::OutcomeUnknown => "outcome_unknown",
+            Self::HostFault(_) => "host_fault",
+        }
+    }
+
+    /// What the model and the client read: short, useful, nothing about the host.
+    pub fn message(&self) -> String {
+        match self {
+            Self::Done => String::new(),
+            Self::Tool(error) => error.message.clone(),
+            Self::Denied(_) => "the operator has not allowed this; do not retry, say what is missing".into(),
+            Self::AwaitingApproval => "this call waits for a person's approval".into(),
+            Self::Rejected(why) if why.is_empty() => "a person declined this call".into(),
+            Self::Rejected(why) => format!("a person declined this call: {why}"),
+            Self::Cancelled => "the call was cancelled".into(),
+            Self::Time(ms) => format!("the tool took longer than the {ms} ms it may take; try a smaller request"),
+            Self::Cpu(ms) => format!("the tool computed for more than the {ms} ms it may use; try a smaller request"),
+            Self::Memory(bytes) => format!("the tool needed more than the {bytes} bytes of memory it may use; try a smaller request"),
+            Self::Output(bytes) => format!("the tool's answer was larger than the {bytes} bytes it may return; ask for less"),
+            Self::HostCalls(what) => format!("the tool asked too much of its host: {what}"),
+            Self::Trap(_) | Self::Exit(_) => "the tool crashed on this input; the same call will crash again".into(),
+            Self::Unavailable(why) => format!("the tool is not available now: {why}"),
+            Self::Incompatible(_) => "the tool is not compatible with this server".into(),
+            Self::UnknownTool => "there is no such tool; use only the tools that were listed".into(),
+            Self::InvalidInput(why) => format!("the arguments do not fit the tool's schema: {why}"),
+            Self::InvalidOutput(_) => "the tool answered with something that is not valid by its own schema".into(),
+            Self::OutcomeUnknown => {
+                "the server restarted while this call was running; it may or may not have taken effect, check before you repeat it".into()
+            }
+            Self::HostFault(_) => "the server could not run the tool".into(),
+        }
+    }
+
+    /// Whether the call gave an answer.
+    pub fn is_done(&self) -> bool {
+        matches!(self, Self::Done)
+    }
+
+    /// The object that stands for a failure in the API: `{"error": {"reason", "message", "code", "retry_after_ms"}}`.
+    pub fn error_output(&self) -> String {
+        let (code, retry) = match self {
+            Self::Tool(error) => (error.code.as_deref(), error.retry_after_ms),
+            _ => (None, None),
+        };
+        let mut error = serde_json::json!({ "reason": self.word(), "message": self.message() });
+        if let Some(code) = code {
+            error["code"] = code.into();
+        }
+        if let Some(ms) = retry {
+            error["retry_after_ms"] = ms.into();
+        }
+        serde_json::json!({ "error": error }).to_string()
+    }
+}
+
+/// The operator's line: the word and the whole cause.
+impl fmt::Display for End {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Denied(why) | Self::HostFault(why) | Self::Incompatible(why) | Self::InvalidOutput(why) => {
+                write!(f, "{}: {why}", self.word())
+            }
+            Self::Trap(trap) => match &trap.function {
+                Some(function) => write!(f, "trap: {} in {function}", trap.kind),
+                None => write!(f, "trap: {}", trap.kind),
+            },
+            Self::Exit(status) => write!(f, "exit: the guest ended itself with status {status}"),
+            Self::Done => f.write_str("done"),
+            other => write!(f, "{}: {}", other.word(), other.message()),
+        }
+    }
+}

@@ -1,0 +1,15 @@
+//! The vocabulary of tools: what a tool is, what a call is, how a call can end,
+//! and the ports through which a running call reaches the world. It knows
+//! nothing of WebAssembly, HTTP or storage; those lean on it.
+
+pub mod call;
+pub mod content;
+pub mod end;
+pub mod ports;
+pub mod spec;
+
+pub use call::{CallContext, ToolCall, ToolReply, Usage};
+pub use content::Content;
+pub use end::{End, Reason, ToolError, TrapKind};
+pub use ports::{CallSink, KeyValue, Ports, StoreError, StoreScope, Toolbox, Write};
+pub use spec::{Caller, PluginState, PluginStatus, ToolId, ToolSpec, Traits};

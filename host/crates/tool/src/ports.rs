@@ -1,0 +1,93 @@
+//! The ports: what a running call may reach, as traits that the engine
+//! implements, and the one trait through which the engine reaches tools.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use crate::call::{ToolCall, ToolReply};
+use crate::end::End;
+use crate::spec::{Caller, PluginStatus, ToolId, ToolSpec};
+
+/// To whom a plugin's store belongs. Always inside one tenant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum StoreScope {
+    /// One conversation.
+    Session,
+    /// All conversations with one agent.
+    Agent,
+    /// All agents of the tenant.
+    Plugin,
+}
+
+/// One change to a plugin's store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Write {
+    /// Which plugin's store.
+    pub plugin: String,
+    /// In which scope.
+    pub scope: StoreScope,
+    /// The key, 1 to 256 bytes.
+    pub key: String,
+    /// The new value, or none to remove it.
+    pub value: Option<Vec<u8>>,
+}
+
+/// Why the store did not answer.
+#[derive(Debug, thiserror::Error)]
+#[error("the plugin store did not answer: {0}")]
+pub struct StoreError(pub String);
+
+/// A plugin's durable key-value store as it stood when the call began. Reading
+/// only: the sandbox overlays the call's own writes, and hands them over with
+/// the reply, where they are committed together with the result.
+#[async_trait]
+pub trait KeyValue: Send + Sync {
+    /// One value. Called any number of times in a call.
+    async fn get(&self, plugin: &str, scope: StoreScope, key: &str) -> Result<Option<Vec<u8>>, StoreError>;
+
+    /// All keys with their value sizes in bytes, sorted. Called at most a few
+    /// times in a call: for listings, and once for the quota. Bounded by the quota.
+    async fn sizes(&self, plugin: &str, scope: StoreScope) -> Result<Vec<(String, u64)>, StoreError>;
+}
+
+/// Where a call's live signs go. Called from the guest's runtime thread; must
+/// not block, and drops what nobody watches.
+pub trait CallSink: Send + Sync {
+    /// How far the tool is, a share between 0 and 1 where known.
+    fn progress(&self, share: Option<f32>, note: &str);
+
+    /// True once the caller has lost interest.
+    fn cancelled(&self) -> bool;
+}
+
+/// What one call may reach through the engine.
+#[derive(Clone)]
+pub struct Ports {
+    /// The durable store.
+    pub store: Arc<dyn KeyValue>,
+    /// Live signs.
+    pub sink: Arc<dyn CallSink>,
+}
+
+/// The tools of this server. The engine's only view of the sandbox.
+#[async_trait]
+pub trait Toolbox: Send + Sync {
+    /// The tools that this caller may see now, by the current grants. Called
+    /// once a turn and for listings; cheap.
+    fn tools(&self, caller: &Caller) -> Vec<Arc<ToolSpec>>;
+
+    /// One tool for this caller, whether or not it is in service just now.
+    fn find(&self, caller: &Caller, tool: &ToolId) -> Option<Arc<ToolSpec>>;
+
+    /// Checks arguments against the tool's schema and decides by the current
+    /// grants, before anything is journaled. `Ok` is not a promise: `call` decides again.
+    fn check(&self, caller: &Caller, tool: &ToolId, input: &str) -> Result<(), End>;
+
+    /// Runs a call to its end. Never panics and always answers within the
+    /// plugin's time limit; dropping the future ends the guest.
+    async fn call(&self, call: ToolCall) -> ToolReply;
+
+    /// Every plugin in the directory, in service or not.
+    fn plugins(&self) -> Vec<PluginStatus>;
+}

@@ -1,0 +1,149 @@
+//! What a tool is: its identity, its description and what its author promises.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+/// A tool's identity: the plugin it belongs to and its name there. Two plugins
+/// may have a tool of the same name.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct ToolId {
+    /// The plugin's name, `[a-z][a-z0-9-]{0,31}`.
+    pub plugin: String,
+    /// The tool's name in that plugin, `[a-z][a-z0-9_]{0,47}`.
+    pub name: String,
+}
+
+impl ToolId {
+    /// The id under which API clients know the tool: `tol_<plugin>_<name>`.
+    /// Unambiguous, because a plugin's name holds no underscore.
+    pub fn wire(&self) -> String {
+        format!("tol_{}_{}", self.plugin, self.name)
+    }
+
+    /// The identity behind a `tol_…` id, or none where it has another form.
+    pub fn from_wire(id: &str) -> Option<Self> {
+        let (plugin, name) = id.strip_prefix("tol_")?.split_once('_')?;
+        if plugin.is_empty() || name.is_empty() {
+            return None;
+        }
+        Some(Self { plugin: plugin.to_owned(), name: name.to_owned() })
+    }
+}
+
+impl fmt::Display for ToolId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.plugin, self.name)
+    }
+}
+
+/// Behaviour flags, each a relaxation: silence means a tool that destroys and
+/// reaches the open world.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Traits {
+    /// Changes nothing outside the call.
+    pub read_only: bool,
+    /// Twice with the same call id is the same as once.
+    pub idempotent: bool,
+    /// Only adds, never overwrites or removes.
+    pub additive: bool,
+    /// Touches only what the operator granted.
+    pub closed_world: bool,
+}
+
+impl Traits {
+    /// The flags that both sides carry.
+    pub fn and(self, other: Self) -> Self {
+        Self {
+            read_only: self.read_only && other.read_only,
+            idempotent: self.idempotent && other.idempotent,
+            additive: self.additive && other.additive,
+            closed_world: self.closed_world && other.closed_world,
+        }
+    }
+}
+
+/// A tool as the model, the client and the operator see it.
+#[derive(Debug, Clone)]
+pub struct ToolSpec {
+    /// Who it is.
+    pub id: ToolId,
+    /// Written for the model.
+    pub description: String,
+    /// JSON Schema of the arguments, the exact text, already found valid.
+    pub input: Arc<str>,
+    /// JSON Schema of the answer's data, where the author gave one.
+    pub output: Option<Arc<str>>,
+    /// Effective traits: the author's claim as far as the grants bear it out.
+    pub traits: Traits,
+    /// A human title, from the annotations.
+    pub title: Option<String>,
+    /// Digest of the component, `sha256:<hex>`.
+    pub component: Arc<str>,
+    /// Digest of what `describe` said, `sha256:<hex>`.
+    pub tools: Arc<str>,
+    /// The plugin's version from its manifest, or `0.0.0`.
+    pub version: String,
+}
+
+/// For whom tools are listed and called: grants are given to tenants and agents.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Caller {
+    /// The tenant's name.
+    pub tenant: Arc<str>,
+    /// The agent's key.
+    pub agent: Arc<str>,
+}
+
+/// Where a plugin stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case", tag = "state", content = "reason")]
+pub enum PluginState {
+    /// Found, being compiled and described.
+    Preparing,
+    /// In service.
+    Ready,
+    /// In service on an earlier version; the newest file was refused.
+    Stale(String),
+    /// Not in service.
+    Refused(String),
+}
+
+/// A plugin as the operator sees it.
+#[derive(Debug, Clone, Serialize)]
+pub struct PluginStatus {
+    /// The plugin's name: the stem of its file.
+    pub name: String,
+    /// The component's file.
+    pub file: String,
+    /// Its version, where the manifest gives one.
+    pub version: Option<String>,
+    /// Digest of the component, `sha256:<hex>`.
+    pub component: Option<String>,
+    /// Digest of its descriptor, `sha256:<hex>`.
+    pub tools_digest: Option<String>,
+    /// Where it stands.
+    #[serde(flatten)]
+    pub state: PluginState,
+    /// The names of its tools.
+    pub tools: Vec<String>,
+    /// What the operator granted, one phrase a grant.
+    pub grants: Vec<String>,
+    /// What its manifest asks for, one phrase a request.
+    pub requests: Vec<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wire_id_reads_back_as_the_tool_it_was_made_from() {
+        let id = ToolId { plugin: "my-notes".into(), name: "note_write".into() };
+        assert_eq!(id.wire(), "tol_my-notes_note_write");
+        assert_eq!(ToolId::from_wire(&id.wire()), Some(id));
+        assert_eq!(ToolId::from_wire("tol_x"), None);
+        assert_eq!(ToolId::from_wire("notes_x"), None);
+    }
+}
