@@ -1,1 +1,105 @@
-//! agent
+//! The engine: agents and sessions by name, one task per live session, the
+//! turn loop, the only way to a tool, and the live news of a turn. It knows
+//! neither HTTP nor WebAssembly, and not which front door an input came through.
+
+mod agents;
+mod call;
+pub mod clock;
+mod error;
+mod hub;
+mod live;
+mod options;
+mod prepared;
+mod recovery;
+mod sessions;
+mod state_store;
+mod steps;
+mod task;
+mod template;
+mod turn;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use session::Uid;
+use storage::{Directory, Journal};
+use tokio_util::task::TaskTracker;
+use tool::Toolbox;
+
+pub use agents::NewAgent;
+pub use clock::Clock;
+pub use error::{Error, Thing};
+pub use hub::{News, Part, Watcher};
+pub use live::{Input, Repeat};
+pub use options::{Limits, Options};
+pub use sessions::{Listed, NewSession};
+
+/// The engine. One per server; shared by `Arc`.
+pub struct Engine {
+    journal: Arc<dyn Journal>,
+    directory: Arc<dyn Directory>,
+    toolbox: Arc<dyn Toolbox>,
+    models: Arc<model::Models>,
+    clock: Clock,
+    limits: Limits,
+    agents: agents::Cache,
+    lists: prepared::Lists,
+    live: live::Registry,
+    tasks: TaskTracker,
+}
+
+impl Engine {
+    /// An engine of these parts. Nothing runs before the first input or `recover`.
+    pub fn new(options: Options) -> Arc<Self> {
+        Arc::new(Self {
+            journal: options.journal,
+            directory: options.directory,
+            toolbox: options.toolbox,
+            models: options.models,
+            clock: Clock,
+            limits: options.limits,
+            agents: agents::Cache::default(),
+            lists: prepared::Lists::default(),
+            live: live::Registry::default(),
+            tasks: TaskTracker::new(),
+        })
+    }
+
+    /// The tools of this server.
+    pub fn toolbox(&self) -> &Arc<dyn Toolbox> {
+        &self.toolbox
+    }
+
+    /// The models of this server.
+    pub fn models(&self) -> &Arc<model::Models> {
+        &self.models
+    }
+
+    /// Where names last; for the keys and tenants that the front doors keep there.
+    pub fn directory(&self) -> &Arc<dyn Directory> {
+        &self.directory
+    }
+
+    /// Where sessions last; for readiness.
+    pub fn journal(&self) -> &Arc<dyn Journal> {
+        &self.journal
+    }
+
+    /// The name of a tenant, by which grants know it.
+    pub(crate) fn tenant_name(&self, tenant: Uid) -> Result<Arc<str>, Error> {
+        let record = self.directory.get(tenant)?;
+        record.map(|record| record.name.into()).ok_or_else(|| Error::Damaged(tenant, "the tenant is gone".into()))
+    }
+
+    /// Takes no further input, gives running turns `grace` to end, then stops
+    /// the rest where they are: they are taken up at the next start.
+    pub async fn drain(&self, grace: Duration) {
+        self.live.drain();
+        self.tasks.close();
+        if tokio::time::timeout(grace, self.tasks.wait()).await.is_err() {
+            tracing::warn!("some turns did not end in time; they go on at the next start");
+        }
+        self.live.stop_all();
+        self.tasks.wait().await;
+    }
+}

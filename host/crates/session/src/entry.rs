@@ -84,8 +84,6 @@ kinds! {
     ContextLimitExceeded = 6 "context_limit_exceeded" Answer,
     /// The turn was stopped on request.
     SessionInterrupted = 7 "session_interrupted" Answer,
-    /// The turn failed; the text for the client.
-    Error = 8 "error" Answer,
     /// An event that was erased; keeps the position.
     Tombstone = 32 "tombstone" Internal,
     /// A turn began.

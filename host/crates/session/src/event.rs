@@ -55,11 +55,6 @@ pub enum Event {
     },
     /// The turn was stopped on request.
     SessionInterrupted,
-    /// The turn failed.
-    Error {
-        /// For the client: nothing of the inside.
-        messages: Vec<String>,
-    },
 }
 
 /// One message of an input.
@@ -91,7 +86,6 @@ impl Event {
             Self::AgentOutput { .. } => Kind::AgentOutput,
             Self::ContextLimitExceeded { .. } => Kind::ContextLimitExceeded,
             Self::SessionInterrupted => Kind::SessionInterrupted,
-            Self::Error { .. } => Kind::Error,
         }
     }
 
@@ -145,14 +139,6 @@ impl Event {
                 }
             }
             Self::SessionInterrupted => {}
-            Self::Error { messages } => {
-                out.push_str(",\"messages\":[");
-                for (i, message) in messages.iter().enumerate() {
-                    out.push_str(if i == 0 { "" } else { "," });
-                    push_string(out, message);
-                }
-                out.push(']');
-            }
         }
     }
 }

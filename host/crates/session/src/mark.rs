@@ -24,6 +24,8 @@ pub struct Began {
     pub subject: Option<String>,
     /// SHA-256 of the input as posted, in hex: by it a repeat is recognised.
     pub input_hash: String,
+    /// SHA-256 of the system prompt as it was rendered, in hex.
+    pub system_hash: String,
 }
 
 /// A tool as a turn pins it.

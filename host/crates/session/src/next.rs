@@ -70,3 +70,147 @@ fn limit(turn: &Turn, limits: &TurnLimits) -> Option<String> {
     }
     None
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use tool::End;
+
+    use super::*;
+    use crate::entry::{Entry, Kind};
+    use crate::event::{CallName, Event, Message};
+    use crate::ids::{EventId, Millis, TurnNo, Uid};
+    use crate::mark::{Began, Ended, ReplyMark};
+    use crate::transcript::{ItemBody, Origin};
+
+    /// A session in the making, entry by entry.
+    #[derive(Default)]
+    struct Story(State);
+
+    impl Story {
+        fn push(&mut self, kind: Kind, body: String) {
+            let entry = Entry { seq: self.0.last.next(), at: Millis(1), turn: TurnNo(1), step: 1, kind, body: body.into() };
+            self.0.apply(&entry).unwrap();
+        }
+
+        fn event(&mut self, event: Event) {
+            let id = EventId { session: Uid([1; 16]), seq: self.0.last.next() };
+            self.push(event.kind(), event.render(id, "s", Millis(1)).to_string());
+        }
+
+        fn begun() -> Self {
+            let mut story = Self::default();
+            story.event(Event::InputMessage { messages: vec![Message { content: "hi".into() }] });
+            let began = Began {
+                agent_revision: 1,
+                model: "m".into(),
+                tools: BTreeMap::new(),
+                key: Uid([2; 16]),
+                subject: None,
+                input_hash: String::new(),
+                system_hash: String::new(),
+            };
+            story.push(Kind::Began, serde_json::to_string(&began).unwrap());
+            story
+        }
+
+        fn call(&mut self, id: &str, input: &str) -> Seq {
+            self.event(Event::ToolInput { call: name(id), input: input.into() });
+            self.0.last
+        }
+
+        fn replied(&mut self) {
+            let origin = Origin { wire: "w".into(), provider: "p".into(), model: "m".into(), format: 1 };
+            let mark = ReplyMark { origin, raw: None, first: Seq(1), last: Seq(1), usage: None };
+            self.push(Kind::Reply, serde_json::to_string(&mark).unwrap());
+        }
+
+        fn output(&mut self, id: &str, end: &End) {
+            let output = if end.is_done() { "{}".into() } else { end.error_output() };
+            self.event(Event::ToolOutput { call: name(id), output, error: !end.is_done() });
+        }
+
+        fn next(&self) -> Next {
+            next(&self.0, &TurnLimits { steps: 4, calls: 2, wrong_steps: 2, repeats: 3 })
+        }
+    }
+
+    fn name(id: &str) -> CallName {
+        CallName { id: id.into(), configuration: "c".into(), tool: "t".into() }
+    }
+
+    #[test]
+    fn a_turn_asks_then_calls_then_asks_again_and_ends_with_the_answer() {
+        let mut story = Story::begun();
+        assert_eq!(story.next(), Next::AskModel);
+        let (first, second) = (story.call("a", "{}"), story.call("b", "{}"));
+        story.replied();
+        assert_eq!(story.next(), Next::CallTools(vec![first, second]));
+        story.output("b", &End::Done);
+        assert_eq!(story.next(), Next::CallTools(vec![first]));
+        story.output("a", &End::Time(1));
+        assert_eq!(story.next(), Next::AskModel);
+        story.event(Event::AgentOutput { content: "done".into() });
+        story.replied();
+        assert_eq!(story.next(), Next::End(HowEnded::Answered));
+        story.push(Kind::Ended, serde_json::to_string(&Ended { how: HowEnded::Answered, began_at: Millis(1) }).unwrap());
+        assert_eq!(story.next(), Next::Idle);
+        let bodies: Vec<&ItemBody> = story.0.transcript.items.iter().map(|item| &item.body).collect();
+        assert!(matches!(
+            bodies[..],
+            [
+                ItemBody::User { .. },
+                ItemBody::Assistant { .. },
+                ItemBody::ToolResult { .. },
+                ItemBody::ToolResult { error: true, .. },
+                ItemBody::Assistant { .. }
+            ]
+        ));
+    }
+
+    #[test]
+    fn an_interrupt_ends_the_turn_whatever_is_open() {
+        let mut story = Story::begun();
+        story.call("a", "{}");
+        story.replied();
+        story.0.turn.as_mut().unwrap().interrupted = true;
+        assert_eq!(story.next(), Next::End(HowEnded::Interrupted));
+    }
+
+    #[test]
+    fn calls_that_cannot_run_end_the_turn_only_when_they_follow_each_other() {
+        let mut story = Story::begun();
+        for (round, end) in [End::UnknownTool, End::Time(1), End::InvalidInput("x".into())].iter().enumerate() {
+            story.call("a", &format!("{{\"n\":{round}}}"));
+            story.replied();
+            story.output("a", end);
+            assert_eq!(story.next(), Next::AskModel, "after {end}");
+        }
+        let mut story = Story::begun();
+        for round in 0..2 {
+            story.call("a", &format!("{{\"n\":{round}}}"));
+            story.replied();
+            story.output("a", &End::UnknownTool);
+        }
+        assert!(matches!(story.next(), Next::End(HowEnded::Limit(why)) if why.contains("no valid tool call")));
+    }
+
+    #[test]
+    fn a_model_that_asks_without_end_is_stopped_at_the_named_limit() {
+        let mut story = Story::begun();
+        for round in 0..4 {
+            story.call("a", &format!("{{\"n\":{round}}}"));
+            story.replied();
+            story.output("a", &End::Done);
+        }
+        assert!(matches!(story.next(), Next::End(HowEnded::Limit(why)) if why.contains("4 model calls")));
+        let mut story = Story::begun();
+        for _ in 0..3 {
+            story.call("a", "{}");
+            story.replied();
+            story.output("a", &End::Done);
+        }
+        assert!(matches!(story.next(), Next::End(HowEnded::Limit(why)) if why.contains("3 times in a row")));
+    }
+}

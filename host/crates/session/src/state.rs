@@ -2,6 +2,7 @@
 //! entry as they append it; a woken session applies what the journal holds, so
 //! both see the same.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use tool::End;
@@ -23,6 +24,8 @@ pub struct State {
     pub turn: Option<Turn>,
     /// What the model is shown.
     pub transcript: Transcript,
+    /// Where each turn begins, from the first that is folded here.
+    pub starts: BTreeMap<TurnNo, Seq>,
     step: Gathering,
 }
 
@@ -99,6 +102,7 @@ impl State {
     pub fn apply(&mut self, entry: &Entry) -> Result<(), Unreadable> {
         let unreadable = |why: serde_json::Error| Unreadable { seq: entry.seq.0, kind: entry.kind.word(), why: why.to_string() };
         self.last = entry.seq;
+        self.starts.entry(entry.turn).or_insert(entry.seq);
         match entry.kind {
             Kind::InputMessage => self.input(event(entry).map_err(unreadable)?),
             Kind::Thinking => push_text(&mut self.step.thinking, event(entry).map_err(unreadable)?.content),
@@ -111,7 +115,7 @@ impl State {
                 self.turn = None;
                 self.step = Gathering::default();
             }
-            Kind::ContextLimitExceeded | Kind::SessionInterrupted | Kind::Error | Kind::Tombstone | Kind::Receipt => {}
+            Kind::ContextLimitExceeded | Kind::SessionInterrupted | Kind::Tombstone | Kind::Receipt => {}
         }
         Ok(())
     }

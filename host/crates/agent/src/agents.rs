@@ -1,0 +1,179 @@
+//! Agents by name: records in the directory, with the current ones in memory.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use model::Model;
+use serde_json::{Map, Value};
+use session::{Agent, ModelChoice, Step, ToolBinding, Uid};
+use storage::{Kind, Record, Rename};
+
+use crate::error::{Error, Thing};
+use crate::{Clock, Engine};
+
+/// What a client says about an agent: everything but its identity and its times.
+#[derive(Debug, Clone)]
+pub struct NewAgent {
+    /// What clients will call it.
+    pub key: String,
+    /// For people, unique in the tenant.
+    pub name: String,
+    /// For people.
+    pub description: Option<String>,
+    /// Which model answers.
+    pub model: ModelChoice,
+    /// The tools by the names under which the model sees them.
+    pub tools: BTreeMap<String, ToolBinding>,
+    /// The entry step's name.
+    pub first_step: String,
+    /// The steps by name; holds `first_step`.
+    pub steps: BTreeMap<String, Step>,
+    /// The client's own.
+    pub metadata: Map<String, Value>,
+    /// Whether it takes input.
+    pub enabled: bool,
+}
+
+/// The agents that were asked for lately, by tenant and key, and by uid. Bounded
+/// by clearing: an agent is a few kilobytes and is read back in microseconds.
+#[derive(Default)]
+pub(crate) struct Cache(Mutex<HashMap<(Uid, String), Arc<Agent>>>);
+
+/// Agents kept in memory at once.
+const CACHED: usize = 4_096;
+
+impl Cache {
+    fn get(&self, tenant: Uid, key: &str) -> Option<Arc<Agent>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&(tenant, key.to_owned())).cloned()
+    }
+
+    fn put(&self, agent: Arc<Agent>) {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept.len() >= CACHED {
+            kept.clear();
+        }
+        kept.insert((agent.tenant, agent.key.clone()), agent);
+    }
+
+    fn forget(&self, tenant: Uid, key: &str) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&(tenant, key.to_owned()));
+    }
+}
+
+/// No scope: the tenant alone.
+const NONE: Uid = Uid([0; 16]);
+
+impl Engine {
+    /// Adds an agent. Refused where its key or its name is in use, or its model is not configured.
+    pub async fn create_agent(&self, tenant: Uid, new: NewAgent) -> Result<Arc<Agent>, Error> {
+        self.known_model(&new.model.name)?;
+        let agent = new.into_agent(tenant, self.clock);
+        let record = Record {
+            uid: agent.uid,
+            tenant,
+            kind: Kind::Agent,
+            scope: NONE,
+            name: agent.key.clone(),
+            alias: Some(agent.name.clone()),
+            version: agent.revision,
+            body: encode(&agent),
+        };
+        self.directory.create(record).await.map_err(|e| taken(e, &agent))?;
+        let agent = Arc::new(agent);
+        self.agents.put(agent.clone());
+        Ok(agent)
+    }
+
+    /// The agent of a key.
+    pub fn agent(&self, tenant: Uid, key: &str) -> Result<Arc<Agent>, Error> {
+        if let Some(agent) = self.agents.get(tenant, key) {
+            return Ok(agent);
+        }
+        let record = self.directory.find(tenant, Kind::Agent, NONE, key)?;
+        let record = record.ok_or_else(|| Error::NotFound { what: Thing::Agent, name: key.to_owned() })?;
+        let agent = Arc::new(decode(&record)?);
+        self.agents.put(agent.clone());
+        Ok(agent)
+    }
+
+    /// The agent of a uid, or none where it was deleted.
+    pub(crate) fn agent_of(&self, uid: Uid) -> Result<Option<Arc<Agent>>, Error> {
+        let record = self.directory.get(uid)?.filter(|record| record.kind == Kind::Agent);
+        record.map(|record| Ok(Arc::new(decode(&record)?))).transpose()
+    }
+
+    /// Agents, oldest first, after `after`, at most `limit`.
+    pub fn agents(&self, tenant: Uid, after: Option<Uid>, limit: usize) -> Result<Vec<Agent>, Error> {
+        let records = self.directory.list(tenant, Kind::Agent, NONE, after, limit)?;
+        records.iter().map(decode).collect()
+    }
+
+    /// Replaces everything but key, identity and age of an agent that was read at
+    /// `seen`; `Conflict` where somebody changed it since.
+    pub async fn update_agent(&self, seen: &Agent, new: NewAgent) -> Result<Arc<Agent>, Error> {
+        self.known_model(&new.model.name)?;
+        let mut agent = new.into_agent(seen.tenant, self.clock);
+        (agent.uid, agent.key) = (seen.uid, seen.key.clone());
+        (agent.revision, agent.created_at) = (seen.revision + 1, seen.created_at);
+        let alias = if agent.name == seen.name { Rename::Keep } else { Rename::To(Some(agent.name.clone())) };
+        let updated = self.directory.update(agent.uid, seen.revision, encode(&agent), alias).await;
+        self.agents.forget(seen.tenant, &seen.key);
+        updated.map_err(|e| taken(e, &agent))?;
+        let agent = Arc::new(agent);
+        self.agents.put(agent.clone());
+        Ok(agent)
+    }
+
+    /// Deletes an agent and with it its sessions; running turns of theirs stop.
+    pub async fn delete_agent(&self, agent: &Agent) -> Result<(), Error> {
+        let was_there = self.directory.delete(agent.uid).await?;
+        self.agents.forget(agent.tenant, &agent.key);
+        self.live.drop_agent(agent.uid);
+        if was_there { Ok(()) } else { Err(Error::NotFound { what: Thing::Agent, name: agent.key.clone() }) }
+    }
+
+    /// The model of a name, as the operator's file has it now.
+    pub(crate) fn known_model(&self, name: &str) -> Result<Arc<dyn Model>, Error> {
+        let configured = || self.models.names().collect::<Vec<_>>().join(", ");
+        self.models.get(name).ok_or_else(|| Error::UnknownModel(name.to_owned(), configured()))
+    }
+}
+
+impl NewAgent {
+    fn into_agent(self, tenant: Uid, clock: Clock) -> Agent {
+        let now = clock.now();
+        Agent {
+            uid: clock.uid(),
+            tenant,
+            key: self.key,
+            revision: 1,
+            name: self.name,
+            description: self.description,
+            model: self.model,
+            tools: self.tools,
+            first_step: self.first_step,
+            steps: self.steps,
+            metadata: self.metadata,
+            enabled: self.enabled,
+            created_at: now,
+            updated_at: now,
+        }
+    }
+}
+
+fn encode(agent: &Agent) -> Vec<u8> {
+    serde_json::to_vec(agent).expect("an agent is made of JSON values")
+}
+
+fn decode(record: &Record) -> Result<Agent, Error> {
+    serde_json::from_slice(&record.body).map_err(|e| Error::Damaged(record.uid, e.to_string()))
+}
+
+fn taken(error: storage::Error, agent: &Agent) -> Error {
+    match error {
+        storage::Error::Taken => Error::Taken { what: Thing::Agent, name: format!("{} ({})", agent.key, agent.name) },
+        storage::Error::Conflict => Error::Conflict,
+        storage::Error::Gone(_) => Error::NotFound { what: Thing::Agent, name: agent.key.clone() },
+        other => Error::Store(other),
+    }
+}

@@ -1,0 +1,230 @@
+//! The only way to a tool: check, then — once the intent is durable — call, and
+//! make of what comes back the event, the receipt and the writes.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use model::ToolList;
+use session::{AskedCall, CallName, Receipt, Session};
+use sha2::{Digest, Sha256};
+use storage::Blob;
+use tool::{CallContext, CallSink, Caller, Content, End, Ports, ToolCall, ToolId, ToolReply, Toolbox, Write, content};
+
+use crate::Engine;
+use crate::state_store::{Owners, StateStore};
+
+/// Bytes of one call's arguments. Against a model that writes without end.
+const ARGUMENTS_BYTES: usize = 256 << 10;
+
+/// A call that has been checked, or the reason why it is none.
+pub(crate) struct Checked {
+    pub(crate) name: CallName,
+    /// The arguments as they are recorded: a JSON object, `{}` where the model's were none.
+    pub(crate) input: String,
+    pub(crate) refused: Option<End>,
+}
+
+/// Checks what the model asked for, before anything is recorded.
+pub(crate) fn check(toolbox: &dyn Toolbox, caller: &Caller, tools: &ToolList, asked: &AskedCall) -> Checked {
+    let spec = tools.find(&asked.name);
+    let name = CallName {
+        id: asked.id.clone(),
+        configuration: asked.name.clone(),
+        tool: spec.map_or_else(|| asked.name.clone(), |spec| spec.id.name.as_str().into()),
+    };
+    let refused = match (object(&asked.arguments), spec) {
+        (_, None) => Some(End::UnknownTool),
+        (Err(why), _) => Some(End::InvalidInput(why)),
+        (Ok(()), Some(spec)) => toolbox.check(caller, &spec.id, &asked.arguments).err(),
+    };
+    let input = if object(&asked.arguments).is_ok() { asked.arguments.clone() } else { "{}".into() };
+    Checked { name, input, refused }
+}
+
+/// Whether arguments are a JSON object that may be stored and passed on.
+fn object(arguments: &str) -> Result<(), String> {
+    if arguments.len() > ARGUMENTS_BYTES {
+        return Err(format!("they are {} bytes long, at most {ARGUMENTS_BYTES} are allowed", arguments.len()));
+    }
+    if session::json::has_nul(arguments) {
+        return Err("they hold the character \\u0000, which is not allowed".into());
+    }
+    let parsed: Result<serde::de::IgnoredAny, _> = serde_json::from_str(arguments);
+    match parsed {
+        Err(error) => Err(format!("they are not valid JSON: {error}")),
+        Ok(_) if !arguments.trim_start().starts_with('{') => Err("they are not a JSON object".into()),
+        Ok(_) => Ok(()),
+    }
+}
+
+/// What a call needs from its turn.
+pub(crate) struct Bench {
+    toolbox: Arc<dyn Toolbox>,
+    caller: Caller,
+    owners: Owners,
+    ports: Ports,
+    sink: Arc<Flag>,
+    tenant_uid: Arc<str>,
+    session: Arc<str>,
+    user: Option<String>,
+}
+
+/// The live sign of one step's calls: whether anybody still wants them.
+struct Flag(AtomicBool);
+
+impl CallSink for Flag {
+    fn progress(&self, share: Option<f32>, note: &str) {
+        tracing::debug!(share, note, "a tool reports progress");
+    }
+
+    fn cancelled(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// What a finished call leaves.
+pub(crate) struct Ran {
+    pub(crate) name: CallName,
+    pub(crate) output: String,
+    pub(crate) error: bool,
+    pub(crate) receipt: Receipt,
+    pub(crate) writes: Vec<storage::StateWrite>,
+    pub(crate) blobs: Vec<Blob>,
+}
+
+impl Bench {
+    pub(crate) fn new(engine: &Engine, prepared: &crate::prepared::Prepared, session: &Session, user: Option<String>) -> Self {
+        let owners = Owners::of(&prepared.agent, session);
+        let sink = Arc::new(Flag(AtomicBool::new(false)));
+        let store = StateStore::new(engine.journal.clone(), owners);
+        Self {
+            toolbox: engine.toolbox.clone(),
+            caller: prepared.caller.clone(),
+            owners,
+            ports: Ports { store, sink: sink.clone() },
+            sink,
+            tenant_uid: session.tenant.hex().into(),
+            session: session.key.as_str().into(),
+            user,
+        }
+    }
+
+    /// Nobody wants the calls any more; guests that ask are told so.
+    pub(crate) fn cancel(&self) {
+        self.sink.0.store(true, Ordering::Relaxed);
+    }
+
+    /// Runs one call to its end. `id` is ours: the tool's idempotency key.
+    pub(crate) async fn run(&self, id: String, tool: Option<ToolId>, name: CallName, input: String) -> Ran {
+        let input_hash = hex_digest(input.as_bytes());
+        let reply = match &tool {
+            None => ToolReply::without_answer(End::UnknownTool),
+            Some(tool) => {
+                let context = CallContext {
+                    call: id.clone(),
+                    caller: self.caller.clone(),
+                    tenant_uid: self.tenant_uid.clone(),
+                    session: self.session.clone(),
+                    user: self.user.clone(),
+                    trace: None,
+                };
+                self.toolbox.call(ToolCall { tool: tool.clone(), input, context, ports: self.ports.clone() }).await
+            }
+        };
+        self.finish(id, tool, name, input_hash, reply)
+    }
+
+    fn finish(&self, id: String, tool: Option<ToolId>, name: CallName, input_hash: String, reply: ToolReply) -> Ran {
+        let (output, blobs) = rendered(&reply);
+        report(tool.as_ref(), &name, &reply);
+        let writes: Vec<Write> = if reply.end.is_done() { reply.writes } else { Vec::new() };
+        let receipt = Receipt {
+            call: id,
+            tool,
+            end: reply.end.word().to_owned(),
+            component: reply.component.map(|digest| digest.to_string()),
+            input_hash,
+            output_hash: hex_digest(output.as_bytes()),
+            wall_us: reply.usage.wall_us,
+            cpu_us: reply.usage.cpu_us,
+            memory_bytes: reply.usage.memory_bytes,
+        };
+        let writes = writes.into_iter().map(|write| self.owners.write(write)).collect();
+        Ran { name, output, error: !reply.end.is_done(), receipt, writes, blobs }
+    }
+}
+
+/// The output object of a reply, and the blobs that it refers to. What was
+/// emitted before a failure is kept beside the error, marked as partial.
+fn rendered(reply: &ToolReply) -> (String, Vec<Blob>) {
+    let mut blobs: Vec<Blob> = Vec::new();
+    let mut references: Vec<Option<String>> = Vec::with_capacity(reply.parts.len());
+    for part in &reply.parts {
+        references.push(match part {
+            Content::Blob { media_type, bytes, .. } => {
+                let digest: [u8; 32] = Sha256::digest(bytes).into();
+                blobs.push(Blob { digest, media_type: media_type.clone(), bytes: bytes.clone() });
+                Some(format!("sha256:{}", data_encoding::HEXLOWER.encode(&digest)))
+            }
+            Content::Text(_) | Content::Data(_) | Content::Other { .. } => None,
+        });
+    }
+    if reply.end.is_done() {
+        return (content::output(&reply.parts, |i| references[i].clone()), blobs);
+    }
+    let error = reply.end.error_output();
+    if reply.parts.is_empty() {
+        return (error, blobs);
+    }
+    let partial = content::output(&reply.parts, |i| references[i].clone());
+    // The error object ends with its own and the outer brace: the second member goes between them.
+    let open = error.strip_suffix('}').unwrap_or(&error);
+    (format!("{open},\"partial\":{partial}}}"), blobs)
+}
+
+/// The operator's line and the metrics of a call.
+fn report(tool: Option<&ToolId>, name: &CallName, reply: &ToolReply) {
+    let (plugin, tool_name) = tool.map_or(("", name.tool.as_ref()), |id| (id.plugin.as_str(), id.name.as_str()));
+    let (end, ms) = (reply.end.word(), reply.usage.wall_us / 1_000);
+    tracing::info!(
+        plugin.id = plugin,
+        tool = tool_name,
+        end,
+        duration_ms = ms,
+        cpu_us = reply.usage.cpu_us,
+        "tool call ended: {}",
+        reply.end
+    );
+    // Only names of known tools become labels: a model can make up any other.
+    let label = tool.map_or_else(|| "unknown".to_owned(), ToString::to_string);
+    metrics::counter!("wardian_tool_calls_total", "tool" => label.clone(), "end" => end).increment(1);
+    metrics::histogram!("wardian_tool_call_seconds", "tool" => label).record(reply.usage.wall_us as f64 / 1e6);
+}
+
+pub(crate) fn hex_digest(bytes: &[u8]) -> String {
+    data_encoding::HEXLOWER.encode(&Sha256::digest(bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn arguments_are_an_object_or_they_are_refused_with_the_reason() {
+        assert!(object(r#" {"a": 1}"#).is_ok());
+        assert!(object("[1]").unwrap_err().contains("not a JSON object"));
+        assert!(object(r#"{"a": "#).unwrap_err().contains("not valid JSON"));
+        assert!(object(r#"{"a": "\u0000"}"#).unwrap_err().contains("u0000"));
+        assert!(object(&format!("{{\"a\":\"{}\"}}", "x".repeat(ARGUMENTS_BYTES))).unwrap_err().contains("at most"));
+    }
+
+    #[test]
+    fn what_came_before_a_failure_stays_beside_the_error() {
+        let mut reply = ToolReply::without_answer(End::Time(5));
+        reply.parts.push(Content::Text("half".into()));
+        let (output, _) = rendered(&reply);
+        let value: serde_json::Value = serde_json::from_str(&output).unwrap();
+        assert_eq!(value["error"]["reason"], "limit_time");
+        assert_eq!(value["partial"]["text"], "half");
+    }
+}

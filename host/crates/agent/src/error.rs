@@ -1,0 +1,67 @@
+//! What can go wrong for a caller of the engine. The front doors give each its status.
+
+use session::Uid;
+
+/// A thing that clients name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Thing {
+    /// An agent.
+    Agent,
+    /// A session.
+    Session,
+    /// An event.
+    Event,
+    /// A tool.
+    Tool,
+}
+
+/// Why the engine did not do it.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum Error {
+    /// There is no such thing, or it is another tenant's: the two look alike.
+    #[error("{what:?} `{name}` does not exist")]
+    NotFound {
+        /// What was looked for.
+        what: Thing,
+        /// Under which name.
+        name: String,
+    },
+    /// The key or the name is in use.
+    #[error("{what:?} `{name}` exists already")]
+    Taken {
+        /// Of what.
+        what: Thing,
+        /// Which name or key.
+        name: String,
+    },
+    /// Somebody else changed it at the same time.
+    #[error("it was changed by somebody else at the same time; read it again and repeat the change")]
+    Conflict,
+    /// A turn runs in the session.
+    #[error("a turn is running in session `{0}`; wait for its end, interrupt it, or queue the input")]
+    Busy(String),
+    /// There is no turn to interrupt.
+    #[error("nothing to interrupt, session is not running")]
+    Idle,
+    /// The agent or the session takes no input.
+    #[error("{0:?} `{1}` is disabled; enable it before posting input")]
+    Disabled(Thing, String),
+    /// The agent names a model that the server does not have.
+    #[error("the model `{0}` is not configured on this server; configured are: {1}")]
+    UnknownModel(String, String),
+    /// The same idempotency key came with another body before.
+    #[error("this idempotency key was used before with another body; use a new key for a new input")]
+    KeyReused,
+    /// Too much is going on.
+    #[error("the server is at its limit of {0}; try again later")]
+    Overloaded(&'static str),
+    /// The server is about to stop.
+    #[error("the server is shutting down; try again in a moment")]
+    Draining,
+    /// The store did not do it.
+    #[error(transparent)]
+    Store(#[from] storage::Error),
+    /// A record that cannot be read.
+    #[error("the record of {0} cannot be read: {1}")]
+    Damaged(Uid, String),
+}

@@ -1,0 +1,43 @@
+//! What the engine is built from, and its bounds.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use session::TurnLimits;
+use storage::{Directory, Journal};
+use tool::Toolbox;
+
+/// What the engine is built from.
+pub struct Options {
+    /// Where sessions last.
+    pub journal: Arc<dyn Journal>,
+    /// Where names last.
+    pub directory: Arc<dyn Directory>,
+    /// The tools.
+    pub toolbox: Arc<dyn Toolbox>,
+    /// The models.
+    pub models: Arc<model::Models>,
+    /// The bounds.
+    pub limits: Limits,
+}
+
+/// The engine's bounds.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Of one turn.
+    pub turn: TurnLimits,
+    /// Live sessions at once. Against many idle conversations eating the memory; the idle ones are passivated first.
+    pub sessions: usize,
+    /// How long an idle session stays in memory.
+    pub idle: Duration,
+    /// Bytes that wait for one slow reader; beyond it the reader is cut off and can read the journal.
+    pub watcher_bytes: usize,
+    /// How often a turn is taken up again after a crash before it is given up.
+    pub recoveries: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { turn: TurnLimits::default(), sessions: 10_000, idle: Duration::from_secs(60), watcher_bytes: 256 << 10, recoveries: 3 }
+    }
+}

@@ -1,0 +1,81 @@
+//! What a turn is made with: the agent, its model, and its tools as they are
+//! granted at this moment. Kept between turns while nothing of it changes, so
+//! that the tool list is rendered for the provider once.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use model::{Model, ToolList};
+use session::{Agent, Bound, Uid};
+use tool::{Caller, ToolSpec};
+
+use crate::Engine;
+use crate::error::Error;
+
+/// A turn's means.
+pub(crate) struct Prepared {
+    pub(crate) agent: Arc<Agent>,
+    pub(crate) model: Arc<dyn Model>,
+    pub(crate) tools: Arc<ToolList>,
+    pub(crate) caller: Caller,
+}
+
+/// The tool lists that were rendered lately, by agent and revision.
+#[derive(Default)]
+pub(crate) struct Lists(Mutex<HashMap<(Uid, u64), Arc<ToolList>>>);
+
+/// Tool lists kept at once; beyond that all are made anew.
+const KEPT: usize = 1_024;
+
+impl Lists {
+    /// The list of these tools: the one from before, if each tool is the same version still.
+    fn list(&self, agent: &Agent, tools: Vec<(String, Arc<ToolSpec>)>) -> Arc<ToolList> {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = (agent.uid, agent.revision);
+        if let Some(list) = kept.get(&key).filter(|list| same(list, &tools)) {
+            return list.clone();
+        }
+        if kept.len() >= KEPT {
+            kept.clear();
+        }
+        let list = Arc::new(ToolList::new(tools));
+        kept.insert(key, list.clone());
+        list
+    }
+}
+
+fn same(list: &ToolList, tools: &[(String, Arc<ToolSpec>)]) -> bool {
+    let mut before = list.iter();
+    tools.iter().all(|(name, spec)| before.next().is_some_and(|(n, s)| n == name && Arc::ptr_eq(s, spec))) && before.next().is_none()
+}
+
+impl Prepared {
+    /// The means of a turn that begins now. Tools that are bound but not in
+    /// service, or not granted, are left out: the model is not told of them.
+    pub(crate) fn new(engine: &Engine, agent: &Arc<Agent>, tenant_name: &Arc<str>) -> Result<Self, Error> {
+        let model = engine.known_model(&agent.model.name)?;
+        let caller = Caller { tenant: tenant_name.clone(), agent: agent.key.as_str().into() };
+        let allowed = agent.entry_step().and_then(|step| step.allowed_tools.as_ref());
+        let visible = engine.toolbox.tools(&caller);
+        let tools = agent
+            .tools
+            .iter()
+            .filter(|(name, _)| allowed.is_none_or(|allowed| allowed.contains(name)))
+            .filter_map(|(name, binding)| {
+                let spec = visible.iter().find(|spec| spec.id == binding.tool)?;
+                Some((name.clone(), spec.clone()))
+            })
+            .collect();
+        let tools = engine.lists.list(agent, tools);
+        Ok(Self { agent: agent.clone(), model, tools, caller })
+    }
+
+    /// What the turn pins.
+    pub(crate) fn bound(&self) -> BTreeMap<String, Bound> {
+        let bind = |(name, spec): (&str, &Arc<ToolSpec>)| {
+            let bound = Bound { tool: spec.id.clone(), component: spec.component.to_string(), tools: spec.tools.to_string() };
+            (name.to_owned(), bound)
+        };
+        self.tools.iter().map(bind).collect()
+    }
+}

@@ -1,0 +1,152 @@
+//! Sessions by name, and reading what they hold.
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+use session::{Agent, Entry, EventId, Head, Principal, Seq, Session};
+use storage::{Kind, Page, Record, Rename};
+
+use crate::Engine;
+use crate::error::{Error, Thing};
+
+/// What a client says about a session.
+#[derive(Debug, Clone)]
+pub struct NewSession {
+    /// What clients will call it, unique with its agent.
+    pub key: String,
+    /// For people, never empty.
+    pub name: String,
+    /// For people.
+    pub description: Option<String>,
+    /// The client's own.
+    pub metadata: Map<String, Value>,
+    /// Whether it takes input.
+    pub enabled: bool,
+    /// Minutes without events after which it is deleted; 0 means never.
+    pub tti_minutes: u64,
+}
+
+/// A page of listed events, and how many there are at this moment.
+#[derive(Debug)]
+pub struct Listed {
+    /// The events.
+    pub page: Page,
+    /// All listed events of the session, hidden ones included only if asked for.
+    pub total: u64,
+}
+
+impl Engine {
+    /// Opens a session.
+    pub async fn create_session(&self, agent: &Agent, principal: &Principal, new: NewSession) -> Result<Arc<Session>, Error> {
+        if !agent.enabled {
+            return Err(Error::Disabled(Thing::Agent, agent.key.clone()));
+        }
+        let session = Session {
+            uid: self.clock.uid(),
+            tenant: agent.tenant,
+            agent: agent.uid,
+            key: new.key,
+            revision: 1,
+            name: new.name,
+            description: new.description,
+            metadata: new.metadata,
+            enabled: new.enabled,
+            tti_minutes: new.tti_minutes,
+            owner_key: principal.key,
+            owner_subject: principal.subject.clone(),
+            created_at: self.clock.now(),
+        };
+        let record = Record {
+            uid: session.uid,
+            tenant: session.tenant,
+            kind: Kind::Session,
+            scope: agent.uid,
+            name: session.key.clone(),
+            alias: None,
+            version: session.revision,
+            body: encode(&session),
+        };
+        self.directory.create(record).await.map_err(|e| taken(e, agent, &session))?;
+        Ok(Arc::new(session))
+    }
+
+    /// The session of a key.
+    pub fn session(&self, agent: &Agent, key: &str) -> Result<Arc<Session>, Error> {
+        if let Some(session) = self.live.session(agent.uid, key) {
+            return Ok(session);
+        }
+        let record = self.directory.find(agent.tenant, Kind::Session, agent.uid, key)?;
+        let record = record.ok_or_else(|| Error::NotFound { what: Thing::Session, name: key.to_owned() })?;
+        Ok(Arc::new(decode(&record)?))
+    }
+
+    /// Sessions of an agent, oldest first, after `after`, at most `limit`.
+    pub fn sessions(&self, agent: &Agent, after: Option<session::Uid>, limit: usize) -> Result<Vec<Session>, Error> {
+        let records = self.directory.list(agent.tenant, Kind::Session, agent.uid, after, limit)?;
+        records.iter().map(decode).collect()
+    }
+
+    /// Replaces what clients may change about a session that was read as `seen`; key, identity and age stay.
+    pub async fn update_session(&self, agent: &Agent, seen: &Session, new: NewSession) -> Result<Arc<Session>, Error> {
+        let session = Session {
+            revision: seen.revision + 1,
+            name: new.name,
+            description: new.description,
+            metadata: new.metadata,
+            enabled: new.enabled,
+            tti_minutes: new.tti_minutes,
+            ..seen.clone()
+        };
+        let updated = self.directory.update(seen.uid, seen.revision, encode(&session), Rename::Keep).await;
+        updated.map_err(|e| taken(e, agent, &session))?;
+        let session = Arc::new(session);
+        self.live.changed(session.clone());
+        Ok(session)
+    }
+
+    /// Deletes a session. A running turn of it stops.
+    pub async fn delete_session(&self, session: &Session) -> Result<(), Error> {
+        let was_there = self.directory.delete(session.uid).await?;
+        self.live.drop_session(session.uid);
+        if was_there { Ok(()) } else { Err(Error::NotFound { what: Thing::Session, name: session.key.clone() }) }
+    }
+
+    /// Where a session stands: status, counts, usage. Never wakes it.
+    pub fn head(&self, session: &Session) -> Result<Head, Error> {
+        Ok(self.journal.head(session.uid)?.unwrap_or_default())
+    }
+
+    /// Listed events from position `from` on, in order. Never wakes the session.
+    pub fn events(&self, session: &Session, from: Seq, limit: usize, include_hidden: bool) -> Result<Listed, Error> {
+        let head = self.head(session)?;
+        let hidden: u64 = if include_hidden { 0 } else { head.hidden.iter().map(|run| run.listed).sum() };
+        let page = self.journal.listed(session.uid, from, limit, include_hidden)?;
+        Ok(Listed { page, total: head.listed - hidden.min(head.listed) })
+    }
+
+    /// One event by its id, as clients give it.
+    pub fn event(&self, session: &Session, id: &str) -> Result<Entry, Error> {
+        let missing = || Error::NotFound { what: Thing::Event, name: id.to_owned() };
+        let named = EventId::parse(id).filter(|event| event.session == session.uid).ok_or_else(missing)?;
+        let entry = self.journal.entry(session.uid, named.seq)?;
+        entry.filter(|entry| entry.audience() == session::Audience::Listed).ok_or_else(missing)
+    }
+}
+
+fn encode(session: &Session) -> Vec<u8> {
+    serde_json::to_vec(session).expect("a session is made of JSON values")
+}
+
+pub(crate) fn decode(record: &Record) -> Result<Session, Error> {
+    serde_json::from_slice(&record.body).map_err(|e| Error::Damaged(record.uid, e.to_string()))
+}
+
+fn taken(error: storage::Error, agent: &Agent, session: &Session) -> Error {
+    match error {
+        storage::Error::Taken => Error::Taken { what: Thing::Session, name: session.key.clone() },
+        storage::Error::Conflict => Error::Conflict,
+        storage::Error::Gone(uid) if uid == agent.uid => Error::NotFound { what: Thing::Agent, name: agent.key.clone() },
+        storage::Error::Gone(_) => Error::NotFound { what: Thing::Session, name: session.key.clone() },
+        other => Error::Store(other),
+    }
+}

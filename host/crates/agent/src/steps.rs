@@ -1,0 +1,235 @@
+//! One step of a turn: ask the model and record what it said, or run the tools
+//! that it asked for. While either goes on, the mailbox is served and durable
+//! entries are shown.
+
+use std::future::Future;
+use std::pin::pin;
+
+use futures_util::stream::{FuturesUnordered, StreamExt};
+use model::{Delta, Prompt, Reply, Trouble};
+use session::{Event, EventId, HowEnded, Kind, ReplyMark, Seq, TokenUsage};
+use storage::When;
+
+use crate::call::{self, Bench, Checked, Ran};
+use crate::hub::{Hub, Part};
+use crate::task::{Desk, Draft, Stopped, Task};
+use crate::{Clock, template, turn};
+
+/// How work beside the mailbox ended.
+enum Worked<T> {
+    Done(T),
+    Interrupted,
+}
+
+/// Polls `work` while commands are served and entries become durable.
+async fn beside<T>(desk: &mut Desk, work: impl Future<Output = T>) -> Result<Worked<T>, Stopped> {
+    let mut work = pin!(work);
+    loop {
+        tokio::select! {
+            biased;
+            command = desk.commands.recv() => {
+                if desk.while_running(command)? {
+                    return Ok(Worked::Interrupted);
+                }
+            }
+            settled = desk.unsettled.settle(), if desk.unsettled.is_some() => drop(settled?),
+            done = &mut work => return Ok(Worked::Done(done)),
+        }
+    }
+}
+
+/// Asks the model once.
+pub(crate) async fn ask(task: &mut Task) -> Result<(), Stopped> {
+    let Some(prepared) = task.prepared.clone() else { return Err(Stopped) };
+    let system = template::system(&prepared.agent, &task.session, task.now());
+    let stream = task.desk.hub.watched();
+    let prompt = Prompt {
+        system: &system,
+        tools: &prepared.tools,
+        items: &task.state.transcript.items,
+        parameters: &prepared.agent.model.parameters,
+        retry: prepared.agent.model.retry.as_ref(),
+        stream,
+    };
+    let asked = {
+        // The desk is lent to two: the select serves its mailbox, the sink writes to its hub.
+        let hub = task.desk.hub.clone();
+        let clock = task.engine.clock;
+        let mut streamed = Streamed::default();
+        let mut sink = |delta| streamed.pass(delta, &hub, clock);
+        let work = prepared.model.ask(&prompt, &mut sink);
+        let began = std::time::Instant::now();
+        let asked = beside(&mut task.desk, work).await?;
+        let seconds = began.elapsed().as_secs_f64();
+        metrics::histogram!("wardian_model_call_seconds", "model" => prepared.agent.model.name.clone()).record(seconds);
+        if let (Worked::Done(Ok(reply)), true) = (&asked, stream) {
+            streamed.complete(reply, &hub, clock);
+        }
+        asked
+    };
+    match asked {
+        Worked::Done(Ok(reply)) => record(task, reply).await,
+        Worked::Done(Err(error)) => give_up(task, &error).await,
+        Worked::Interrupted => {
+            task.interrupt();
+            Ok(())
+        }
+    }
+}
+
+/// What of a reply reached the hub, so that readers get all text once, also
+/// from a wire that brings it in one piece.
+#[derive(Default)]
+struct Streamed {
+    thinking: bool,
+    text: bool,
+}
+
+impl Streamed {
+    fn pass(&mut self, delta: Delta, hub: &Hub, clock: Clock) {
+        match delta {
+            Delta::Thinking(piece) => {
+                self.thinking = true;
+                hub.delta(Part::Thinking, piece, clock.now());
+            }
+            Delta::Text(piece) => {
+                self.text = true;
+                hub.delta(Part::Text, piece, clock.now());
+            }
+            Delta::Restarted => {
+                hub.void(clock.now());
+                *self = Self::default();
+            }
+            // The Agents API shows a call when it is whole.
+            Delta::CallBegan { .. } | Delta::CallArguments { .. } => {}
+        }
+    }
+
+    fn complete(&self, reply: &Reply, hub: &Hub, clock: Clock) {
+        if !self.thinking && !reply.thinking.is_empty() {
+            hub.delta(Part::Thinking, reply.thinking.clone(), clock.now());
+        }
+        if !self.text && !reply.text.is_empty() {
+            hub.delta(Part::Text, reply.text.clone(), clock.now());
+        }
+    }
+}
+
+/// Records a reply: its events, the raw form, and what cannot be called, in one
+/// batch; with no call left to run the turn ends in that batch too.
+async fn record(task: &mut Task, reply: Reply) -> Result<(), Stopped> {
+    let Some(prepared) = task.prepared.clone() else { return Err(Stopped) };
+    let step = task.state.turn.as_ref().map_or(0, |turn| turn.steps) + 1;
+    let calls_max = task.engine.limits.turn.calls;
+    let mut draft = Draft::default();
+    if !reply.thinking.is_empty() {
+        draft.event(Event::Thinking { content: reply.thinking });
+    }
+    if !reply.text.is_empty() || reply.calls.is_empty() {
+        draft.event(Event::AgentOutput { content: reply.text });
+    }
+    let checked: Vec<Checked> =
+        reply.calls.iter().map(|asked| call::check(&*task.engine.toolbox, &prepared.caller, &prepared.tools, asked)).collect();
+    for checked in &checked {
+        draft.event(Event::ToolInput { call: checked.name.clone(), input: checked.input.clone() });
+    }
+    // A reply whose call was not even JSON is never sent back as it came: providers refuse such a history for ever.
+    let whole = reply.calls.iter().zip(&checked).all(|(asked, checked)| asked.arguments == checked.input);
+    let first = task.state.last.next();
+    let mark = ReplyMark {
+        origin: prepared.model.origin().clone(),
+        raw: reply.raw.filter(|_| whole).map(|raw| (*raw).to_owned()),
+        first,
+        last: Seq(first.0 + draft.lines.len() as u64 - 1),
+        usage: reply.usage,
+    };
+    draft.mark(Kind::Reply, &mark);
+    refuse_calls(&mut draft, &checked, calls_max);
+    show_usage(task, reply.usage);
+    if checked.is_empty() {
+        return turn::end_with(task, draft, step, HowEnded::Answered).await;
+    }
+    // The intents must be durable before any call; with none left to run nobody waits.
+    let runs = checked.iter().take(calls_max).any(|checked| checked.refused.is_none());
+    task.append(draft, step, if runs { When::Now } else { When::WithNext }).await
+}
+
+/// Answers the calls that will not run.
+fn refuse_calls(draft: &mut Draft, checked: &[Checked], calls_max: usize) {
+    for (i, checked) in checked.iter().enumerate() {
+        let too_many = || tool::End::HostCalls(format!("at most {calls_max} tools may be called in one step; ask again for this one"));
+        let refused = checked.refused.clone().or_else(|| (i >= calls_max).then(too_many));
+        if let Some(end) = refused {
+            tracing::info!(tool = %checked.name.tool, end = end.word(), "tool call refused: {end}");
+            metrics::counter!("wardian_tool_calls_refused_total", "end" => end.word()).increment(1);
+            draft.event(Event::ToolOutput { call: checked.name.clone(), output: end.error_output(), error: true });
+        }
+    }
+}
+
+fn show_usage(task: &mut Task, usage: Option<TokenUsage>) {
+    let Some(usage) = usage else { return };
+    task.note_usage(usage);
+    task.desk.hub.usage(usage, task.engine.clock.now());
+    metrics::counter!("wardian_model_tokens_total", "kind" => "input").increment(usage.input);
+    metrics::counter!("wardian_model_tokens_total", "kind" => "output").increment(usage.output);
+}
+
+/// The model could not be asked: the input stays, the turn ends.
+async fn give_up(task: &mut Task, error: &model::Error) -> Result<(), Stopped> {
+    tracing::warn!(session.uid = %task.session.uid, %error, "the model did not answer");
+    let step = task.state.turn.as_ref().map_or(0, |turn| turn.steps) + 1;
+    let mut draft = Draft::default();
+    let how = match &error.trouble {
+        Trouble::Overflow { limit, actual } => {
+            let message = "The conversation no longer fits the model's context window; start a new session or shorten the input.";
+            draft.event(Event::ContextLimitExceeded { message: message.into(), limit: *limit, actual: *actual });
+            HowEnded::ContextLimit
+        }
+        Trouble::Refused => HowEnded::Failed("the model provider refused the request; the operator's log has its words".into()),
+        Trouble::Unavailable { .. } => HowEnded::Failed("the model is not available now; try again in a moment".into()),
+        Trouble::Nonsense => HowEnded::Failed("the model's answer could not be understood; try again".into()),
+    };
+    // What was streamed of the failed reply is not part of the answer.
+    task.desk.hub.void(task.engine.clock.now());
+    turn::end_with(task, draft, step, how).await
+}
+
+/// Runs the open calls at these positions, all at the same time.
+pub(crate) async fn call_tools(task: &mut Task, open: Vec<Seq>) -> Result<(), Stopped> {
+    let (Some(prepared), Some(turn)) = (task.prepared.clone(), task.state.turn.clone()) else { return Err(Stopped) };
+    let bench = Bench::new(&task.engine, &prepared, &task.session, turn.began.subject.clone());
+    let mut running: FuturesUnordered<_> = turn
+        .calls
+        .iter()
+        .filter(|call| open.contains(&call.seq))
+        .map(|call| {
+            let id = EventId { session: task.session.uid, seq: call.seq }.to_string();
+            let tool = turn.began.tools.get(&*call.name.configuration).map(|bound| bound.tool.clone());
+            bench.run(id, tool, call.name.clone(), call.input.clone())
+        })
+        .collect();
+    loop {
+        match beside(&mut task.desk, running.next()).await? {
+            Worked::Done(Some(ran)) => ended(task, ran, turn.steps)?,
+            Worked::Done(None) => return Ok(()),
+            Worked::Interrupted => {
+                bench.cancel();
+                drop(running);
+                task.interrupt();
+                return Ok(());
+            }
+        }
+    }
+}
+
+/// A call has ended: its output, its receipt and its writes, in one batch. It
+/// rides with the next commit unless somebody watches.
+fn ended(task: &mut Task, ran: Ran, step: u32) -> Result<(), Stopped> {
+    let mut draft = Draft::default();
+    draft.event(Event::ToolOutput { call: ran.name, output: ran.output, error: ran.error });
+    draft.mark(Kind::Receipt, &ran.receipt);
+    (draft.writes, draft.blobs) = (ran.writes, ran.blobs);
+    let when = if task.desk.hub.watched() { When::Now } else { When::WithNext };
+    task.submit(draft, step, when)
+}

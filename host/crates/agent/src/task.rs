@@ -1,0 +1,341 @@
+//! One live session: its state, its mailbox, and the one place where its
+//! entries are appended.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use session::{Entry, Event, EventId, Head, HowEnded, Kind, Millis, Seq, Session, State, Status, TurnNo};
+use storage::{Batch, Blob, Idempotency, IdempotencyKey, Running, StateWrite, Ticket, When};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::Engine;
+use crate::error::Error;
+use crate::hub::{Hub, Past, Watcher};
+use crate::live::{Command, Post};
+use crate::prepared::Prepared;
+use crate::{recovery, turn};
+
+/// Entries that are read at once when a session wakes.
+const WAKE_PAGE: usize = 512;
+
+/// A live session. Owned by its own task; nothing else writes the session.
+pub(crate) struct Task {
+    pub(crate) engine: Arc<Engine>,
+    pub(crate) session: Arc<Session>,
+    pub(crate) state: State,
+    pub(crate) desk: Desk,
+    /// What the running turn is made with.
+    pub(crate) prepared: Option<Arc<Prepared>>,
+    head: Head,
+    epoch: u64,
+    /// How often the running turn was taken up, this time included.
+    pub(crate) attempt: u32,
+}
+
+/// What stays at hand while a future of the turn borrows the state.
+pub(crate) struct Desk {
+    pub(crate) commands: mpsc::Receiver<Command>,
+    /// Shared with the sink of the model call that runs.
+    pub(crate) hub: Arc<Hub>,
+    /// What the running turn answers, by principal and input: a repeat joins it.
+    pub(crate) asked: Option<Asked>,
+    /// The turn before, for a repeat of its input.
+    pub(crate) past: Option<(Asked, Past, Millis)>,
+    pub(crate) unsettled: Unsettled,
+    /// The server wants to stop: end after this turn.
+    pub(crate) retiring: bool,
+}
+
+/// Batches on their way to the store, oldest first, with the entries to show then.
+pub(crate) struct Unsettled {
+    waiting: VecDeque<(Ticket, Vec<Arc<Entry>>)>,
+    hub: Arc<Hub>,
+    key: String,
+}
+
+/// Whose input of which content.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Asked {
+    pub(crate) key: session::Uid,
+    pub(crate) subject: Option<String>,
+    pub(crate) hash: [u8; 32],
+}
+
+/// The turn cannot go on in this process: the store refused, or the session is gone.
+#[derive(Debug)]
+pub(crate) struct Stopped;
+
+/// Entries of one batch in the making.
+#[derive(Default)]
+pub(crate) struct Draft {
+    /// Events and marks, in order.
+    pub(crate) lines: Vec<Line>,
+    /// Whether a turn runs afterwards, where that changes.
+    pub(crate) running: Option<Option<Running>>,
+    pub(crate) idempotency: Vec<(IdempotencyKey, Idempotency)>,
+    pub(crate) writes: Vec<StateWrite>,
+    pub(crate) blobs: Vec<Blob>,
+}
+
+/// One entry in the making.
+pub(crate) enum Line {
+    Event(Event),
+    Mark(Kind, String),
+}
+
+impl Draft {
+    pub(crate) fn event(&mut self, event: Event) {
+        self.lines.push(Line::Event(event));
+    }
+
+    /// A mark whose content is plain data.
+    pub(crate) fn mark(&mut self, kind: Kind, content: &impl serde::Serialize) {
+        let body = serde_json::to_string(content).expect("a mark is made of JSON values");
+        self.lines.push(Line::Mark(kind, body));
+    }
+}
+
+impl Task {
+    /// The life of a session in memory: wake, take commands, run turns, go to sleep.
+    pub(crate) async fn run(engine: Arc<Engine>, session: Arc<Session>, commands: mpsc::Receiver<Command>, attempt: u32) {
+        let uid = session.uid;
+        let registry = engine.clone();
+        match Self::wake(engine, session, commands, attempt) {
+            Ok(mut task) => task.live().await,
+            Err(error) => tracing::error!(session.uid = %uid, %error, "a session could not be read"),
+        }
+        registry.live.forget(uid);
+    }
+
+    fn wake(engine: Arc<Engine>, session: Arc<Session>, commands: mpsc::Receiver<Command>, attempt: u32) -> Result<Self, Error> {
+        let epoch = engine.journal.lease(session.uid)?;
+        let head = engine.journal.head(session.uid)?.unwrap_or_default();
+        let mut state = State::default();
+        let mut from = head.fold_from.max(Seq(1));
+        while from <= head.last {
+            let page = engine.journal.read(session.uid, from, WAKE_PAGE)?;
+            for entry in &page.entries {
+                state.apply(entry).map_err(|e| Error::Damaged(session.uid, e.to_string()))?;
+            }
+            let Some(last) = page.entries.last() else { break };
+            from = last.seq.next();
+        }
+        state.turn_no = state.turn_no.max(head.turn);
+        let hub = Arc::new(Hub::new(engine.limits.watcher_bytes));
+        let unsettled = Unsettled { waiting: VecDeque::new(), hub: hub.clone(), key: session.key.clone() };
+        let desk = Desk { commands, hub, asked: None, past: None, unsettled, retiring: false };
+        Ok(Self { engine, session, state, desk, prepared: None, head, epoch, attempt: attempt.max(1) })
+    }
+
+    async fn live(&mut self) {
+        if self.state.turn.is_some() {
+            recovery::take_up(self).await;
+        }
+        while !self.desk.retiring {
+            let idle = tokio::time::timeout(self.engine.limits.idle, self.desk.commands.recv()).await;
+            match idle {
+                Ok(Some(Command::Post(post))) => {
+                    if self.take(*post).await.is_err() {
+                        return self.desk.hub.abandon();
+                    }
+                }
+                Ok(Some(Command::Interrupt { answer, .. })) => {
+                    let _ = answer.send(Err(Error::Idle));
+                }
+                Ok(Some(Command::Stop | Command::Retire) | None) => return,
+                Err(_) if self.engine.live.passivate(self.session.uid, &self.desk.commands) => return,
+                Err(_) => {}
+            }
+        }
+    }
+
+    /// An input while no turn runs.
+    async fn take(&mut self, post: Post) -> Result<(), Stopped> {
+        let asked = Asked::of(&post);
+        if let Some(watcher) = self.repeated(&asked, &post) {
+            let _ = post.answer.send(watcher);
+            return Ok(());
+        }
+        turn::begin(self, post, asked).await?;
+        turn::run(self).await
+    }
+
+    /// The answer to an input that was answered before, if this is one.
+    fn repeated(&mut self, asked: &Asked, post: &Post) -> Option<Result<Watcher, Error>> {
+        if let Some(repeat) = &post.input.repeat {
+            let key = IdempotencyKey { tenant: self.session.tenant, digest: repeat.digest };
+            return match self.engine.journal.idempotency(&key) {
+                Err(error) => Some(Err(error.into())),
+                Ok(None) => None,
+                Ok(Some(known)) if known.body != asked.hash || known.session != self.session.uid => Some(Err(Error::KeyReused)),
+                Ok(Some(known)) => Some(self.replay(known.turn, post.input.stream)),
+            };
+        }
+        turn::undelivered(self, asked).map(|past| Ok(past.watch(post.input.stream)))
+    }
+
+    /// A turn of the past, from the journal.
+    fn replay(&self, turn: TurnNo, stream: bool) -> Result<Watcher, Error> {
+        let Some(mut from) = self.state.starts.get(&turn).copied() else {
+            return Err(Error::Overloaded("turns that are kept for repeats"));
+        };
+        let mut shown = Vec::new();
+        loop {
+            let page = self.engine.journal.read(self.session.uid, from, WAKE_PAGE)?;
+            for entry in page.entries.iter().filter(|entry| entry.turn == turn) {
+                if entry.kind == Kind::Ended {
+                    let ended: session::Ended =
+                        serde_json::from_str(&entry.body).map_err(|e| Error::Damaged(self.session.uid, e.to_string()))?;
+                    return Ok(crate::hub::past(shown, ended.how).watch(stream));
+                }
+                if entry.audience() != session::Audience::Internal {
+                    shown.push(Arc::new(entry.clone()));
+                }
+            }
+            match page.entries.last() {
+                Some(last) if page.more => from = last.seq.next(),
+                _ => return Ok(crate::hub::past(shown, HowEnded::Failed("the turn did not end".into())).watch(stream)),
+            }
+        }
+    }
+
+    /// The time of the next entry: never before the last.
+    pub(crate) fn now(&self) -> Millis {
+        self.engine.clock.now().max(self.head.last_at)
+    }
+
+    /// A client asked the turn to stop.
+    pub(crate) fn interrupt(&mut self) {
+        if let Some(turn) = &mut self.state.turn {
+            turn.interrupted = true;
+        }
+    }
+
+    /// What the last model call consumed, for the head.
+    pub(crate) fn note_usage(&mut self, usage: session::TokenUsage) {
+        self.head.usage = Some(usage);
+    }
+
+    /// Appends a draft: the state has it at once, readers when it is durable.
+    /// `Now` waits for that; `WithNext` goes on, and a later failure stops the turn.
+    pub(crate) async fn append(&mut self, draft: Draft, step: u32, when: When) -> Result<(), Stopped> {
+        let wait = when == When::Now;
+        self.submit(draft, step, when)?;
+        while wait && self.desk.unsettled.settle().await? {}
+        Ok(())
+    }
+
+    /// Appends without waiting, whatever the urgency.
+    pub(crate) fn submit(&mut self, draft: Draft, step: u32, when: When) -> Result<(), Stopped> {
+        let (expect, turn) = (self.head.last, self.state.turn_no.max(self.head.turn));
+        let at = self.now();
+        let mut entries = Vec::with_capacity(draft.lines.len());
+        for line in draft.lines {
+            entries.push(Arc::new(self.entry(line, at, turn, step)));
+        }
+        for entry in &entries {
+            if let Err(error) = self.state.apply(entry) {
+                tracing::error!(session.uid = %self.session.uid, %error, "an entry of our own could not be read back");
+                return Err(Stopped);
+            }
+        }
+        if let Some(running) = &draft.running {
+            self.head.status = if running.is_some() { Status::Running } else { Status::Stopped };
+        }
+        let batch = Batch {
+            session: self.session.uid,
+            tenant: self.session.tenant,
+            epoch: self.epoch,
+            expect,
+            entries: entries.iter().map(|entry| (**entry).clone()).collect(),
+            head: self.head.clone(),
+            running: draft.running,
+            idempotency: draft.idempotency,
+            state: draft.writes,
+            blobs: draft.blobs,
+        };
+        let ticket = self.engine.journal.commit(vec![batch], when);
+        self.desk.hub.hold();
+        self.desk.unsettled.waiting.push_back((ticket, entries));
+        Ok(())
+    }
+
+    fn entry(&mut self, line: Line, at: Millis, turn: TurnNo, step: u32) -> Entry {
+        let seq = self.head.last.next();
+        let (kind, body) = match line {
+            Line::Event(event) => {
+                let id = EventId { session: self.session.uid, seq };
+                (event.kind(), event.render(id, &self.session.key, at))
+            }
+            Line::Mark(kind, body) => (kind, body.into()),
+        };
+        (self.head.last, self.head.last_at, self.head.turn) = (seq, at, turn);
+        self.head.listed += u64::from(kind.audience() == session::Audience::Listed);
+        Entry { seq, at, turn, step, kind, body }
+    }
+
+    /// The number of the turn that is about to begin, taken.
+    pub(crate) fn next_turn(&mut self) -> TurnNo {
+        self.head.turn = TurnNo(self.head.turn.0 + 1);
+        self.state.turn_no = self.head.turn;
+        self.head.turn
+    }
+}
+
+impl Unsettled {
+    /// Waits for the oldest batch that is not durable yet and shows its entries.
+    /// True while more wait after it. Safe to drop and call again.
+    pub(crate) async fn settle(&mut self) -> Result<bool, Stopped> {
+        let Some((ticket, _)) = self.waiting.front_mut() else { return Ok(false) };
+        let results = ticket.await;
+        let entries = self.waiting.pop_front().map(|(_, entries)| entries).unwrap_or_default();
+        for error in results.into_iter().filter_map(Result::err) {
+            match error {
+                storage::Error::Gone(_) => tracing::info!(session.key = %self.key, "the session was deleted while its turn ran"),
+                error => tracing::error!(session.key = %self.key, %error, "a batch was not stored; the turn stops here"),
+            }
+            return Err(Stopped);
+        }
+        self.hub.settled(&entries, !self.waiting.is_empty());
+        Ok(!self.waiting.is_empty())
+    }
+
+    /// Whether a batch is on its way.
+    pub(crate) fn is_some(&self) -> bool {
+        !self.waiting.is_empty()
+    }
+}
+
+impl Desk {
+    /// A command while a turn runs. True where the turn is to stop.
+    pub(crate) fn while_running(&mut self, command: Option<Command>) -> Result<bool, Stopped> {
+        match command {
+            Some(Command::Post(post)) => {
+                let joins = self.asked.as_ref() == Some(&Asked::of(&post));
+                let answer = if joins { Ok(self.hub.watch(post.input.stream)) } else { Err(Error::Busy(self.unsettled.key.clone())) };
+                let _ = post.answer.send(answer);
+                Ok(false)
+            }
+            Some(Command::Interrupt { stream, answer }) => {
+                let _ = answer.send(Ok(self.hub.watch(stream)));
+                Ok(true)
+            }
+            Some(Command::Retire) => {
+                self.retiring = true;
+                Ok(false)
+            }
+            Some(Command::Stop) | None => Err(Stopped),
+        }
+    }
+}
+
+impl Asked {
+    pub(crate) fn of(post: &Post) -> Self {
+        Self { key: post.principal.key, subject: post.principal.subject.clone(), hash: post.input.hash }
+    }
+}
+
+/// Answers a post that could not be taken.
+pub(crate) fn refuse(answer: oneshot::Sender<Result<Watcher, Error>>, error: Error) {
+    let _ = answer.send(Err(error));
+}

@@ -1,0 +1,136 @@
+//! The turn: begin, then one decision after the other until it has ended.
+
+use session::{Began, CallState, Ended, Event, HowEnded, Kind, Millis, Next, next};
+use storage::{Idempotency, IdempotencyKey, Running, When};
+use tool::End;
+
+use crate::error::Error;
+use crate::hub::Past;
+use crate::live::Post;
+use crate::prepared::Prepared;
+use crate::task::{Asked, Draft, Stopped, Task, refuse};
+use crate::{steps, template};
+
+/// How long the answer of a finished turn is kept for a client that never got it.
+/// The official SDK repeats a lost POST within seconds.
+const REPEAT_WINDOW_MS: i64 = 120_000;
+
+/// Runs the turn to its end.
+pub(crate) async fn run(task: &mut Task) -> Result<(), Stopped> {
+    loop {
+        match next(&task.state, &task.engine.limits.turn) {
+            Next::Idle => return Ok(()),
+            Next::AskModel => steps::ask(task).await?,
+            Next::CallTools(open) => steps::call_tools(task, open).await?,
+            Next::End(how) => end(task, how).await?,
+        }
+    }
+}
+
+/// Takes an input: the message and the mark that a turn began, in one batch.
+/// Nobody waits for it unless somebody watches; the turn's own end does.
+pub(crate) async fn begin(task: &mut Task, post: Post, asked: Asked) -> Result<(), Stopped> {
+    task.session = post.session.clone();
+    let prepared = match Prepared::new(&task.engine, &post.agent, &post.principal.tenant_name) {
+        Ok(prepared) => prepared,
+        Err(error) => {
+            refuse(post.answer, error);
+            return Ok(());
+        }
+    };
+    let retried = retried(task, &asked);
+    let turn = task.next_turn();
+    let mut draft = Draft::default();
+    if let Some(past) = retried {
+        let input = past.shown().iter().find(|entry| entry.kind == Kind::InputMessage).cloned();
+        task.desk.hub.preface(input);
+    } else {
+        draft.event(Event::InputMessage { messages: post.input.messages });
+    }
+    let system = template::system(&post.agent, &task.session, task.now());
+    let began = Began {
+        agent_revision: post.agent.revision,
+        model: post.agent.model.name.clone(),
+        tools: prepared.bound(),
+        key: asked.key,
+        subject: asked.subject.clone(),
+        input_hash: data_encoding::HEXLOWER.encode(&asked.hash),
+        system_hash: crate::call::hex_digest(system.as_bytes()),
+    };
+    draft.mark(Kind::Began, &began);
+    task.attempt = 1;
+    draft.running = Some(Some(Running { turn, attempt: 1 }));
+    if let Some(repeat) = post.input.repeat {
+        let key = IdempotencyKey { tenant: task.session.tenant, digest: repeat.digest };
+        let value = Idempotency { body: asked.hash, session: task.session.uid, turn, at: task.now() };
+        draft.idempotency.push((key, value));
+    }
+    task.prepared = Some(prepared.into());
+    task.desk.asked = Some(asked);
+    // The reader is there before the first entry, so that it misses nothing.
+    let watcher = task.desk.hub.watch(post.input.stream);
+    task.submit(draft, 0, if post.input.stream { When::Now } else { When::WithNext })?;
+    if post.answer.send(Ok(watcher)).is_err() {
+        tracing::debug!(session.uid = %task.session.uid, "the client left before its turn began");
+    }
+    Ok(())
+}
+
+/// The turn before, if it failed on this very input: the client repeats it, and
+/// the message is not recorded a second time.
+fn retried(task: &mut Task, asked: &Asked) -> Option<Past> {
+    let failed = matches!(&task.desk.past, Some((before, past, at))
+        if before == asked && past.failed() && task.engine.clock.now().0 - at.0 <= REPEAT_WINDOW_MS);
+    if failed { task.desk.past.take().map(|(_, past, _)| past) } else { None }
+}
+
+/// The turn before, if it answered this very input and nobody got the answer.
+pub(crate) fn undelivered<'a>(task: &'a mut Task, asked: &Asked) -> Option<&'a mut Past> {
+    let now = task.engine.clock.now();
+    let (before, past, at) = task.desk.past.as_mut()?;
+    (before == asked && !past.failed() && !past.delivered() && now.0 - at.0 <= REPEAT_WINDOW_MS).then_some(past)
+}
+
+/// The last batch of a turn: what is still open is closed, and the mark.
+pub(crate) async fn end(task: &mut Task, how: HowEnded) -> Result<(), Stopped> {
+    let mut draft = Draft::default();
+    close_calls(task, &mut draft, &End::Cancelled);
+    match &how {
+        HowEnded::Interrupted => draft.event(Event::SessionInterrupted),
+        // Silence would leave the client without an answer; the text says which limit was reached.
+        HowEnded::Limit(why) => draft.event(Event::AgentOutput { content: format!("I stopped before I was done: {why}.") }),
+        HowEnded::Answered | HowEnded::ContextLimit | HowEnded::Failed(_) | HowEnded::RecoveryLimit => {}
+    }
+    let step = task.state.turn.as_ref().map_or(0, |turn| turn.steps);
+    end_with(task, draft, step, how).await
+}
+
+/// Ends the turn with these last entries before the mark.
+pub(crate) async fn end_with(task: &mut Task, mut draft: Draft, step: u32, how: HowEnded) -> Result<(), Stopped> {
+    let began_at = task.state.turn.as_ref().map_or(Millis(0), |turn| turn.began_at);
+    draft.mark(Kind::Ended, &Ended { how: how.clone(), began_at });
+    draft.running = Some(None);
+    task.append(draft, step, When::Now).await?;
+    let past = task.desk.hub.close(how.clone());
+    let now = task.engine.clock.now();
+    task.desk.past = task.desk.asked.take().map(|asked| (asked, past, now));
+    task.prepared = None;
+    let ms = now.0 - began_at.0;
+    tracing::info!(session.uid = %task.session.uid, turn = task.state.turn_no.0, how = how.word(), duration_ms = ms, "turn ended");
+    metrics::counter!("wardian_turns_total", "how" => how.word()).increment(1);
+    metrics::histogram!("wardian_turn_seconds").record(ms as f64 / 1e3);
+    Ok(())
+}
+
+/// Gives every open call of the turn this end.
+pub(crate) fn close_calls(task: &Task, draft: &mut Draft, as_end: &End) {
+    let calls = task.state.turn.iter().flat_map(|turn| &turn.calls);
+    for call in calls.filter(|call| call.state == CallState::Open) {
+        draft.event(Event::ToolOutput { call: call.name.clone(), output: as_end.error_output(), error: true });
+    }
+}
+
+/// What a client reads of a turn that could not be taken up or go on.
+pub(crate) fn failed(error: &Error) -> HowEnded {
+    HowEnded::Failed(error.to_string())
+}

@@ -1,0 +1,11 @@
+//! The real server, real components, a real file; only the model server is made
+//! up. Files mirror the URLs.
+
+mod bundled;
+mod cli;
+mod health;
+mod hostile;
+mod recovery;
+mod rules;
+mod seeds;
+mod v2;

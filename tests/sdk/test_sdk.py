@@ -1,0 +1,172 @@
+"""The official Python SDK against the real server: it creates, talks, streams and lists."""
+
+import asyncio
+import os
+import pathlib
+import re
+import subprocess
+import time
+import urllib.request
+import warnings
+
+import pytest
+from vectara import AsyncVectara, Vectara
+from vectara.agent_events.types.create_agent_events_request_body import (
+    CreateAgentEventsRequestBody_InputMessage as Input,
+)
+from vectara.agent_events.types.create_agent_events_request_body import (
+    CreateAgentEventsRequestBody_Interrupt as Interrupt,
+)
+from vectara.agent_events.types.create_agent_events_stream_request_body import (
+    CreateAgentEventsStreamRequestBody_InputMessage as StreamInput,
+)
+from vectara.core.api_error import ApiError
+from vectara.environment import VectaraEnvironment
+from vectara.errors.not_found_error import NotFoundError
+from vectara.types.agent_model import AgentModel
+from vectara.types.agent_tool_configuration import AgentToolConfiguration_DynamicVectara as Tool
+
+KEY = "wardian-sdk-test-key-0123456789abcdef"
+QUESTION = "I'm having trouble with my widget installation."
+CONVERSATION = ["input_message", "thinking", "tool_input", "tool_output", "agent_output"]
+
+
+@pytest.fixture(scope="session")
+def address(tmp_path_factory):
+    """The address of a server of our own, with the offline model."""
+    home = tmp_path_factory.mktemp("server")
+    (home / "wardian.toml").write_text('data = "data"\n[models.default]\nprovider = "offline"\n')
+    binary = pathlib.Path(os.environ["WARDIAN_BINARY"])
+    log = open(home / "log", "w+")
+    environment = {"PATH": os.environ["PATH"], "HOME": str(home), "WARDIAN_OWNER_KEY": KEY}
+    arguments = [binary, "serve", "--config", "wardian.toml", "--listen", "127.0.0.1:0"]
+    server = subprocess.Popen(arguments, cwd=home, env=environment, stdout=log, stderr=log)
+    try:
+        yield wait_until_ready(server, home / "log")
+    finally:
+        server.terminate()
+        server.wait(30)
+
+
+def wait_until_ready(server, log):
+    for _ in range(1800):
+        found = re.search(r"http://127\.0\.0\.1:\d+", log.read_text())
+        if found:
+            try:
+                if urllib.request.urlopen(found.group(0) + "/readyz").status == 200:
+                    return found.group(0)
+            except OSError:
+                pass
+        assert server.poll() is None, log.read_text()
+        time.sleep(0.1)
+    raise AssertionError("the server is not ready:\n" + log.read_text())
+
+
+def environment(address):
+    return VectaraEnvironment(default=address, auth=address)
+
+
+@pytest.fixture
+def client(address):
+    return Vectara(api_key=KEY, environment=environment(address))
+
+
+@pytest.fixture
+def session(client):
+    made = client.agent_sessions.create("agt_customer_support", name="Support")
+    yield made.key
+    client.agent_sessions.delete("agt_customer_support", made.key)
+
+
+def say(text, kind=Input):
+    return kind(messages=[{"type": "text", "content": text}])
+
+
+def test_a_conversation_as_json(client, session):
+    answer = client.agent_events.create("agt_customer_support", session, request=say(QUESTION))
+    assert [event.type for event in answer.events] == CONVERSATION
+    assert answer.session_key == session
+    output = answer.events[3]
+    assert output.error is False
+    assert "Widget Installation Guide" in output.tool_output["results"][0]["title"]
+    listed = list(client.agent_events.list("agt_customer_support", session))
+    assert [event.id for event in listed] == [event.id for event in answer.events]
+    paged = list(client.agent_events.list("agt_customer_support", session, limit=2))
+    assert [event.id for event in paged] == [event.id for event in listed]
+    one = client.agent_events.get("agt_customer_support", session, listed[4].id)
+    assert one.content == answer.events[4].content
+
+
+def test_a_conversation_as_a_stream_drops_no_frame(client, session, caplog):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        frames = list(client.agent_events.create_stream("agt_customer_support", session, request=say(QUESTION, StreamInput)))
+    assert not [record for record in caplog.records if record.levelname in ("WARNING", "ERROR")]
+    kinds = [frame.type for frame in frames]
+    assert kinds[0] == "input_message" and kinds[-1] == "end"
+    assert "tool_input" in kinds and "tool_output" in kinds and "streaming_thinking_end" in kinds
+    text = "".join(frame.content for frame in frames if frame.type == "streaming_agent_output")
+    end = next(frame for frame in frames if frame.type == "streaming_agent_output_end")
+    stored = client.agent_events.get("agt_customer_support", session, end.event_id)
+    assert stored.content == text
+
+
+def test_the_asynchronous_client_does_the_same(address):
+    async def talk():
+        client = AsyncVectara(api_key=KEY, environment=environment(address))
+        made = await client.agent_sessions.create("agt_customer_support")
+        frames = []
+        async for frame in client.agent_events.create_stream("agt_customer_support", made.key, request=say(QUESTION, StreamInput)):
+            frames.append(frame.type)
+        pager = await client.agent_events.list("agt_customer_support", made.key)
+        listed = [event.type async for event in pager]
+        await client.agent_sessions.delete("agt_customer_support", made.key)
+        return frames, listed
+
+    frames, listed = asyncio.run(talk())
+    assert frames[0] == "input_message" and frames[-1] == "end"
+    assert listed == CONVERSATION
+
+
+def test_agents_are_created_listed_changed_replaced_and_deleted(client):
+    calc = Tool(tool_id="tol_calculator_calculate")
+    made = client.agents.create(name="From the SDK", tool_configurations={"calc": calc}, model=AgentModel(name="default"))
+    try:
+        assert made.key.startswith("agt_from_the_sdk_")
+        assert made.tool_configurations["calc"].tool_id == "tol_calculator_calculate"
+        assert made.key in [agent.key for agent in client.agents.list(limit=1)]
+        assert client.agents.update(made.key, description="d").description == "d"
+        assert client.agents.get(made.key).description == "d"
+        replaced = client.agents.replace(made.key, name="Another", tool_configurations={}, model=AgentModel(name="default"))
+        assert replaced.tool_configurations == {} and replaced.key == made.key
+    finally:
+        client.agents.delete(made.key)
+    with pytest.raises(NotFoundError):
+        client.agents.get(made.key)
+
+
+def test_sessions_are_listed_and_changed(client, session):
+    assert session in [each.key for each in client.agent_sessions.list("agt_customer_support")]
+    changed = client.agent_sessions.update("agt_customer_support", session, name="New", metadata={"a": 1})
+    assert (changed.name, changed.metadata) == ("New", {"a": 1})
+    assert client.agent_sessions.get("agt_customer_support", session).enabled is True
+
+
+def test_every_tool_is_listed_in_a_form_that_the_sdk_reads(client):
+    tools = {tool.id: tool for tool in client.tools.list(limit=2)}
+    assert "tol_knowledge_knowledge_base_search" in tools
+    one = client.tools.get("tol_calculator_calculate")
+    assert one.name == "calculate" and one.input_schema["type"] == "object"
+
+
+def test_errors_are_the_sdks_own(client, session, address):
+    with pytest.raises(NotFoundError) as missing:
+        client.agent_sessions.get("agt_customer_support", "ase_nope")
+    assert missing.value.body.messages
+    with pytest.raises(ApiError) as idle:
+        client.agent_events.create("agt_customer_support", session, request=Interrupt())
+    assert idle.value.status_code == 400
+    stranger = Vectara(api_key="wrong", environment=environment(address))
+    with pytest.raises(ApiError) as refused:
+        stranger.agents.get("agt_customer_support")
+    assert refused.value.status_code == 401

@@ -1,0 +1,190 @@
+//! The real server as a child process: on a port of its own, in a directory of
+//! its own, with its own key.
+
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use serde_json::json;
+use tempfile::TempDir;
+use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
+use tokio::process::{Child, Command};
+
+use crate::client::Client;
+
+/// The owner's key in tests.
+pub const OWNER: &str = "wardian-test-owner-key-0123456789abcdef";
+
+/// How long a server may take to be ready, components compiled for the first time included.
+const READY: Duration = Duration::from_secs(180);
+
+/// A running server. Killed when it is dropped.
+#[derive(Debug)]
+pub struct Server {
+    /// Where it keeps everything.
+    pub home: Arc<TempDir>,
+    /// `host:port`.
+    pub address: String,
+    child: Child,
+    output: Arc<Mutex<String>>,
+}
+
+/// The server's binary: beside the test's own, where cargo puts both.
+pub fn binary() -> Result<PathBuf> {
+    let own = std::env::current_exe()?;
+    let folder = own.ancestors().find(|dir| dir.join("wardian").is_file());
+    let folder = folder.with_context(|| format!("no `wardian` beside {}; run `cargo build --release` first", own.display()))?;
+    Ok(folder.join("wardian"))
+}
+
+impl Server {
+    /// Starts a server with this configuration text in a fresh directory and waits until it is ready.
+    pub async fn start(config: &str) -> Result<Self> {
+        Self::start_in(Arc::new(tempfile::tempdir()?), config, &[]).await
+    }
+
+    /// The same in a directory that may hold the data of an earlier one, with further arguments.
+    pub async fn start_in(home: Arc<TempDir>, config: &str, arguments: &[&str]) -> Result<Self> {
+        std::fs::write(home.path().join("wardian.toml"), config)?;
+        let server = Self::spawn(home, arguments).await?;
+        server.ready().await?;
+        Ok(server)
+    }
+
+    /// Starts a server and waits only until it listens.
+    pub async fn spawn(home: Arc<TempDir>, arguments: &[&str]) -> Result<Self> {
+        seed_cache(home.path());
+        let mut child = command(home.path())?
+            .args(["serve", "--config", "wardian.toml", "--listen", "127.0.0.1:0"])
+            .args(arguments)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()?;
+        let output: Arc<Mutex<String>> = Arc::default();
+        collect(child.stdout.take(), output.clone());
+        collect(child.stderr.take(), output.clone());
+        let mut server = Self { home, address: String::new(), child, output };
+        server.address = server.listening().await?;
+        Ok(server)
+    }
+
+    async fn listening(&mut self) -> Result<String> {
+        let until = Instant::now() + READY;
+        while Instant::now() < until {
+            if let Some(address) = address_in(&self.output()) {
+                return Ok(address);
+            }
+            if let Some(status) = self.child.try_wait()? {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+                bail!("the server ended with {status}:\n{}", self.output());
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        bail!("the server does not say where it listens:\n{}", self.output())
+    }
+
+    /// Waits until it says that it is ready.
+    pub async fn ready(&self) -> Result<()> {
+        let until = Instant::now() + READY;
+        let anybody = Client::new(&self.address, None);
+        while Instant::now() < until {
+            if anybody.get("/readyz").await.is_ok_and(|answer| answer.status == 200) {
+                keep_cache(self.home.path());
+                return Ok(());
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        bail!("the server is not ready:\n{}", self.output())
+    }
+
+    /// The owner.
+    pub fn owner(&self) -> Client {
+        Client::new(&self.address, Some(OWNER))
+    }
+
+    /// All that it printed so far.
+    pub fn output(&self) -> String {
+        self.output.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The process id.
+    pub fn pid(&self) -> Option<u32> {
+        self.child.id()
+    }
+
+    /// Kills it without a word, as `kill -9` does; the directory stays.
+    pub async fn kill(mut self) -> Result<Arc<TempDir>> {
+        self.child.kill().await?;
+        Ok(self.home.clone())
+    }
+
+    /// Asks it to stop, as a service manager does, and waits until it has.
+    pub async fn stop(mut self) -> Result<(Arc<TempDir>, std::process::ExitStatus)> {
+        let pid = self.child.id().context("the server has ended already")?;
+        let killed = Command::new("kill").args(["-TERM", &pid.to_string()]).status().await?;
+        anyhow::ensure!(killed.success(), "could not signal the server");
+        let status = tokio::time::timeout(Duration::from_secs(60), self.child.wait()).await.context("it does not stop")??;
+        Ok((self.home.clone(), status))
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.start_kill();
+    }
+}
+
+/// The command line of the server in a directory, as a user would type it there.
+pub fn command(home: &Path) -> Result<Command> {
+    let mut command = Command::new(binary()?);
+    command.current_dir(home).env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
+    command.env("HOME", home).env("WARDIAN_OWNER_KEY", OWNER).kill_on_drop(true);
+    Ok(command)
+}
+
+/// A configuration whose default model is the one at `base_url`.
+pub fn config(base_url: &str) -> String {
+    format!("data = \"data\"\n\n[models.default]\nprovider = \"openai\"\nbase_url = \"{base_url}\"\nmodel = \"fake\"\ncontext_window = 128000\n")
+}
+
+/// A session of an agent with these tool configurations, made for a test.
+pub async fn session(owner: &Client, agent: &str, tools: &serde_json::Value) -> Result<String> {
+    let body = json!({"key": agent, "name": agent, "model": {"name": "default"}, "tool_configurations": tools,
+        "first_step": {"name": "main", "instructions": [{"type": "inline", "name": "i", "template": "Be brief.", "template_type": "text"}]}});
+    owner.post("/v2/agents", &body).await?.expect(201)?;
+    let made = owner.post(&format!("/v2/agents/{agent}/sessions"), &json!({})).await?.expect(201)?;
+    let key = made["key"].as_str().context("a session has a key")?;
+    Ok(format!("/v2/agents/{agent}/sessions/{key}"))
+}
+
+/// The body of an input.
+pub fn say(text: &str) -> serde_json::Value {
+    json!({"type": "input_message", "messages": [{"type": "text", "content": text}]})
+}
+
+fn address_in(output: &str) -> Option<String> {
+    let at = output.find("http://127.0.0.1:")? + "http://".len();
+    let rest = &output[at..];
+    let end = rest.find(|c: char| !(c.is_ascii_digit() || c == '.' || c == ':')).unwrap_or(rest.len());
+    Some(rest[..end].to_owned())
+}
+
+fn collect(from: Option<impl AsyncRead + Unpin + Send + 'static>, into: Arc<Mutex<String>>) {
+    let Some(from) = from else { return };
+    tokio::spawn(async move {
+        let mut lines = BufReader::new(from).lines();
+        while let Ok(Some(line)) = lines.next_line().await {
+            let mut kept = into.lock().unwrap_or_else(PoisonError::into_inner);
+            kept.push_str(&line);
+            kept.push('\n');
+        }
+    });
+}
+
+/// Compiling the bundled components takes seconds; tests that are about other
+/// things start from the artefacts that an earlier server of this run made.
+fn seed_cache(_home: &Path) {}
+
+fn keep_cache(_home: &Path) {}
