@@ -63,7 +63,7 @@ fn limit(turn: &Turn, limits: &TurnLimits) -> Option<String> {
         return Some(format!("the turn reached its limit of {} model calls", limits.steps));
     }
     if turn.wrong_steps >= limits.wrong_steps {
-        return Some(format!("every tool call of {} steps in a row failed", limits.wrong_steps));
+        return Some(format!("the model made no valid tool call in {} steps in a row", limits.wrong_steps));
     }
     if turn.repeats >= limits.repeats {
         return Some(format!("the model asked for the same call {} times in a row", limits.repeats));
