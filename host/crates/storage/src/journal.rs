@@ -41,6 +41,9 @@ pub enum Error {
     /// A record that changed since it was read.
     #[error("the record was changed by somebody else")]
     Conflict,
+    /// More is waiting to be written than the store holds; nothing was changed.
+    #[error("too much is waiting to be written; try again in a moment")]
+    Busy,
     /// No space left. Reading goes on.
     #[error("the disk is full")]
     Full,
@@ -114,10 +117,12 @@ pub trait Journal: Send + Sync {
     /// One entry, whatever its audience.
     fn entry(&self, session: Uid, seq: Seq) -> Result<Option<Entry>, Error>;
 
-    /// Sessions with a turn that has not ended, oldest first, at most `limit`, after `after`.
+    /// Tenant, session and mark of living sessions with a turn that has not ended, oldest
+    /// session first, at most `limit`, after the session `after`.
     fn running(&self, after: Option<Uid>, limit: usize) -> Result<Vec<(Uid, Uid, Running)>, Error>;
 
-    /// What a client's key stands for, if it was accepted before.
+    /// What a client's key stands for, if it was accepted before and its session lives. A row
+    /// that is older than 24 hours may still be found until it is reaped.
     fn idempotency(&self, key: &IdempotencyKey) -> Result<Option<Idempotency>, Error>;
 
     /// One value of a plugin's store.

@@ -4,6 +4,7 @@
 
 pub mod backends;
 pub mod batch;
+#[cfg(any(test, feature = "contract"))]
 pub mod contract;
 pub mod directory;
 pub mod journal;

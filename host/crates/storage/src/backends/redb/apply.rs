@@ -1,0 +1,172 @@
+//! One batch into one transaction: everything is checked before the first row
+//! is written, so that a refused batch leaves nothing behind while the others
+//! of its group go through.
+
+use std::collections::HashMap;
+
+use ::redb::ReadableTable;
+use session::{Seq, Uid};
+
+use super::codec;
+use super::layout::{self, Class, Rows, join};
+use super::row;
+use crate::batch::{Batch, Blob, Idempotency, IdempotencyKey, StateWrite};
+use crate::journal::Error;
+
+/// Sessions whose place and head the writer remembers. Beyond that it forgets
+/// all of them, which costs each a few look-ups.
+const REMEMBERED_MAX: usize = 16_384;
+
+/// What the writer remembers between transactions, so that a turn reads nothing.
+pub(super) struct Memory {
+    /// The lease epoch that it holds.
+    pub(super) epoch: u64,
+    /// The next place in the log; read again after a failure.
+    log_next: Option<u64>,
+    sessions: HashMap<Uid, Remembered>,
+}
+
+#[derive(Clone, Copy)]
+struct Remembered {
+    tenant: Uid,
+    last: Seq,
+}
+
+impl Memory {
+    /// Nothing but the epoch.
+    pub(super) fn new(epoch: u64) -> Self {
+        Self { epoch, log_next: None, sessions: HashMap::new() }
+    }
+
+    /// Forgets one session, or all of them where something above sessions was deleted.
+    pub(super) fn forget(&mut self, session: Option<Uid>) {
+        match session {
+            Some(session) => drop(self.sessions.remove(&session)),
+            None => self.sessions.clear(),
+        }
+    }
+
+    /// Forgets everything that a lost transaction may have taught.
+    pub(super) fn forget_all(&mut self) {
+        self.sessions.clear();
+        self.log_next = None;
+    }
+}
+
+/// Applies a batch or refuses it.
+pub(super) fn apply(rows: &mut Rows<'_>, memory: &mut Memory, batch: &Batch) -> Result<(), Error> {
+    check(rows, memory, batch)?;
+    append(rows, memory, batch)?;
+    rows.sessions()?.insert(&layout::head(batch.session), codec::head(&batch.head).as_slice())?;
+    match batch.running {
+        Some(Some(running)) => drop(rows.running()?.insert(&batch.session.0, &codec::running(batch.tenant, running))?),
+        Some(None) => drop(rows.running()?.remove(&batch.session.0)?),
+        None => {}
+    }
+    for (key, stands_for) in &batch.idempotency {
+        accept(rows, key, stands_for)?;
+    }
+    for write in &batch.state {
+        write_state(rows, batch.tenant, write)?;
+    }
+    for blob in &batch.blobs {
+        hold(rows, batch, blob)?;
+    }
+    if memory.sessions.len() >= REMEMBERED_MAX {
+        memory.sessions.clear();
+    }
+    memory.sessions.insert(batch.session, Remembered { tenant: batch.tenant, last: batch.head.last });
+    Ok(())
+}
+
+fn check(rows: &mut Rows<'_>, memory: &Memory, batch: &Batch) -> Result<(), Error> {
+    let session = batch.session;
+    if batch.epoch != memory.epoch {
+        return Err(Error::StaleLease { session, held: batch.epoch, current: memory.epoch });
+    }
+    let Remembered { tenant, last } = match memory.sessions.get(&session) {
+        Some(known) => *known,
+        None => look_up(rows, session)?,
+    };
+    if tenant != batch.tenant {
+        return Err(Error::Gone(session));
+    }
+    if last != batch.expect {
+        return Err(Error::HeadMoved { session, expected: batch.expect, found: last });
+    }
+    let mut end = last;
+    for entry in &batch.entries {
+        if entry.seq != end.next() {
+            return Err(Error::HeadMoved { session, expected: Seq(entry.seq.0.saturating_sub(1)), found: end });
+        }
+        end = entry.seq;
+    }
+    if batch.head.last != end {
+        return Err(Error::HeadMoved { session, expected: batch.head.last, found: end });
+    }
+    Ok(())
+}
+
+/// A session that is not remembered: it has to live, and so does what it belongs to.
+fn look_up(rows: &mut Rows<'_>, session: Uid) -> Result<Remembered, Error> {
+    let place = match rows.records()?.get(&session.0)? {
+        Some(record) => codec::record_place(record.value())?,
+        None => return Err(Error::Gone(session)),
+    };
+    let (tenant, scope) = place;
+    if layout::is_dead(rows.dead()?, scope)? || layout::is_dead(rows.dead()?, tenant)? {
+        return Err(Error::Gone(session));
+    }
+    let last = match rows.sessions()?.get(&layout::head(session))? {
+        Some(head) => codec::head_last(head.value())?,
+        None => Seq(0),
+    };
+    Ok(Remembered { tenant, last })
+}
+
+fn append(rows: &mut Rows<'_>, memory: &mut Memory, batch: &Batch) -> Result<(), Error> {
+    for chunk in batch.entries.chunks(row::ENTRIES_MAX) {
+        let place = match memory.log_next {
+            Some(next) => next,
+            None => rows.log()?.last()?.map_or(0, |(place, _)| place.value() + 1),
+        };
+        rows.log()?.insert(place, row::encode(chunk).as_slice())?;
+        let class = if row::has_listed(chunk) { Class::Listed } else { Class::Other };
+        rows.sessions()?.insert(&layout::position(batch.session, class, chunk[0].seq), place.to_be_bytes().as_slice())?;
+        memory.log_next = Some(place + 1);
+    }
+    Ok(())
+}
+
+fn accept(rows: &mut Rows<'_>, key: &IdempotencyKey, stands_for: &Idempotency) -> Result<(), Error> {
+    let row = layout::idempotency_key(key);
+    let before = match rows.idempotency()?.insert(&row, &codec::idempotency(stands_for))? {
+        Some(before) => Some(codec::read_idempotency(before.value())?.at),
+        None => None,
+    };
+    if let Some(at) = before {
+        rows.idempotency_due()?.remove(&join(&[&codec::time_key(at), &row]))?;
+    }
+    rows.idempotency_due()?.insert(&join(&[&codec::time_key(stands_for.at), &row]), ())?;
+    Ok(())
+}
+
+fn write_state(rows: &mut Rows<'_>, tenant: Uid, write: &StateWrite) -> Result<(), Error> {
+    let key = layout::state_key(write.owner, tenant, &write.plugin, &write.key);
+    match &write.value {
+        Some(value) => drop(rows.state()?.insert(key.as_slice(), value.as_slice())?),
+        None => drop(rows.state()?.remove(key.as_slice())?),
+    }
+    Ok(())
+}
+
+/// Keeps a blob for as long as a session that refers to it lives.
+fn hold(rows: &mut Rows<'_>, batch: &Batch, blob: &Blob) -> Result<(), Error> {
+    let key: [u8; 48] = join(&[&batch.tenant.0, &blob.digest]);
+    if rows.blobs()?.get(&key)?.is_none() {
+        rows.blobs()?.insert(&key, codec::blob(blob).as_slice())?;
+    }
+    rows.blob_holders()?.insert(&join(&[&key, &batch.session.0]), ())?;
+    rows.held_blobs()?.insert(&join(&[&batch.session.0, &key]), ())?;
+    Ok(())
+}
