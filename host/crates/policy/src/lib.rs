@@ -1,6 +1,56 @@
 //! What is allowed: capabilities, grants, limits, roles, and the pure functions
-//! that decide. No I/O; leans on nothing.
+//! that decide. No I/O and no clock; leans on nothing.
+//!
+//! The operator's sections are read into [`mod@file`]'s types, [`Policy::build`]
+//! checks them into an immutable snapshot, and [`Policy::decide`] answers for
+//! one concrete operation with a [`Permit`] or a [`Denied`] that names the lines
+//! which would allow it.
+//!
+//! ```
+//! use std::path::Path;
+//! use policy::{Access, Capability, Policy, Who};
+//!
+//! let file = policy::file::PolicyFile::parse("[[plugin.maps.files]]\nhost = 'data'\nguest = 'maps'\naccess = 'read'")?;
+//! let policy = Policy::build(&file, Path::new("/srv"), &[]).expect("nothing is wrong with the file");
+//! let who = Who { plugin: "maps", digest: None, tenant: "default", agent: "assistant" };
+//!
+//! let read = Capability::File { mount: "maps", access: Access::Read };
+//! assert!(policy.decide(&who, &read).is_ok());
+//! let write = Capability::File { mount: "maps", access: Access::Write };
+//! let denied = policy.decide(&who, &write).expect_err("only reading was granted");
+//! assert!(denied.toml.contains("access = \"write\""));
+//! # Ok::<(), policy::Problem>(())
+//! ```
 
+pub mod capabilities;
+mod denied;
+pub mod file;
+mod floor;
+mod glob;
+mod grant;
+mod host;
+pub mod limits;
+mod problem;
 pub mod role;
+mod secret;
+mod snapshot;
+mod units;
 
+pub use capabilities::cache::CachePermit;
+pub use capabilities::call::CallPermit;
+pub use capabilities::config::ConfigPermit;
+pub use capabilities::files::{Access, FilePermit};
+pub use capabilities::http::{HttpPermit, HttpRequest, Inject};
+pub use capabilities::secrets::{SecretPermit, SecretUse};
+pub use capabilities::store::{StorePermit, StoreScope};
+pub use capabilities::{Capability, Permit};
+pub use denied::Denied;
+pub use floor::{Closed, Floor};
+pub use grant::{Approve, Approver, Facts, Grant, Pin, Pins, Shape};
+pub use host::{Host, InvalidHost, Scheme};
+pub use limits::Limits;
+pub use problem::{Problem, Severity};
 pub use role::{Action, Role, may};
+pub use secret::{Secret, SecretError, SecretRef};
+pub use snapshot::{Builtin, OPERATOR_TENANT, Policy, Who};
+pub use units::{Bytes, Rate, Span, UnitError};

@@ -1,0 +1,160 @@
+//! How a request can fail on its way out.
+
+use std::error::Error as StdError;
+use std::time::Duration;
+
+use policy::{Denied, SecretError};
+
+/// Why there is no answer. The texts are for the operator.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The policy does not allow the request, or the redirect it led to.
+    #[error("{0}")]
+    Denied(Denied),
+    /// The host has an address that the network's floor closes.
+    #[error("host {host}: {denied}")]
+    AddressClosed {
+        /// The canonical host.
+        host: String,
+        /// Which address, and the line that would open it.
+        denied: Denied,
+    },
+    /// The name has no address.
+    #[error("cannot resolve {host}: {why}")]
+    Dns {
+        /// The canonical host.
+        host: String,
+        /// The resolver's reason.
+        why: String,
+    },
+    /// No address took the connection.
+    #[error("cannot connect to {host}: {why}")]
+    Connect {
+        /// Host and port.
+        host: String,
+        /// The system's reason.
+        why: String,
+    },
+    /// The server's certificate or its TLS is not acceptable.
+    #[error("cannot speak TLS with {host}: {why}")]
+    Tls {
+        /// Host and port.
+        host: String,
+        /// The reason.
+        why: String,
+    },
+    /// The other side, or the network, was too slow.
+    #[error("{what} took longer than {} ms", after.as_millis())]
+    Timeout {
+        /// What was waited for.
+        what: Wait,
+        /// For how long.
+        after: Duration,
+    },
+    /// One side sent more than it may.
+    #[error("{what} is larger than the {bytes_max} bytes it may be")]
+    TooLarge {
+        /// What was too large.
+        what: Part,
+        /// How large it may be.
+        bytes_max: u64,
+    },
+    /// The call has used up its requests, or holds too many connections open.
+    #[error("the call has used up its {max} {what}")]
+    Exhausted {
+        /// `requests` or `connections`.
+        what: &'static str,
+        /// How many it may have.
+        max: u32,
+    },
+    /// The answer led from one place to the next too often.
+    #[error("more than {0} redirects")]
+    Redirects(u32),
+    /// The secret that has to be injected cannot be had.
+    #[error("secret {name}: {error}")]
+    Secret {
+        /// The secret's name.
+        name: String,
+        /// Why not.
+        error: SecretError,
+    },
+    /// The request cannot be sent as it is.
+    #[error("the request is refused: {0}")]
+    Request(&'static str),
+    /// The connection broke, or the other side does not speak HTTP.
+    #[error("the exchange failed: {0}")]
+    Protocol(String),
+}
+
+/// What was waited for in vain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wait {
+    /// Name, connection and TLS.
+    Connect,
+    /// The head of the answer.
+    FirstByte,
+    /// The next piece of the answer's body.
+    NextBytes,
+}
+
+/// What was too large.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// Names and values of the request's headers.
+    RequestHeaders,
+    /// The request's body, or those of one call together.
+    RequestBody,
+    /// Names and values of the answer's headers.
+    ResponseHeaders,
+    /// The answer's body, or those of one call together.
+    ResponseBody,
+}
+
+impl std::fmt::Display for Wait {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Connect => "connecting",
+            Self::FirstByte => "the answer's head",
+            Self::NextBytes => "the next piece of the answer",
+        })
+    }
+}
+
+impl std::fmt::Display for Part {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::RequestHeaders => "the request's header",
+            Self::RequestBody => "the request's body",
+            Self::ResponseHeaders => "the answer's header",
+            Self::ResponseBody => "the answer's body",
+        })
+    }
+}
+
+/// An error's text with those of its causes.
+pub(crate) fn chain(error: &(dyn StdError + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(&format!(": {error}"));
+        cause = error.source();
+    }
+    text
+}
+
+/// The error itself or the first of its causes that is a `T`.
+pub(crate) fn find<'a, T: StdError + 'static>(error: &'a (dyn StdError + 'static)) -> Option<&'a T> {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(found) = error.downcast_ref::<T>() {
+            return Some(found);
+        }
+        // An `io::Error` shows what it carries only through `get_ref`.
+        let carried = error.downcast_ref::<std::io::Error>().and_then(|io| io.get_ref());
+        if let Some(found) = carried.and_then(|carried| find::<T>(carried)) {
+            return Some(found);
+        }
+        next = error.source();
+    }
+    None
+}

@@ -1,0 +1,54 @@
+//! Injected secrets: they arrive, and they do not come back.
+
+use egress::Error;
+use http::Request;
+
+use crate::server::{Call, OPEN, Server, body, ok, text};
+
+const INJECT: &str = "inject = { secret = 'key', header = 'Authorization', format = 'Bearer {}' }";
+
+#[tokio::test]
+async fn the_injected_header_replaces_the_guests_own() {
+    let server = Server::answering(|_| ok("", "")).await;
+    let call = Call::new(&format!("{OPEN}{}", server.rule(INJECT)));
+    let request = Request::get(server.url("/")).header("authorization", "forged").header("authorization", "twice").body(body("")).unwrap();
+
+    call.send(request).await.unwrap();
+
+    let seen = server.seen().remove(0);
+    assert_eq!(seen.matches("authorization:").count(), 1);
+    assert!(seen.contains("authorization: Bearer hush-hush\r\n"), "{seen}");
+}
+
+#[tokio::test]
+async fn a_server_that_echoes_gives_no_secret_away() {
+    let server = Server::answering(|request| ok("x-echo: Bearer hush-hush\r\n", request)).await;
+    let call = Call::new(&format!("{OPEN}{}", server.rule(INJECT)));
+
+    let response = call.get(&server.url("/")).await.unwrap();
+
+    assert_eq!(response.headers()["x-echo"], "Bearer *********");
+    let text = text(response).await.unwrap();
+    assert!(text.contains("authorization: Bearer *********") && !text.contains("hush"), "{text}");
+}
+
+#[tokio::test]
+async fn an_answer_that_could_hide_the_secret_is_refused() {
+    let server = Server::answering(|_| ok("content-encoding: gzip\r\n", "squeezed")).await;
+    let request = || Request::get(server.url("/")).header("accept-encoding", "gzip").body(body("")).unwrap();
+
+    let error = Call::new(&format!("{OPEN}{}", server.rule(INJECT))).send(request()).await.err().unwrap();
+    assert!(matches!(error, Error::Protocol(_)), "{error}");
+    assert!(server.seen()[0].contains("accept-encoding: identity"));
+
+    let plain = Call::new(&format!("{OPEN}{}", server.rule(""))).send(request()).await.unwrap();
+    assert_eq!(text(plain).await.unwrap(), "squeezed");
+}
+
+#[tokio::test]
+async fn no_error_shows_a_secret() {
+    let server = Server::answering(|_| b"HTTP/9 hush-hush\r\n\r\n".to_vec()).await;
+    let call = Call::new(&format!("{OPEN}{}", server.rule(INJECT)));
+    let error = call.get(&server.url("/")).await.err().unwrap();
+    assert!(!format!("{error} {error:?}").contains("hush"), "{error:?}");
+}
