@@ -68,7 +68,7 @@ async fn json_is_queried_and_time_is_told() -> Result<()> {
     drop(server);
     let got = outputs(&[
         ("tol_json_json_query", json!({"json": "{\"a\":[1,2,3]}", "query": ".a | add"})),
-        ("tol_datetime_now", json!({"zone": "Europe/Zurich"})),
+        ("tol_datetime_time_now", json!({"zone": "Europe/Zurich"})),
     ])
     .await?;
     assert!(got[0]["tool_output"].to_string().contains('6'), "{}", got[0]);
