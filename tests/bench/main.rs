@@ -91,7 +91,11 @@ async fn bursts(server: &Server, peer: &Peer) -> Result<()> {
     let load = Load { address: server.address.clone(), agent: "plain", stream: true, clients: 1, turns: 4, turns_per_session: 1 };
     let done = run(load).await?;
     let words = (LONG * done.turns as usize) as f64;
-    println!("long streams: {:.0} words a second of processor time, {:.0} bytes a word", words / (cpu(server)? - before), done.bytes as f64 / words);
+    println!(
+        "long streams: {:.0} words a second of processor time, {:.0} bytes a word",
+        words / (cpu(server)? - before),
+        done.bytes as f64 / words
+    );
     peer.answer(8);
     Ok(())
 }

@@ -61,13 +61,14 @@ async fn json_is_queried_and_time_is_told() -> Result<()> {
     let server = Server::start(&config(&model.base_url)).await?;
     let listed = server.owner().get("/v2/tools?limit=100").await?.expect(200)?;
     let example = |id: &str| -> Result<Value> {
-        let tool = listed["tools"].as_array().and_then(|tools| tools.iter().find(|tool| tool["id"] == id)).with_context(|| id.to_owned())?;
+        let tool =
+            listed["tools"].as_array().and_then(|tools| tools.iter().find(|tool| tool["id"] == id)).with_context(|| id.to_owned())?;
         Ok(tool["input_schema"].clone())
     };
     assert!(example("tol_json_json_query")?["properties"]["query"].is_object());
     drop(server);
     let got = outputs(&[
-        ("tol_json_json_query", json!({"json": "{\"a\":[1,2,3]}", "query": ".a | add"})),
+        ("tol_json_json_query", json!({"json": {"a": [1, 2, 3]}, "query": ".a | add"})),
         ("tol_datetime_time_now", json!({"zone": "Europe/Zurich"})),
     ])
     .await?;

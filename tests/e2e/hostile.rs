@@ -108,7 +108,9 @@ async fn a_request_that_is_not_http_or_never_ends_does_not_hold_up_others() -> R
     let model = FakeModel::start().await?;
     let server = Server::start(&config(&model.base_url)).await?;
     let mut slow = Vec::new();
-    for start in ["", "GET /livez HT", "POST /v2/agents HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\n{", "\x16\x03\x01 not http\r\n\r\n"] {
+    for start in
+        ["", "GET /livez HT", "POST /v2/agents HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\n{", "\x16\x03\x01 not http\r\n\r\n"]
+    {
         for _ in 0..20 {
             let mut stream = TcpStream::connect(&server.address).await?;
             stream.write_all(start.as_bytes()).await?;
@@ -131,6 +133,9 @@ async fn a_foreign_origin_or_host_is_refused() -> Result<()> {
     stream.write_all(b"GET /v2/agents HTTP/1.1\r\nhost: evil.example\r\nconnection: close\r\n\r\n").await?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await?;
-    assert!(answer.starts_with("HTTP/1.1 4") && !answer.starts_with("HTTP/1.1 401"), "a name that is not ours is refused before the key: {answer}");
+    assert!(
+        answer.starts_with("HTTP/1.1 4") && !answer.starts_with("HTTP/1.1 401"),
+        "a name that is not ours is refused before the key: {answer}"
+    );
     Ok(())
 }

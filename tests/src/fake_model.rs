@@ -120,7 +120,9 @@ async fn answer(mut reply: Reply, stream: bool) -> Response {
 fn response(status: u16, content_type: &str, body: String) -> Response {
     let mut response = Response::new(Body::from(body));
     *response.status_mut() = http::StatusCode::from_u16(status).unwrap_or_default();
-    response.headers_mut().insert("content-type", http::HeaderValue::from_str(content_type).unwrap_or(http::HeaderValue::from_static("text/plain")));
+    response
+        .headers_mut()
+        .insert("content-type", http::HeaderValue::from_str(content_type).unwrap_or(http::HeaderValue::from_static("text/plain")));
     response
 }
 
@@ -147,9 +149,7 @@ fn usage() -> Value {
 }
 
 fn calls_of(calls: &[(String, String)]) -> Vec<Value> {
-    let one = |(i, (name, arguments)): (usize, &(String, String))| {
-        json!({"index": i, "id": format!("call_{}", i + 1), "type": "function", "function": {"name": name, "arguments": arguments}})
-    };
+    let one = |(i, (name, arguments)): (usize, &(String, String))| json!({"index": i, "id": format!("call_{}", i + 1), "type": "function", "function": {"name": name, "arguments": arguments}});
     calls.iter().enumerate().map(one).collect()
 }
 

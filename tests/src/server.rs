@@ -146,7 +146,9 @@ pub fn command(home: &Path) -> Result<Command> {
 
 /// A configuration whose default model is the one at `base_url`.
 pub fn config(base_url: &str) -> String {
-    format!("data = \"data\"\n\n[models.default]\nprovider = \"openai\"\nbase_url = \"{base_url}\"\nmodel = \"fake\"\ncontext_window = 128000\n")
+    format!(
+        "data = \"data\"\n\n[models.default]\nprovider = \"openai\"\nbase_url = \"{base_url}\"\nmodel = \"fake\"\ncontext_window = 128000\n"
+    )
 }
 
 /// A session of an agent with these tool configurations, made for a test.

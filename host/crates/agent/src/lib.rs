@@ -34,6 +34,12 @@ pub use live::{Input, Repeat};
 pub use options::{Limits, Options};
 pub use sessions::{Listed, NewSession};
 
+/// Rows that are removed in one go; other writers wait no longer than that takes.
+const REAP_ROWS: usize = 512;
+
+/// How often the store is looked through for what belongs to the dead.
+const REAP_EVERY: Duration = Duration::from_secs(30);
+
 /// The engine. One per server; shared by `Arc`.
 pub struct Engine {
     journal: Arc<dyn Journal>,
@@ -89,6 +95,21 @@ impl Engine {
     pub(crate) fn tenant_name(&self, tenant: Uid) -> Result<Arc<str>, Error> {
         let record = self.directory.get(tenant)?;
         record.map(|record| record.name.into()).ok_or_else(|| Error::Damaged(tenant, "the tenant is gone".into()))
+    }
+
+    /// Removes rows that belong to deleted agents and sessions, slice by slice,
+    /// so that deleting itself is quick. Runs until its future is dropped.
+    pub async fn reap(&self) {
+        loop {
+            match self.directory.reap(REAP_ROWS).await {
+                Ok(rows) if rows >= REAP_ROWS => tokio::task::yield_now().await,
+                Ok(_) => tokio::time::sleep(REAP_EVERY).await,
+                Err(error) => {
+                    tracing::warn!(%error, "rows of deleted sessions could not be removed; trying again later");
+                    tokio::time::sleep(REAP_EVERY).await;
+                }
+            }
+        }
     }
 
     /// Takes no further input, gives running turns `grace` to end, then stops

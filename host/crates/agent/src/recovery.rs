@@ -43,13 +43,7 @@ impl Engine {
 }
 
 /// Goes on with the turn that the state holds, or ends it where that is hopeless.
-pub(crate) async fn take_up(task: &mut Task) {
-    if let Err(Stopped) = try_take_up(task).await {
-        task.desk.hub.abandon();
-    }
-}
-
-async fn try_take_up(task: &mut Task) -> Result<(), Stopped> {
+pub(crate) async fn take_up(task: &mut Task) -> Result<(), Stopped> {
     tracing::info!(session.uid = %task.session.uid, attempt = task.attempt, "taking up an unfinished turn");
     if task.attempt > task.engine.limits.recoveries {
         let mut draft = Draft::default();

@@ -40,7 +40,7 @@ async fn beside<T>(desk: &mut Desk, work: impl Future<Output = T>) -> Result<Wor
 
 /// Asks the model once.
 pub(crate) async fn ask(task: &mut Task) -> Result<(), Stopped> {
-    let Some(prepared) = task.prepared.clone() else { return Err(Stopped) };
+    let Some(prepared) = task.prepared.clone() else { return Err(Stopped::Store) };
     let system = template::system(&prepared.agent, &task.session, task.now());
     let stream = task.desk.hub.watched();
     let prompt = Prompt {
@@ -118,7 +118,7 @@ impl Streamed {
 /// Records a reply: its events, the raw form, and what cannot be called, in one
 /// batch; with no call left to run the turn ends in that batch too.
 async fn record(task: &mut Task, reply: Reply) -> Result<(), Stopped> {
-    let Some(prepared) = task.prepared.clone() else { return Err(Stopped) };
+    let Some(prepared) = task.prepared.clone() else { return Err(Stopped::Store) };
     let step = task.state.turn.as_ref().map_or(0, |turn| turn.steps) + 1;
     let calls_max = task.engine.limits.turn.calls;
     let mut draft = Draft::default();
@@ -197,7 +197,7 @@ async fn give_up(task: &mut Task, error: &model::Error) -> Result<(), Stopped> {
 
 /// Runs the open calls at these positions, all at the same time.
 pub(crate) async fn call_tools(task: &mut Task, open: Vec<Seq>) -> Result<(), Stopped> {
-    let (Some(prepared), Some(turn)) = (task.prepared.clone(), task.state.turn.clone()) else { return Err(Stopped) };
+    let (Some(prepared), Some(turn)) = (task.prepared.clone(), task.state.turn.clone()) else { return Err(Stopped::Store) };
     let bench = Bench::new(&task.engine, &prepared, &task.session, turn.began.subject.clone());
     let mut running: FuturesUnordered<_> = turn
         .calls

@@ -61,9 +61,15 @@ pub(crate) struct Asked {
     pub(crate) hash: [u8; 32],
 }
 
-/// The turn cannot go on in this process: the store refused, or the session is gone.
-#[derive(Debug)]
-pub(crate) struct Stopped;
+/// Why a turn does not go on here. The journal still says that it runs: it is
+/// taken up when the session wakes again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stopped {
+    /// The session, its agent or the server goes away.
+    Leaving,
+    /// The store did not take what happened, or holds what cannot be read.
+    Store,
+}
 
 /// Entries of one batch in the making.
 #[derive(Default)]
@@ -128,15 +134,17 @@ impl Task {
     }
 
     async fn live(&mut self) {
-        if self.state.turn.is_some() {
-            recovery::take_up(self).await;
+        if self.state.turn.is_some()
+            && let Err(stopped) = recovery::take_up(self).await
+        {
+            return self.desk.let_go(stopped);
         }
         while !self.desk.retiring {
             let idle = tokio::time::timeout(self.engine.limits.idle, self.desk.commands.recv()).await;
             match idle {
                 Ok(Some(Command::Post(post))) => {
-                    if self.take(*post).await.is_err() {
-                        return self.desk.hub.abandon();
+                    if let Err(stopped) = self.take(*post).await {
+                        return self.desk.let_go(stopped);
                     }
                 }
                 Ok(Some(Command::Interrupt { answer, .. })) => {
@@ -236,7 +244,7 @@ impl Task {
         for entry in &entries {
             if let Err(error) = self.state.apply(entry) {
                 tracing::error!(session.uid = %self.session.uid, %error, "an entry of our own could not be read back");
-                return Err(Stopped);
+                return Err(Stopped::Store);
             }
         }
         if let Some(running) = &draft.running {
@@ -289,12 +297,16 @@ impl Unsettled {
         let Some((ticket, _)) = self.waiting.front_mut() else { return Ok(false) };
         let results = ticket.await;
         let entries = self.waiting.pop_front().map(|(_, entries)| entries).unwrap_or_default();
-        for error in results.into_iter().filter_map(Result::err) {
-            match error {
-                storage::Error::Gone(_) => tracing::info!(session.key = %self.key, "the session was deleted while its turn ran"),
-                error => tracing::error!(session.key = %self.key, %error, "a batch was not stored; the turn stops here"),
+        match results.into_iter().find_map(Result::err) {
+            None => {}
+            Some(storage::Error::Gone(_)) => {
+                tracing::info!(session.key = %self.key, "the session was deleted while its turn ran");
+                return Err(Stopped::Leaving);
             }
-            return Err(Stopped);
+            Some(error) => {
+                tracing::error!(session.key = %self.key, %error, "a batch was not stored; the turn stops here");
+                return Err(Stopped::Store);
+            }
         }
         self.hub.settled(&entries, !self.waiting.is_empty());
         Ok(!self.waiting.is_empty())
@@ -307,6 +319,17 @@ impl Unsettled {
 }
 
 impl Desk {
+    /// The task ends in the middle of a turn: those who watch are told what that means for them.
+    fn let_go(&self, stopped: Stopped) {
+        match stopped {
+            Stopped::Leaving => self.hub.abandon(),
+            Stopped::Store => {
+                let why = "the server could not store the turn; try again in a moment, and read the session's events first";
+                self.hub.close(HowEnded::Failed(why.into()));
+            }
+        }
+    }
+
     /// A command while a turn runs. True where the turn is to stop.
     pub(crate) fn while_running(&mut self, command: Option<Command>) -> Result<bool, Stopped> {
         match command {
@@ -324,7 +347,7 @@ impl Desk {
                 self.retiring = true;
                 Ok(false)
             }
-            Some(Command::Stop) | None => Err(Stopped),
+            Some(Command::Stop) | None => Err(Stopped::Leaving),
         }
     }
 }

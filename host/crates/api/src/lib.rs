@@ -1,1 +1,73 @@
-//! api
+//! The front doors: HTTP in, the engine's plain calls out. Only this crate
+//! knows axum, status codes and API keys. A door is a folder (`agents_v2`), a
+//! route is a function and one line in [`router`]; every operation stands in one
+//! table from which the routes, the role checks and the OpenAPI document are made.
+
+mod agents_v2;
+pub mod auth;
+mod body;
+mod caller;
+pub mod errors;
+mod fields;
+mod front;
+mod health;
+mod hosts;
+pub mod limits;
+pub mod metrics;
+mod naming;
+mod openapi;
+mod operation;
+pub mod operator;
+mod page;
+mod rate;
+mod reply;
+mod router;
+pub mod server;
+mod sse;
+#[cfg(test)]
+mod testing;
+
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+
+pub use auth::{Key, Keyring, NewKey, Tenant};
+pub use limits::Limits;
+pub use operator::{ModelInfo, Operator, Status};
+pub use router::router;
+pub use server::{Doors, Listener, Peer, Tls, serve};
+
+/// What the front doors are built from.
+pub struct Options {
+    /// What does the work.
+    pub engine: Arc<agent::Engine>,
+    /// Who may come in.
+    pub keyring: Arc<Keyring>,
+    /// What the host knows beside the engine: models, policy, status.
+    pub operator: Arc<dyn Operator>,
+    /// Where `/metrics` is read from.
+    pub metrics: metrics::Handle,
+    /// Of this data directory; page keys are made under it, so they outlive a restart.
+    pub secret: [u8; 32],
+    /// The bounds of a request.
+    pub limits: Limits,
+    /// Names under which this server may be called, beside the loopback ones; without port. Empty means any on
+    /// listeners beyond loopback.
+    pub allowed_hosts: Vec<String>,
+    /// Cancelled when the server is to stop: open streams end, readiness turns.
+    pub stop: CancellationToken,
+}
+
+/// What every request can reach.
+pub(crate) struct App {
+    engine: Arc<agent::Engine>,
+    keyring: Arc<Keyring>,
+    operator: Arc<dyn Operator>,
+    metrics: metrics::Handle,
+    page_keys: page::PageKeys,
+    limits: Limits,
+    rate: rate::Rate,
+    hosts: hosts::Hosts,
+    openapi: bytes::Bytes,
+    stop: CancellationToken,
+}

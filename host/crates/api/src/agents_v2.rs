@@ -1,0 +1,11 @@
+//! The Agents API under `/v2`: agents, sessions, events, tools, models.
+
+pub(crate) mod agents;
+mod answer;
+mod definition;
+pub(crate) mod events;
+mod input;
+pub(crate) mod llms;
+pub(crate) mod sessions;
+mod stream;
+pub(crate) mod tools;

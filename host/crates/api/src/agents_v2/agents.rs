@@ -1,0 +1,195 @@
+//! Agents: stored definitions.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::response::Response;
+use http::{StatusCode, Uri};
+use serde_json::{Map, Value, json};
+
+use agent::{Clock, NewAgent};
+use policy::Action;
+use session::{Agent, Uid};
+use tool::Caller as ToolCaller;
+
+use super::definition::{patched, read, written};
+use crate::App;
+use crate::body::JsonBody;
+use crate::caller::{Caller, Segments};
+use crate::errors::{Code, Error, Result};
+use crate::fields::Fields;
+use crate::operation::{Answer, Method, Operation, Query};
+use crate::page::{Params, Place, gather, metadata};
+use crate::{naming, reply};
+
+/// Agents on a page when the client does not say.
+const PAGE: usize = 10;
+
+/// Keys that are made up before giving up; each is taken with a chance of 1 in 65,536 per agent of a like name.
+const ATTEMPTS: usize = 8;
+
+/// Tools that the refusal of an unknown one lists.
+const LISTED: usize = 30;
+
+pub(crate) static CREATE: Operation = Operation {
+    id: "createAgent",
+    method: Method::Post,
+    path: "/v2/agents",
+    summary: "Create an agent",
+    action: Some(Action::AdministerAgents),
+    query: &[],
+    body: Some("CreateAgentRequest"),
+    answer: Answer::Created("Agent"),
+};
+
+pub(crate) async fn create(State(app): State<Arc<App>>, caller: Caller, JsonBody(body): JsonBody) -> Result<Response> {
+    let key = new_key(&app, &caller, &body)?;
+    if !caller.sees(&key) {
+        return Err(Error::new(Code::Forbidden, format!("this key is limited to certain agents, and `{key}` is not among them")));
+    }
+    let new = read(&body, key)?;
+    check_tools(&app, &caller, &new, None)?;
+    let agent = app.engine.create_agent(caller.0.tenant, new).await?;
+    Ok(reply::json(StatusCode::CREATED, &written(&agent)))
+}
+
+/// The key that the client chose, or one made from the name.
+fn new_key(app: &App, caller: &Caller, body: &Map<String, Value>) -> Result<String> {
+    let fields = Fields::of_body(body);
+    if let Some(key) = fields.text("key", 1..=usize::MAX)? {
+        return Ok(naming::checked(key, "key")?.to_owned());
+    }
+    let name = fields.text("name", 0..=usize::MAX)?.unwrap_or_default();
+    let mut made = (0..ATTEMPTS).map(|_| naming::agent_key(name, Clock.random()));
+    let free = made.find(|key| app.engine.agent(caller.0.tenant, key).is_err());
+    free.ok_or_else(|| Error::new(Code::Conflict, format!("too many agents are named like `{name}`; choose a `key`")))
+}
+
+/// Refuses tools that this agent may not use. Bindings that stay as they were are
+/// not looked at: a plugin that is away for a while must not block other changes.
+fn check_tools(app: &App, caller: &Caller, new: &NewAgent, seen: Option<&Agent>) -> Result<()> {
+    let to = ToolCaller { tenant: caller.0.tenant_name.clone(), agent: new.key.as_str().into() };
+    let toolbox = app.engine.toolbox();
+    let changed = |name: &String| seen.is_none_or(|seen| seen.tools.get(name) != new.tools.get(name));
+    for (name, binding) in new.tools.iter().filter(|(name, _)| changed(name)) {
+        if toolbox.find(&to, &binding.tool).is_none() {
+            let there: Vec<String> = toolbox.tools(&to).iter().take(LISTED).map(|spec| spec.id.wire()).collect();
+            let id = binding.tool.wire();
+            let why = format!("tool `{id}` does not exist for agent `{}`; there are: {}", new.key, there.join(", "));
+            return Err(Error::field(format!("tool_configurations.{name}.tool_id"), why).with(Code::InvalidToolReference));
+        }
+    }
+    Ok(())
+}
+
+pub(crate) static LIST: Operation = Operation {
+    id: "listAgents",
+    method: Method::Get,
+    path: "/v2/agents",
+    summary: "List agents, oldest first",
+    action: Some(Action::ListAgents),
+    query: &[Query::Limit(10), Query::PageKey, Query::Filter, Query::Enabled],
+    body: None,
+    answer: Answer::Ok("ListAgentsResponse"),
+};
+
+pub(crate) async fn list(State(app): State<Arc<App>>, caller: Caller, uri: Uri) -> Result<Response> {
+    let params = Params::of(&uri)?;
+    let (limit, filter, enabled) = (params.limit(PAGE)?, params.filter()?, params.flag("enabled")?);
+    let choice = format!("{enabled:?} {:?} {:?}", params.get("filter"), caller.0.agents);
+    let place = Place { tenant: caller.0.tenant, list: "agents", choice };
+    let after = app.page_keys.read(&place, &params)?.map(Uid);
+    let keep = |agent: &Agent| {
+        caller.sees(&agent.key)
+            && enabled.is_none_or(|enabled| agent.enabled == enabled)
+            && filter.as_ref().is_none_or(|f| f.is_match(&agent.name) || agent.description.as_deref().is_some_and(|d| f.is_match(d)))
+    };
+    let slice = |after, size| Ok(app.engine.agents(caller.0.tenant, after, size)?);
+    let page = gather(limit, after, |agent: &Agent| agent.uid, slice, keep)?;
+    let key = page.items.last().filter(|_| page.more).map(|last| app.page_keys.write(&place, last.uid.0));
+    let agents: Vec<Value> = page.items.iter().map(written).collect();
+    Ok(reply::json(StatusCode::OK, &json!({ "agents": agents, "metadata": metadata(key) })))
+}
+
+pub(crate) static GET: Operation = Operation {
+    id: "getAgent",
+    method: Method::Get,
+    path: "/v2/agents/{agent_key}",
+    summary: "Get an agent",
+    action: Some(Action::ReadAgent),
+    query: &[],
+    body: None,
+    answer: Answer::Ok("Agent"),
+};
+
+pub(crate) async fn get(State(app): State<Arc<App>>, caller: Caller, Segments(key): Segments<String>) -> Result<Response> {
+    let agent = caller.agent(&app, &key)?;
+    Ok(reply::json(StatusCode::OK, &written(&agent)))
+}
+
+pub(crate) static UPDATE: Operation = Operation {
+    id: "updateAgent",
+    method: Method::Patch,
+    path: "/v2/agents/{agent_key}",
+    summary: "Change an agent; what is absent stays, null clears, null entries of maps are removed",
+    action: Some(Action::UpdateAgent),
+    query: &[],
+    body: Some("UpdateAgentRequest"),
+    answer: Answer::Ok("Agent"),
+};
+
+pub(crate) async fn update(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Segments(key): Segments<String>,
+    JsonBody(patch): JsonBody,
+) -> Result<Response> {
+    let seen = caller.agent(&app, &key)?;
+    let whole = patched(&seen, &patch)?;
+    changed(&app, &caller, &seen, &whole).await
+}
+
+pub(crate) static REPLACE: Operation = Operation {
+    id: "replaceAgent",
+    method: Method::Put,
+    path: "/v2/agents/{agent_key}",
+    summary: "Replace an agent's definition; its sessions stay",
+    action: Some(Action::AdministerAgents),
+    query: &[],
+    body: Some("CreateAgentRequest"),
+    answer: Answer::Ok("Agent"),
+};
+
+pub(crate) async fn replace(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Segments(key): Segments<String>,
+    JsonBody(whole): JsonBody,
+) -> Result<Response> {
+    let seen = caller.agent(&app, &key)?;
+    changed(&app, &caller, &seen, &whole).await
+}
+
+async fn changed(app: &App, caller: &Caller, seen: &Agent, whole: &Map<String, Value>) -> Result<Response> {
+    let new = read(whole, seen.key.clone())?;
+    check_tools(app, caller, &new, Some(seen))?;
+    let agent = app.engine.update_agent(seen, new).await?;
+    Ok(reply::json(StatusCode::OK, &written(&agent)))
+}
+
+pub(crate) static DELETE: Operation = Operation {
+    id: "deleteAgent",
+    method: Method::Delete,
+    path: "/v2/agents/{agent_key}",
+    summary: "Delete an agent with its sessions; running turns stop",
+    action: Some(Action::AdministerAgents),
+    query: &[],
+    body: None,
+    answer: Answer::Nothing,
+};
+
+pub(crate) async fn delete(State(app): State<Arc<App>>, caller: Caller, Segments(key): Segments<String>) -> Result<StatusCode> {
+    let agent = caller.agent(&app, &key)?;
+    app.engine.delete_agent(&agent).await?;
+    Ok(StatusCode::NO_CONTENT)
+}

@@ -1,0 +1,68 @@
+//! A turn's answer in one piece: the events' ready bodies, put together.
+
+use axum::response::Response;
+use http::StatusCode;
+
+use agent::{News, Watcher};
+use session::json::push_string;
+use session::{HowEnded, Session};
+use tokio::time::{Instant, timeout_at};
+
+use crate::App;
+use crate::errors::{Code, Error, Result};
+use crate::reply;
+
+/// Longest that a turn is waited for when the client names no time; the turn's own limits end it long before.
+const PATIENCE: std::time::Duration = std::time::Duration::from_secs(24 * 3600);
+
+/// When a request that may take this long has to be answered.
+pub(super) fn deadline(timeout: Option<std::time::Duration>) -> Instant {
+    Instant::now() + timeout.unwrap_or(PATIENCE).min(PATIENCE)
+}
+
+/// The next piece of news before `until`; the error says why there is none.
+pub(super) async fn next(app: &App, session: &Session, watcher: &mut Watcher, until: Instant) -> Result<News> {
+    match timeout_at(until, watcher.next()).await {
+        Ok(Some(news)) => Ok(news),
+        Ok(None) if app.stop.is_cancelled() => Err(Error::from(agent::Error::Draining)),
+        Ok(None) => Err(Error::missing(Code::SessionNotFound, "session", &session.key)),
+        Err(_) => {
+            Err(Error::new(Code::RequestTimeout, "the turn takes longer than this request may; it goes on, read the session's events"))
+        }
+    }
+}
+
+/// Waits for the end of the turn and answers with its events.
+pub(super) async fn whole(app: &App, session: &Session, mut watcher: Watcher, until: Instant) -> Result<Response> {
+    let mut body = "{\"events\":[".to_owned();
+    let mut first = true;
+    loop {
+        match next(app, session, &mut watcher, until).await? {
+            News::Entry(entry) => {
+                body.push_str(if first { "" } else { "," });
+                body.push_str(&entry.body);
+                first = false;
+            }
+            News::Closed(how) => match failure(&how) {
+                Some(why) => return Err(Error::new(Code::AgentProcessingFailed, why)),
+                None => break,
+            },
+            News::Delta { .. } | News::Void { .. } | News::Usage { .. } => {}
+        }
+    }
+    body.push_str("],\"session_key\":");
+    push_string(&mut body, &session.key);
+    body.push('}');
+    Ok(reply::text(StatusCode::CREATED, body))
+}
+
+/// What to tell the client where a turn ended without being of use.
+pub(super) fn failure(how: &HowEnded) -> Option<String> {
+    match how {
+        HowEnded::Answered | HowEnded::Interrupted | HowEnded::Limit(_) | HowEnded::ContextLimit => None,
+        HowEnded::Failed(why) => Some(why.clone()),
+        HowEnded::RecoveryLimit => {
+            Some("the turn was given up after the server was restarted several times; post the input again".to_owned())
+        }
+    }
+}

@@ -1,0 +1,446 @@
+//! An agent's definition as JSON: read from a client, merged with a patch,
+//! written back. What is written can be read again.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value, json};
+
+use agent::NewAgent;
+use session::{Agent, Instruction, ModelChoice, Retry, Step, TemplateType, ToolBinding};
+use tool::ToolId;
+
+use crate::errors::{Code, Error, Result};
+use crate::fields::{Fields, unsupported, wrong};
+use crate::limits::{INSTRUCTIONS, TOOLS};
+
+/// Characters of an agent's and an instruction's name.
+const NAME: usize = 50;
+/// Characters of a description.
+const DESCRIPTION: usize = 5_000;
+/// Characters of an instruction's text.
+const TEMPLATE: usize = 200_000;
+/// Characters of a step's name.
+const STEP_NAME: usize = 255;
+/// Characters of the name under which a model sees a tool: the shortest bound among providers.
+const TOOL_NAME: usize = 64;
+/// The entry step's name where the client gives none.
+const FIRST_STEP: &str = "first_step";
+
+/// Reads a whole definition.
+pub(super) fn read(body: &Map<String, Value>, key: String) -> Result<NewAgent> {
+    let fields = Fields::of_body(body);
+    fields.refuse(&["skills", "compaction", "tool_output_offloading"])?;
+    let tools = tools(&fields)?;
+    let (first_step, step) = entry_step(&fields, &tools)?;
+    Ok(NewAgent {
+        key,
+        name: fields.required("name", fields.text("name", 1..=NAME)?)?.to_owned(),
+        description: fields.text("description", 0..=DESCRIPTION)?.map(str::to_owned),
+        model: model(&fields)?,
+        tools,
+        steps: BTreeMap::from([(first_step.clone(), step)]),
+        first_step,
+        metadata: fields.metadata()?,
+        enabled: fields.flag("enabled")?.unwrap_or(true),
+    })
+}
+
+fn model(fields: &Fields<'_>) -> Result<ModelChoice> {
+    let value = fields.required("model", fields.value("model"))?;
+    let model = Fields::of(value, "model").map_err(bad_model)?;
+    let name = model.required("name", model.text("name", 1..=255).map_err(bad_model)?).map_err(bad_model)?;
+    Ok(ModelChoice {
+        name: name.to_owned(),
+        parameters: model.object("parameters").map_err(bad_model)?.cloned().unwrap_or_default(),
+        retry: model.value("retry_configuration").map(retry).transpose().map_err(bad_model)?,
+    })
+}
+
+fn bad_model(error: Error) -> Error {
+    error.with(Code::InvalidModelConfiguration)
+}
+
+fn retry(value: &Value) -> Result<Retry> {
+    let (fields, default) = (Fields::of(value, "model.retry_configuration")?, Retry::default());
+    let retries = fields.count("max_retries", 0..=10)?.and_then(|number| u32::try_from(number).ok());
+    Ok(Retry {
+        enabled: fields.flag("enabled")?.unwrap_or(default.enabled),
+        max_retries: retries.unwrap_or(default.max_retries),
+        initial_backoff_ms: fields.count("initial_backoff_ms", 100..=60_000)?.unwrap_or(default.initial_backoff_ms),
+        max_backoff_ms: fields.count("max_backoff_ms", 1_000..=300_000)?.unwrap_or(default.max_backoff_ms),
+        backoff_factor: fields.number("backoff_factor", 1.0..=10.0)?.unwrap_or(default.backoff_factor),
+    })
+}
+
+fn tools(fields: &Fields<'_>) -> Result<BTreeMap<String, ToolBinding>> {
+    let Some(configurations) = fields.object("tool_configurations")? else { return Ok(BTreeMap::new()) };
+    if configurations.len() > TOOLS {
+        return Err(Error::field("tool_configurations", format!("an agent may bind at most {TOOLS} tools")));
+    }
+    configurations.iter().map(|(name, value)| Ok((tool_name(name)?.to_owned(), binding(name, value)?))).collect()
+}
+
+fn tool_name(name: &str) -> Result<&str> {
+    let fits = (1..=TOOL_NAME).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
+    let why = || format!("models take tool names of 1 to {TOOL_NAME} characters of a-z, A-Z, 0-9, _ and -; `{name}` is not one");
+    if fits { Ok(name) } else { Err(Error::field(format!("tool_configurations.{name}"), why())) }
+}
+
+fn binding(name: &str, value: &Value) -> Result<ToolBinding> {
+    let bad = |error: Error| error.with(Code::InvalidToolReference);
+    let fields = Fields::of(value, format!("tool_configurations.{name}"))?;
+    match fields.text("type", 1..=64)? {
+        None | Some("dynamic_vectara") => {}
+        Some(other) => {
+            let why = format!("tools of type `{other}` are not supported in this version; bind a tool of GET /v2/tools as dynamic_vectara");
+            return Err(bad(Error::field(fields.path("type"), why)));
+        }
+    }
+    fields.refuse(&["argument_override", "description_template", "input_transform", "output_transform"])?;
+    let id = fields.required("tool_id", fields.text("tool_id", 1..=128)?).map_err(bad)?;
+    let tool = ToolId::from_wire(id).ok_or_else(|| {
+        bad(Error::field(
+            fields.path("tool_id"),
+            format!("`{id}` is not the id of a tool; GET /v2/tools lists them, such as tol_<plugin>_<tool>"),
+        ))
+    })?;
+    Ok(ToolBinding { tool })
+}
+
+/// The one step that a turn runs, in whichever form it came: `first_step`, or `first_step_name` with `steps`, or both.
+fn entry_step(fields: &Fields<'_>, tools: &BTreeMap<String, ToolBinding>) -> Result<(String, Step)> {
+    let inline = match fields.value("first_step") {
+        None => None,
+        Some(value) => {
+            let name = Fields::of(value, "first_step")?.text("name", 1..=STEP_NAME)?.unwrap_or(FIRST_STEP);
+            Some((name, step(value, "first_step", tools)?))
+        }
+    };
+    let named = fields.text("first_step_name", 1..=STEP_NAME)?;
+    let name = match (&inline, named) {
+        (Some((inline, _)), Some(named)) if *inline != named => {
+            let why = format!("`first_step_name` says `{named}`, but `first_step.name` is `{inline}`; an agent has one entry step");
+            return Err(Error::field("first_step_name", why));
+        }
+        (Some((name, _)), _) => *name,
+        (None, Some(name)) => name,
+        (None, None) => {
+            return Err(Error::field(
+                "first_step_name",
+                "an agent needs an entry step: give `first_step_name` and `steps`, or `first_step`",
+            ));
+        }
+    };
+    let steps = fields.object("steps")?;
+    if let Some((other, _)) = steps.into_iter().flatten().find(|(other, value)| *other != name && !value.is_null()) {
+        let why = format!("steps beyond the entry step `{name}` are not supported in this version; leave `{other}` out");
+        return Err(Error::field(format!("steps.{other}"), why));
+    }
+    let listed = steps.and_then(|steps| steps.get(name)).map(|value| step(value, &format!("steps.{name}"), tools)).transpose()?;
+    match (inline.map(|(_, step)| step), listed) {
+        (Some(inline), Some(listed)) if inline != listed => {
+            Err(Error::field("first_step", format!("`first_step` and `steps.{name}` differ; they are the same step")))
+        }
+        (Some(step), _) | (None, Some(step)) => Ok((name.to_owned(), step)),
+        (None, None) => Err(Error::field("first_step_name", format!("`first_step_name` names `{name}`, which is not among `steps`"))),
+    }
+}
+
+fn step(value: &Value, at: &str, tools: &BTreeMap<String, ToolBinding>) -> Result<Step> {
+    let fields = Fields::of(value, at)?;
+    fields.refuse(&["reminders", "next_steps", "allowed_skills", "reentry_step"])?;
+    if let Some(parser) = fields.object("output_parser")?
+        && parser.get("type").is_some_and(|kind| kind != "default")
+    {
+        return Err(unsupported(&fields.path("output_parser")));
+    }
+    let allowed_tools = fields.texts("allowed_tools", TOOLS)?;
+    if let Some(unknown) = allowed_tools.iter().flatten().find(|name| !tools.contains_key(*name)) {
+        let why = format!("`{unknown}` is not among this agent's `tool_configurations`");
+        return Err(Error::field(fields.path("allowed_tools"), why));
+    }
+    let instructions = fields.list("instructions", INSTRUCTIONS)?.unwrap_or_default();
+    let instructions = instructions.iter().enumerate().map(|(i, value)| instruction(value, &format!("{at}.instructions[{i}]")));
+    Ok(Step { instructions: instructions.collect::<Result<_>>()?, allowed_tools })
+}
+
+fn instruction(value: &Value, at: &str) -> Result<Instruction> {
+    let fields = Fields::of(value, at)?;
+    match fields.text("type", 1..=64)? {
+        Some("inline") => {}
+        None if fields.value("template").is_some() => {}
+        _ => {
+            let why =
+                format!("`{at}` must be an inline instruction with `name` and `template`; references are not supported in this version");
+            return Err(Error::field(at, why).with(Code::InvalidInstructionReference));
+        }
+    }
+    let template_type = match fields.text("template_type", 1..=32)? {
+        None | Some("velocity") => TemplateType::Velocity,
+        Some("text") => TemplateType::Text,
+        Some(other) => {
+            return Err(Error::field(fields.path("template_type"), format!("`template_type` must be text or velocity, not `{other}`")));
+        }
+    };
+    Ok(Instruction {
+        name: fields.required("name", fields.text("name", 1..=NAME)?)?.to_owned(),
+        description: fields.text("description", 0..=DESCRIPTION)?.map(str::to_owned),
+        template: fields.required("template", fields.text("template", 0..=TEMPLATE)?)?.to_owned(),
+        template_type,
+        metadata: fields.metadata()?,
+        enabled: fields.flag("enabled")?.unwrap_or(true),
+    })
+}
+
+/// A definition with a patch put over it, ready to be read: what is absent stays, null clears,
+/// entries of maps go one by one, steps are merged member by member.
+pub(super) fn patched(agent: &Agent, patch: &Map<String, Value>) -> Result<Map<String, Value>> {
+    let Value::Object(mut whole) = written(agent) else { return Err(Error::internal("an agent is written as an object")) };
+    whole.remove("first_step");
+    for (member, change) in patch {
+        match (member.as_str(), change) {
+            ("first_step" | "steps", Value::Object(_)) | ("key", _) => {}
+            ("steps", Value::Null) => {}
+            ("tool_configurations", Value::Object(changes)) => merge_entries(&mut whole, member, changes),
+            (_, Value::Null) => drop(whole.remove(member)),
+            _ => drop(whole.insert(member.clone(), change.clone())),
+        }
+    }
+    if let Some(steps) = patch.get("steps").and_then(Value::as_object) {
+        for (name, change) in steps {
+            merge_step(&mut whole, name, change)?;
+        }
+    }
+    if let Some(change) = patch.get("first_step").and_then(Value::as_object) {
+        rename_entry(&mut whole, &agent.first_step, change.get("name").and_then(Value::as_str));
+        let name = whole.get("first_step_name").and_then(Value::as_str).unwrap_or(&agent.first_step).to_owned();
+        let mut change = change.clone();
+        change.remove("name");
+        merge_step(&mut whole, &name, &change.into())?;
+    }
+    Ok(whole)
+}
+
+fn merge_entries(whole: &mut Map<String, Value>, member: &str, changes: &Map<String, Value>) {
+    let Some(entries) = whole.entry(member).or_insert_with(|| json!({})).as_object_mut() else { return };
+    for (name, change) in changes {
+        if change.is_null() {
+            entries.remove(name);
+        } else {
+            entries.insert(name.clone(), change.clone());
+        }
+    }
+}
+
+fn merge_step(whole: &mut Map<String, Value>, name: &str, change: &Value) -> Result<()> {
+    let Some(steps) = whole.entry("steps").or_insert_with(|| json!({})).as_object_mut() else { return Ok(()) };
+    match change {
+        Value::Null => drop(steps.remove(name)),
+        Value::Object(changes) => {
+            let step = steps.entry(name).or_insert_with(|| json!({}));
+            for (member, change) in changes {
+                step[member] = change.clone();
+            }
+        }
+        other => return Err(wrong(&format!("steps.{name}"), "an object or null", other)),
+    }
+    Ok(())
+}
+
+fn rename_entry(whole: &mut Map<String, Value>, old: &str, new: Option<&str>) {
+    let Some(new) = new.filter(|new| *new != old) else { return };
+    if let Some(steps) = whole.get_mut("steps").and_then(Value::as_object_mut)
+        && let Some(step) = steps.remove(old)
+    {
+        steps.insert(new.to_owned(), step);
+    }
+    whole.insert("first_step_name".into(), json!(new));
+}
+
+/// The answer's form. The entry step stands in it in both forms.
+pub(super) fn written(agent: &Agent) -> Value {
+    let steps: Map<String, Value> = agent.steps.iter().map(|(name, step)| (name.clone(), written_step(step).into())).collect();
+    let mut first_step = Map::from_iter([("name".to_owned(), json!(agent.first_step))]);
+    first_step.extend(written_step(agent.entry_step().unwrap_or(&Step::default())));
+    let tools: Map<String, Value> = agent.tools.iter().map(|(name, binding)| (name.clone(), written_binding(binding))).collect();
+    let mut json = json!({
+        "key": agent.key,
+        "name": agent.name,
+        "tool_configurations": tools,
+        "model": written_model(&agent.model),
+        "first_step": first_step,
+        "first_step_name": agent.first_step,
+        "steps": steps,
+        "metadata": agent.metadata,
+        "enabled": agent.enabled,
+        "created_at": agent.created_at.rfc3339(),
+        "updated_at": agent.updated_at.rfc3339(),
+    });
+    if let Some(description) = &agent.description {
+        json["description"] = json!(description);
+    }
+    json
+}
+
+fn written_binding(binding: &ToolBinding) -> Value {
+    json!({ "type": "dynamic_vectara", "tool_id": binding.tool.wire() })
+}
+
+fn written_model(model: &ModelChoice) -> Value {
+    let mut json = json!({ "name": model.name });
+    if !model.parameters.is_empty() {
+        json["parameters"] = model.parameters.clone().into();
+    }
+    if let Some(retry) = &model.retry {
+        json["retry_configuration"] = json!(retry);
+    }
+    json
+}
+
+fn written_step(step: &Step) -> Map<String, Value> {
+    let instructions: Vec<Value> = step.instructions.iter().map(written_instruction).collect();
+    let mut json =
+        Map::from_iter([("instructions".to_owned(), json!(instructions)), ("output_parser".to_owned(), json!({"type": "default"}))]);
+    if let Some(allowed) = &step.allowed_tools {
+        json.insert("allowed_tools".into(), json!(allowed));
+    }
+    json
+}
+
+fn written_instruction(instruction: &Instruction) -> Value {
+    let mut json = json!({
+        "type": "inline",
+        "name": instruction.name,
+        "template_type": instruction.template_type,
+        "template": instruction.template,
+        "metadata": instruction.metadata,
+        "enabled": instruction.enabled,
+    });
+    if let Some(description) = &instruction.description {
+        json["description"] = json!(description);
+    }
+    json
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use session::{Millis, Uid};
+
+    fn parse(body: &Value) -> Result<NewAgent> {
+        read(body.as_object().unwrap(), "agt_x".into())
+    }
+
+    fn body() -> Value {
+        json!({
+            "name": "Support",
+            "model": {"name": "default", "parameters": {"temperature": 0.1}, "retry_configuration": {"max_retries": 2}},
+            "tool_configurations": {"search": {"type": "dynamic_vectara", "tool_id": "tol_knowledge_knowledge_base_search"}},
+            "first_step": {"instructions": [{"name": "role", "template": "be kind", "template_type": "text"}]},
+        })
+    }
+
+    fn agent(body: &Value) -> Agent {
+        let new = parse(body).unwrap();
+        Agent {
+            uid: Uid([1; 16]),
+            tenant: Uid([2; 16]),
+            key: new.key,
+            revision: 1,
+            name: new.name,
+            description: new.description,
+            model: new.model,
+            tools: new.tools,
+            first_step: new.first_step,
+            steps: new.steps,
+            metadata: new.metadata,
+            enabled: new.enabled,
+            created_at: Millis(0),
+            updated_at: Millis(0),
+        }
+    }
+
+    fn patch(change: Value) -> Value {
+        let seen = agent(&body());
+        let whole = patched(&seen, change.as_object().unwrap()).unwrap();
+        written(&agent(&whole.into()))
+    }
+
+    #[test]
+    fn what_is_written_can_be_sent_back() {
+        let once = written(&agent(&body()));
+        assert_eq!(once["first_step"]["name"], "first_step");
+        assert_eq!(once["steps"]["first_step"]["output_parser"]["type"], "default");
+        assert_eq!(written(&agent(&once)), once);
+    }
+
+    #[test]
+    fn the_entry_step_is_taken_in_both_forms() {
+        let named = json!({"name": "a", "model": {"name": "m"}, "first_step_name": "s", "steps": {"s": {"instructions": []}}});
+        assert_eq!(parse(&named).unwrap().first_step, "s");
+        let both = json!({"name": "a", "model": {"name": "m"}, "first_step": {"name": "s"}, "steps": {"s": {"type": "conversational"}}});
+        assert_eq!(parse(&both).unwrap().first_step, "s");
+        let differing = json!({"name": "a", "model": {"name": "m"}, "first_step": {"name": "s", "allowed_tools": []}, "steps": {"s": {}}});
+        assert!(parse(&differing).is_err());
+        assert!(parse(&json!({"name": "a", "model": {"name": "m"}})).is_err());
+        assert!(parse(&json!({"name": "a", "model": {"name": "m"}, "first_step_name": "s"})).is_err());
+    }
+
+    #[test]
+    fn what_is_not_supported_is_refused_by_name() {
+        for (pointer, value, field) in [
+            ("skills", json!({"a": {}}), "skills"),
+            ("steps", json!({"second": {}}), "steps.second"),
+            ("compaction", json!({"enabled": true}), "compaction"),
+            ("first_step", json!({"output_parser": {"type": "structured"}}), "first_step.output_parser"),
+            ("first_step", json!({"next_steps": [{"step_name": "x"}]}), "first_step.next_steps"),
+            ("first_step", json!({"instructions": [{"type": "reference", "id": "ins_1"}]}), "first_step.instructions[0]"),
+            (
+                "tool_configurations",
+                json!({"t": {"tool_id": "tol_a_b", "argument_override": {"q": 1}}}),
+                "tool_configurations.t.argument_override",
+            ),
+            ("tool_configurations", json!({"t": {"type": "web_search"}}), "tool_configurations.t.type"),
+        ] {
+            let mut body = body();
+            body[pointer] = value;
+            let error = parse(&body).unwrap_err();
+            assert!(error.body("r")["field_errors"][field].is_string(), "{field}: {error:?}");
+        }
+    }
+
+    #[test]
+    fn a_patch_keeps_what_is_absent() {
+        assert_eq!(patch(json!({})), written(&agent(&body())));
+        assert_eq!(patch(json!({"description": "d"}))["description"], "d");
+    }
+
+    #[test]
+    fn null_clears_and_removes_entries_of_maps_one_by_one() {
+        let got = patch(
+            json!({"metadata": null, "enabled": null, "tool_configurations": {"search": null, "sum": {"tool_id": "tol_calculator_calculate"}}}),
+        );
+        assert_eq!((&got["metadata"], &got["enabled"]), (&json!({}), &json!(true)));
+        assert_eq!(got["tool_configurations"], json!({"sum": {"type": "dynamic_vectara", "tool_id": "tol_calculator_calculate"}}));
+        assert_eq!(patch(json!({"tool_configurations": null}))["tool_configurations"], json!({}));
+    }
+
+    #[test]
+    fn a_patched_entry_step_changes_in_both_forms_and_may_be_renamed() {
+        let got = patch(json!({"first_step": {"name": "start", "allowed_tools": ["search"]}}));
+        assert_eq!(got["first_step_name"], "start");
+        assert_eq!(got["steps"]["start"]["allowed_tools"], json!(["search"]));
+        assert_eq!(got["first_step"]["instructions"][0]["template"], "be kind");
+        let got = patch(json!({"steps": {"first_step": {"instructions": []}}}));
+        assert_eq!(got["first_step"]["instructions"], json!([]));
+    }
+
+    #[test]
+    fn a_tool_reference_that_is_no_tool_has_its_own_code() {
+        let mut body = body();
+        body["tool_configurations"] = json!({"t": {"type": "dynamic_vectara", "tool_id": "weather"}});
+        assert_eq!(parse(&body).unwrap_err().code(), Code::InvalidToolReference);
+        body["tool_configurations"] = json!({"a tool": {"tool_id": "tol_a_b"}});
+        assert_eq!(parse(&body).unwrap_err().code(), Code::InvalidRequest);
+    }
+}

@@ -1,0 +1,257 @@
+//! Sessions: conversations with an agent.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::response::Response;
+use http::{StatusCode, Uri};
+use serde_json::{Map, Value, json};
+
+use agent::{Clock, NewSession};
+use policy::Action;
+use session::{Agent, Session, Uid};
+
+use super::stream::context_usage;
+use crate::App;
+use crate::body::JsonBody;
+use crate::caller::{Caller, Segments};
+use crate::errors::Result;
+use crate::fields::Fields;
+use crate::operation::{Answer, Method, Operation, Query};
+use crate::page::{Params, Place, gather, metadata};
+use crate::{naming, reply};
+
+/// Sessions on a page when the client does not say.
+const PAGE: usize = 10;
+/// Characters of a session's name.
+const NAME: usize = 255;
+/// Characters of a description.
+const DESCRIPTION: usize = 5_000;
+/// A year of minutes: no session needs a longer time to idle.
+const TTI_MINUTES: u64 = 366 * 24 * 60;
+
+pub(crate) static CREATE: Operation = Operation {
+    id: "createAgentSession",
+    method: Method::Post,
+    path: "/v2/agents/{agent_key}/sessions",
+    summary: "Open a session with an agent",
+    action: Some(Action::CreateSession),
+    query: &[],
+    body: Some("CreateAgentSessionRequest"),
+    answer: Answer::Created("AgentSession"),
+};
+
+pub(crate) async fn create(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Segments(agent_key): Segments<String>,
+    JsonBody(body): JsonBody,
+) -> Result<Response> {
+    let agent = caller.agent(&app, &agent_key)?;
+    let new = read(&body, None)?;
+    let session = app.engine.create_session(&agent, &caller.0, new).await?;
+    Ok(reply::json(StatusCode::CREATED, &written(&app, &agent, &session)?))
+}
+
+pub(crate) static LIST: Operation = Operation {
+    id: "listAgentSessions",
+    method: Method::Get,
+    path: "/v2/agents/{agent_key}/sessions",
+    summary: "List the sessions of an agent, oldest first",
+    action: Some(Action::ListSessions),
+    query: &[Query::Limit(10), Query::PageKey, Query::Filter, Query::Enabled],
+    body: None,
+    answer: Answer::Ok("ListAgentSessionsResponse"),
+};
+
+pub(crate) async fn list(State(app): State<Arc<App>>, caller: Caller, Segments(agent_key): Segments<String>, uri: Uri) -> Result<Response> {
+    let agent = caller.agent(&app, &agent_key)?;
+    let params = Params::of(&uri)?;
+    params.refuse(&["metadata_filter"])?;
+    let (limit, filter, enabled) = (params.limit(PAGE)?, params.filter()?, params.flag("enabled")?);
+    let list = format!("sessions of {}", agent.uid);
+    let place = Place { tenant: agent.tenant, list: &list, choice: format!("{enabled:?} {:?}", params.get("filter")) };
+    let after = app.page_keys.read(&place, &params)?.map(Uid);
+    let keep = |session: &Session| {
+        enabled.is_none_or(|enabled| session.enabled == enabled)
+            && filter.as_ref().is_none_or(|f| f.is_match(&session.name) || session.description.as_deref().is_some_and(|d| f.is_match(d)))
+    };
+    let slice = |after, size| Ok(app.engine.sessions(&agent, after, size)?);
+    let page = gather(limit, after, |session: &Session| session.uid, slice, keep)?;
+    let key = page.items.last().filter(|_| page.more).map(|last| app.page_keys.write(&place, last.uid.0));
+    let sessions = page.items.iter().map(|session| written(&app, &agent, session)).collect::<Result<Vec<_>>>()?;
+    Ok(reply::json(StatusCode::OK, &json!({ "sessions": sessions, "metadata": metadata(key) })))
+}
+
+pub(crate) static GET: Operation = Operation {
+    id: "getAgentSession",
+    method: Method::Get,
+    path: "/v2/agents/{agent_key}/sessions/{session_key}",
+    summary: "Get a session",
+    action: Some(Action::ReadSession),
+    query: &[],
+    body: None,
+    answer: Answer::Ok("AgentSession"),
+};
+
+pub(crate) async fn get(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Segments((agent_key, session_key)): Segments<(String, String)>,
+) -> Result<Response> {
+    let agent = caller.agent(&app, &agent_key)?;
+    let session = caller.session(&app, &agent, &session_key, Action::ReadSession)?;
+    Ok(reply::json(StatusCode::OK, &written(&app, &agent, &session)?))
+}
+
+pub(crate) static UPDATE: Operation = Operation {
+    id: "updateAgentSession",
+    method: Method::Patch,
+    path: "/v2/agents/{agent_key}/sessions/{session_key}",
+    summary: "Change a session; what is absent stays",
+    action: Some(Action::UpdateSession),
+    query: &[],
+    body: Some("UpdateAgentSessionRequest"),
+    answer: Answer::Ok("AgentSession"),
+};
+
+pub(crate) async fn update(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Segments((agent_key, session_key)): Segments<(String, String)>,
+    JsonBody(body): JsonBody,
+) -> Result<Response> {
+    let agent = caller.agent(&app, &agent_key)?;
+    let seen = caller.session(&app, &agent, &session_key, Action::UpdateSession)?;
+    let new = read(&body, Some(&seen))?;
+    let session = app.engine.update_session(&agent, &seen, new).await?;
+    Ok(reply::json(StatusCode::OK, &written(&app, &agent, &session)?))
+}
+
+pub(crate) static DELETE: Operation = Operation {
+    id: "deleteAgentSession",
+    method: Method::Delete,
+    path: "/v2/agents/{agent_key}/sessions/{session_key}",
+    summary: "Delete a session with its events; a running turn stops",
+    action: Some(Action::UpdateSession),
+    query: &[],
+    body: None,
+    answer: Answer::Nothing,
+};
+
+pub(crate) async fn delete(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Segments((agent_key, session_key)): Segments<(String, String)>,
+) -> Result<StatusCode> {
+    let agent = caller.agent(&app, &agent_key)?;
+    let session = caller.session(&app, &agent, &session_key, Action::UpdateSession)?;
+    app.engine.delete_session(&session).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Reads a body. What is absent comes from `seen`, where there is one; null clears.
+fn read(body: &Map<String, Value>, seen: Option<&Session>) -> Result<NewSession> {
+    let fields = Fields::of_body(body);
+    fields.refuse(&["secrets", "from_session"])?;
+    let kept = |member: &str| seen.filter(|_| !body.contains_key(member));
+    let name = match (fields.text("name", 1..=NAME)?, kept("name")) {
+        (Some(name), _) => name.to_owned(),
+        (None, Some(seen)) => seen.name.clone(),
+        (None, None) => made_up_name(),
+    };
+    let key = match (seen, fields.text("key", 1..=usize::MAX)?) {
+        (Some(seen), _) => seen.key.clone(),
+        (None, Some(key)) => naming::checked(key, "key")?.to_owned(),
+        (None, None) => naming::session_key(&name, Clock.random()),
+    };
+    let description = fields.text("description", 0..=DESCRIPTION)?.map(str::to_owned);
+    Ok(NewSession {
+        key,
+        name,
+        description: kept("description").map_or(description, |seen| seen.description.clone()),
+        metadata: kept("metadata").map_or_else(|| fields.metadata(), |seen| Ok(seen.metadata.clone()))?,
+        enabled: fields.flag("enabled")?.or(kept("enabled").map(|seen| seen.enabled)).unwrap_or(true),
+        tti_minutes: fields.count("tti_minutes", 0..=TTI_MINUTES)?.or(kept("tti_minutes").map(|seen| seen.tti_minutes)).unwrap_or(0),
+    })
+}
+
+/// `Session of 2026-05-28 22:17`.
+fn made_up_name() -> String {
+    let now = Clock.now().rfc3339();
+    format!("Session of {}", now[..16].replace('T', " "))
+}
+
+fn written(app: &App, agent: &Agent, session: &Session) -> Result<Value> {
+    let head = app.engine.head(session)?;
+    let mut json = json!({
+        "key": session.key,
+        "agent_key": agent.key,
+        "name": session.name,
+        "metadata": session.metadata,
+        "current_step_name": null,
+        "enabled": session.enabled,
+        "status": head.status,
+        "tti_minutes": session.tti_minutes,
+        "created_at": session.created_at.rfc3339(),
+    });
+    if let Some(description) = &session.description {
+        json["description"] = json!(description);
+    }
+    if let Some(usage) = &head.usage {
+        json["session_context_usage"] = context_usage(usage);
+    }
+    Ok(json)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use session::Millis;
+
+    fn seen() -> Session {
+        Session {
+            uid: Uid([1; 16]),
+            tenant: Uid([2; 16]),
+            agent: Uid([3; 16]),
+            key: "ase_x".into(),
+            revision: 1,
+            name: "Old".into(),
+            description: Some("d".into()),
+            metadata: json!({"a": 1}).as_object().unwrap().clone(),
+            enabled: false,
+            tti_minutes: 5,
+            owner_key: Uid([4; 16]),
+            owner_subject: None,
+            created_at: Millis(0),
+        }
+    }
+
+    fn patched(patch: Value) -> NewSession {
+        read(patch.as_object().unwrap(), Some(&seen())).unwrap()
+    }
+
+    #[test]
+    fn an_empty_body_makes_a_session_with_a_name_and_a_key() {
+        let new = read(&Map::new(), None).unwrap();
+        assert!(new.name.starts_with("Session of 20"));
+        assert!(new.key.starts_with("ase_session_of_20") && new.key.len() <= 50, "{}", new.key);
+        assert!(new.enabled && new.metadata.is_empty());
+    }
+
+    #[test]
+    fn a_patch_keeps_what_is_absent_and_null_clears() {
+        let same = patched(json!({}));
+        assert_eq!((same.name.as_str(), same.description.as_deref(), same.enabled, same.tti_minutes), ("Old", Some("d"), false, 5));
+        let cleared = patched(json!({"description": null, "metadata": null, "enabled": null, "tti_minutes": null}));
+        assert_eq!((cleared.description, cleared.metadata.len(), cleared.enabled, cleared.tti_minutes), (None, 0, true, 0));
+        let other = patched(json!({"metadata": {"b": 2}, "key": "other"}));
+        assert_eq!((Value::from(other.metadata), other.key.as_str()), (json!({"b": 2}), "ase_x"));
+    }
+
+    #[test]
+    fn a_fork_is_refused_by_name() {
+        let error = read(json!({"from_session": {"session_key": "x"}}).as_object().unwrap(), None).unwrap_err();
+        assert!(error.message().contains("`from_session` is not supported"));
+    }
+}

@@ -1,0 +1,242 @@
+//! A turn's news as a stream of frames: a body that the connection itself
+//! polls, without a task or a queue of its own.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http_body::{Body, Frame};
+use tokio::time::{Instant, Sleep, sleep};
+
+use agent::{News, Part, Watcher};
+use session::json::push_string;
+use session::{Entry, EventId, Kind, Millis, TokenUsage, Uid};
+
+use super::answer::failure;
+use crate::limits::PING;
+use crate::metrics::Open;
+use crate::sse;
+
+/// Resolves with a sentence for the client when the stream has to end before its turn does.
+pub(super) type Cut = Pin<Box<dyn Future<Output = &'static str> + Send>>;
+
+/// Frames of one turn.
+pub(super) struct Frames {
+    watcher: Watcher,
+    first: Option<News>,
+    session: Uid,
+    /// Reasoning was shown and its end was not.
+    thinking: bool,
+    cut: Cut,
+    ping: Pin<Box<Sleep>>,
+    last_frame: Instant,
+    over: bool,
+    _open: Open,
+}
+
+impl Frames {
+    /// The frames of this watcher; `first` was read from it already.
+    pub(super) fn new(watcher: Watcher, first: News, session: Uid, cut: Cut) -> Self {
+        let (ping, last_frame) = (Box::pin(sleep(PING)), Instant::now());
+        Self { watcher, first: Some(first), session, thinking: false, cut, ping, last_frame, over: false, _open: Open::stream() }
+    }
+
+    /// The last bytes: why it ended early, if it did, and `end`.
+    fn end(&mut self, failure: Option<&str>) -> String {
+        self.over = true;
+        let mut out = String::new();
+        sse::push_end(&mut out, failure);
+        out
+    }
+
+    /// Whether the stream was silent for so long that a reader may think it dead.
+    fn poll_ping(&mut self, cx: &mut Context<'_>) -> bool {
+        while self.ping.as_mut().poll(cx).is_ready() {
+            let due = self.last_frame + PING;
+            let now = Instant::now();
+            let silent = due <= now;
+            self.ping.as_mut().reset(if silent { now + PING } else { due });
+            if silent {
+                return true;
+            }
+        }
+        false
+    }
+}
+
+impl Body for Frames {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        let this = &mut *self;
+        if this.over {
+            return Poll::Ready(None);
+        }
+        let bytes = loop {
+            let news = match this.first.take() {
+                Some(first) => Poll::Ready(Some(first)),
+                None => this.watcher.poll_next(cx),
+            };
+            match news {
+                Poll::Ready(Some(News::Closed(how))) => break this.end(failure(&how).as_deref()).into(),
+                Poll::Ready(Some(news)) => match frame(&news, this.session, &mut this.thinking) {
+                    Some(text) => break text.into(),
+                    None => continue,
+                },
+                Poll::Ready(None) => break this.end(Some("the stream broke off; the turn goes on, read the session's events")).into(),
+                Poll::Pending => {}
+            }
+            if let Poll::Ready(why) = this.cut.as_mut().poll(cx) {
+                break this.end(Some(why)).into();
+            }
+            if this.poll_ping(cx) {
+                break Bytes::from_static(sse::PING);
+            }
+            return Poll::Pending;
+        };
+        this.last_frame = Instant::now();
+        Poll::Ready(Some(Ok(Frame::data(bytes))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.over
+    }
+}
+
+/// What clients are sent for a piece of news, if anything. Reasoning ends for
+/// them when the answer begins, not only when its entry is durable.
+fn frame(news: &News, session: Uid, thinking: &mut bool) -> Option<String> {
+    let mut out = String::with_capacity(160);
+    match news {
+        News::Entry(entry) if entry.kind == Kind::Thinking => {
+            if !std::mem::take(thinking) {
+                return None;
+            }
+            push_live(&mut out, ended(Part::Thinking), "", entry.at);
+        }
+        News::Entry(entry) => push_entry(&mut out, entry, session),
+        News::Delta { part, text, at } => {
+            if *part == Part::Text && std::mem::take(thinking) {
+                push_live(&mut out, ended(Part::Thinking), "", *at);
+            }
+            *thinking |= *part == Part::Thinking;
+            let mut content = String::with_capacity(text.len() + 16);
+            content.push_str(",\"content\":");
+            push_string(&mut content, text);
+            push_live(&mut out, streaming(*part), &content, *at);
+        }
+        // Clients know no frame that takes text back: the part ends without an event.
+        News::Void { part, at } => {
+            *thinking = false;
+            push_live(&mut out, ended(*part), "", *at);
+        }
+        News::Usage { usage, at } => {
+            let usage = format!(",\"session_context_usage\":{}", context_usage(usage));
+            push_live(&mut out, "context_consumed", &usage, *at);
+        }
+        News::Closed(_) => return None,
+    }
+    Some(out)
+}
+
+fn push_entry(out: &mut String, entry: &Entry, session: Uid) {
+    match entry.kind {
+        Kind::AgentOutput => {
+            let id = format!(",\"event_id\":\"{}\"", EventId { session, seq: entry.seq });
+            push_live(out, ended(Part::Text), &id, entry.at);
+        }
+        kind => sse::push(out, kind.word(), &entry.body),
+    }
+}
+
+/// A frame that is not a stored event.
+fn push_live(out: &mut String, kind: &str, members: &str, at: Millis) {
+    let json = format!("{{\"type\":\"{kind}\"{members},\"created_at\":\"{}\"}}", at.rfc3339());
+    sse::push(out, kind, &json);
+}
+
+fn streaming(part: Part) -> &'static str {
+    match part {
+        Part::Thinking => "streaming_thinking",
+        Part::Text => "streaming_agent_output",
+    }
+}
+
+fn ended(part: Part) -> &'static str {
+    match part {
+        Part::Thinking => "streaming_thinking_end",
+        Part::Text => "streaming_agent_output_end",
+    }
+}
+
+/// A model call's tokens as the API names them.
+pub(super) fn context_usage(usage: &TokenUsage) -> serde_json::Value {
+    let mut json = serde_json::json!({
+        "input_tokens": {"count": usage.input, "cached_tokens": usage.cached},
+        "output_tokens": {"count": usage.output, "reasoning_tokens": usage.reasoning},
+        "total_tokens": usage.input + usage.output,
+    });
+    if usage.window > 0 {
+        json["model_context_window"] = usage.window.into();
+    }
+    json
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use session::{Seq, TurnNo};
+
+    const SESSION: Uid = Uid([1; 16]);
+
+    fn entry(kind: Kind, body: &str) -> News {
+        News::Entry(Arc::new(Entry { seq: Seq(4), at: Millis(0), turn: TurnNo(1), step: 1, kind, body: body.into() }))
+    }
+
+    #[test]
+    fn text_is_streamed_in_ascii_with_its_time() {
+        let news = News::Delta { part: Part::Text, text: "é\u{2028}".into(), at: Millis(0) };
+        let wanted = "event: streaming_agent_output\ndata: {\"type\":\"streaming_agent_output\",\"content\":\"\\u00e9\\u2028\",\
+                      \"created_at\":\"1970-01-01T00:00:00.000Z\"}\n\n";
+        assert_eq!(frame(&news, SESSION, &mut false).unwrap(), wanted);
+    }
+
+    #[test]
+    fn the_end_of_an_answer_carries_the_id_of_its_event() {
+        let id = EventId { session: SESSION, seq: Seq(4) };
+        let text = frame(&entry(Kind::AgentOutput, "{}"), SESSION, &mut false).unwrap();
+        assert!(text.starts_with("event: streaming_agent_output_end\n") && text.contains(&format!("\"event_id\":\"{id}\"")), "{text}");
+    }
+
+    #[test]
+    fn reasoning_ends_once_with_its_entry_or_with_the_first_words_of_the_answer() {
+        let delta = |part| News::Delta { part, text: "x".into(), at: Millis(0) };
+        let mut thinking = false;
+        frame(&delta(Part::Thinking), SESSION, &mut thinking).unwrap();
+        let text = frame(&delta(Part::Text), SESSION, &mut thinking).unwrap();
+        assert!(text.starts_with("event: streaming_thinking_end\n") && text.contains("event: streaming_agent_output\n"), "{text}");
+        assert_eq!(frame(&entry(Kind::Thinking, "{}"), SESSION, &mut thinking), None);
+        frame(&delta(Part::Thinking), SESSION, &mut thinking).unwrap();
+        let text = frame(&entry(Kind::Thinking, "{}"), SESSION, &mut thinking).unwrap();
+        assert!(text.starts_with("event: streaming_thinking_end\n") && !text.contains("event_id"), "{text}");
+    }
+
+    #[test]
+    fn other_events_are_sent_as_they_are_stored() {
+        let text = frame(&entry(Kind::ToolInput, "{\"type\":\"tool_input\"}"), SESSION, &mut false).unwrap();
+        assert_eq!(text, "event: tool_input\ndata: {\"type\":\"tool_input\"}\n\n");
+    }
+
+    #[test]
+    fn an_unknown_window_is_left_out() {
+        let usage = TokenUsage { input: 210, cached: 0, output: 9, reasoning: 0, window: 0 };
+        let json = context_usage(&usage);
+        assert_eq!(json["total_tokens"], 219);
+        assert!(json.get("model_context_window").is_none());
+    }
+}

@@ -1,0 +1,129 @@
+//! Who is calling: the key is verified, counted and checked against the
+//! operation's role before a handler runs.
+
+use std::sync::Arc;
+
+use axum::extract::{FromRequestParts, Path};
+use http::HeaderMap;
+use http::header::AUTHORIZATION;
+use http::request::Parts;
+use serde::de::DeserializeOwned;
+
+use policy::{Action, may};
+use session::{Agent, Principal, Session};
+
+use crate::App;
+use crate::errors::{Code, Error, Result};
+use crate::front::Seen;
+use crate::naming;
+use crate::operation::Operation;
+use crate::server::Peer;
+
+/// An authenticated caller who may do this operation.
+pub(crate) struct Caller(pub Arc<Principal>);
+
+impl FromRequestParts<Arc<App>> for Caller {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self> {
+        let principal = authenticated(parts, app)?;
+        if let Some(seen) = parts.extensions.get::<Seen>() {
+            seen.key(principal.key);
+        }
+        let caller = Self(principal);
+        let action = parts.extensions.get::<&'static Operation>().and_then(|operation| operation.action).unwrap_or(Action::Operate);
+        caller.check(action, true)?;
+        Ok(caller)
+    }
+}
+
+fn authenticated(parts: &Parts, app: &App) -> Result<Arc<Principal>> {
+    let peer = parts.extensions.get::<Peer>();
+    if matches!(peer, Some(Peer::Operator)) {
+        return Ok(Arc::new(app.keyring.operator()));
+    }
+    let missing = || Error::new(Code::Unauthorized, "an API key is required; send it as x-api-key");
+    let text = key_text(&parts.headers).ok_or_else(missing)?;
+    let principal = app.keyring.verify(text).map_err(Error::internal)?;
+    let principal = principal.ok_or_else(|| app.rate.failure(peer.and_then(Peer::address)))?;
+    app.rate.request(principal.key)?;
+    Ok(principal)
+}
+
+/// `x-api-key` wins over `Authorization: Bearer`.
+fn key_text(headers: &HeaderMap) -> Option<&str> {
+    if let Some(key) = headers.get("x-api-key") {
+        return key.to_str().ok();
+    }
+    let (scheme, key) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| key.trim())
+}
+
+impl Caller {
+    /// Whether the caller may do it, to something of its `own` or not.
+    pub(crate) fn check(&self, action: Action, own: bool) -> Result<()> {
+        if may(self.0.role, action, own) {
+            return Ok(());
+        }
+        let needed = policy::Role::needed(action);
+        let why = if self.0.role >= needed {
+            "a key with the role agent_user reaches only the sessions that it opened".to_owned()
+        } else {
+            format!("this needs a key with the role {} or higher; this key has {}", needed.word(), self.0.role.word())
+        };
+        Err(Error::new(Code::Forbidden, why))
+    }
+
+    /// The agent of a path. One outside the caller's list looks like one that does not exist.
+    pub(crate) fn agent(&self, app: &App, key: &str) -> Result<Arc<Agent>> {
+        naming::checked(key, "agent_key")?;
+        if !self.sees(key) {
+            return Err(Error::missing(Code::AgentNotFound, "agent", key));
+        }
+        Ok(app.engine.agent(self.0.tenant, key)?)
+    }
+
+    /// Whether an agent is among those that the caller may see.
+    pub(crate) fn sees(&self, agent: &str) -> bool {
+        self.0.agents.as_ref().is_none_or(|agents| agents.iter().any(|key| key == agent))
+    }
+
+    /// The session of a path, for this action.
+    pub(crate) fn session(&self, app: &App, agent: &Agent, key: &str, action: Action) -> Result<Arc<Session>> {
+        naming::checked(key, "session_key")?;
+        let session = app.engine.session(agent, key)?;
+        self.check(action, self.0.is(session.owner_key, session.owner_subject.as_deref()))?;
+        Ok(session)
+    }
+}
+
+/// The parameters of a path, with our own error where they cannot be decoded.
+pub(crate) struct Segments<T>(pub T);
+
+impl<T: DeserializeOwned + Send> FromRequestParts<Arc<App>> for Segments<T> {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self> {
+        let path = Path::<T>::from_request_parts(parts, app).await;
+        path.map(|Path(segments)| Self(segments)).map_err(|_| Error::field("path", "the path is not valid UTF-8 in percent encoding"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::HeaderValue;
+
+    #[test]
+    fn x_api_key_wins_over_a_bearer_token() {
+        let mut headers = HeaderMap::new();
+        assert_eq!(key_text(&headers), None);
+        headers.insert(AUTHORIZATION, HeaderValue::from_static("bearer  two"));
+        assert_eq!(key_text(&headers), Some("two"));
+        headers.insert("x-api-key", HeaderValue::from_static("one"));
+        assert_eq!(key_text(&headers), Some("one"));
+        headers.remove("x-api-key");
+        headers.insert(AUTHORIZATION, HeaderValue::from_static("Basic eA=="));
+        assert_eq!(key_text(&headers), None);
+    }
+}

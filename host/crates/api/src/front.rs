@@ -1,0 +1,89 @@
+//! The outermost layer: gives each request its id, checks where it was sent to,
+//! writes the bodies of errors, and leaves one log line and one count behind.
+//! Bodies and keys never reach the log.
+
+use std::sync::{Arc, OnceLock};
+use std::time::Instant;
+
+use axum::body::Body;
+use axum::extract::{MatchedPath, Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use http::header::{ALLOW, CONTENT_TYPE, HeaderValue, WWW_AUTHENTICATE};
+use http::{HeaderName, StatusCode};
+
+use agent::Clock;
+use session::Uid;
+
+use crate::errors::{Error, refused_by_the_router};
+use crate::{App, metrics};
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// What is learnt about a request on its way in, for the log.
+#[derive(Clone, Default)]
+pub(crate) struct Seen(Arc<OnceLock<Uid>>);
+
+impl Seen {
+    /// The key it came with.
+    pub(crate) fn key(&self, uid: Uid) {
+        // The first one counts; a request has only one.
+        let _ = self.0.set(uid);
+    }
+}
+
+pub(crate) async fn front(State(app): State<Arc<App>>, mut request: Request, next: Next) -> Response {
+    let began = Instant::now();
+    let id = data_encoding::HEXLOWER.encode(&Clock.random::<16>());
+    let seen = Seen::default();
+    request.extensions_mut().insert(seen.clone());
+    let method = request.method().clone();
+    let route = request.extensions().get::<MatchedPath>().map_or_else(|| "none".to_owned(), |path| path.as_str().to_owned());
+
+    let span = tracing::info_span!("request", request.id = %id);
+    let response = match app.hosts.check(&request) {
+        Ok(()) => tracing::Instrument::instrument(next.run(request), span).await,
+        Err(error) => error.into_response(),
+    };
+    let response = finish(response, &id);
+
+    let (status, took) = (response.status(), began.elapsed());
+    metrics::request(&route, status, took);
+    tracing::info!(
+        request.id = %id, %method, route, status = status.as_u16(), duration_ms = took.as_millis() as u64,
+        key.id = seen.0.get().map(Uid::hex), "request answered"
+    );
+    response
+}
+
+/// Writes the body of an error, and the request's id on everything.
+fn finish(mut response: Response, id: &str) -> Response {
+    let refused = response.status().is_client_error() || response.status().is_server_error();
+    let error = response.extensions_mut().remove::<Error>();
+    if let Some(error) = error.or_else(|| (refused && !is_json(&response)).then(|| refused_by_the_router(response.status()))) {
+        response = with_body(response, &error, id);
+    }
+    if let Ok(value) = HeaderValue::from_str(id) {
+        response.headers_mut().insert(REQUEST_ID, value);
+    }
+    response
+}
+
+fn is_json(response: &Response) -> bool {
+    response.headers().get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"application/json"))
+}
+
+fn with_body(bare: Response, error: &Error, id: &str) -> Response {
+    let mut response = Response::new(Body::from(crate::reply::ascii(&error.body(id))));
+    *response.status_mut() = error.code().status();
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    for name in [ALLOW, http::header::RETRY_AFTER] {
+        if let Some(value) = bare.headers().get(&name) {
+            response.headers_mut().insert(name, value.clone());
+        }
+    }
+    if response.status() == StatusCode::UNAUTHORIZED {
+        response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    }
+    response
+}

@@ -1,0 +1,63 @@
+//! Whether the server lives, is ready, and how it fares.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use http::StatusCode;
+use http::header::CONTENT_TYPE;
+
+use policy::Action;
+
+use crate::App;
+use crate::caller::Caller;
+use crate::errors::{Code, Error, Result};
+use crate::operation::{Answer, Method, Operation};
+
+pub(crate) static LIVE: Operation = Operation {
+    id: "live",
+    method: Method::Get,
+    path: "/livez",
+    summary: "Whether the process runs; touches nothing",
+    action: None,
+    query: &[],
+    body: None,
+    answer: Answer::Text,
+};
+
+pub(crate) async fn live() -> &'static str {
+    "ok\n"
+}
+
+pub(crate) static READY: Operation = Operation {
+    id: "ready",
+    method: Method::Get,
+    path: "/readyz",
+    summary: "Whether new requests should be sent here; 503 while shutting down or when the store does not answer",
+    action: None,
+    query: &[],
+    body: None,
+    answer: Answer::Text,
+};
+
+pub(crate) async fn ready(State(app): State<Arc<App>>) -> Result<&'static str> {
+    if app.stop.is_cancelled() || !app.operator.ready().await {
+        return Err(Error::new(Code::ServerUnavailable, "not ready").retry_after(1));
+    }
+    Ok("ok\n")
+}
+
+pub(crate) static METRICS: Operation = Operation {
+    id: "metrics",
+    method: Method::Get,
+    path: "/metrics",
+    summary: "Everything that is counted, in the text format of Prometheus",
+    action: Some(Action::Operate),
+    query: &[],
+    body: None,
+    answer: Answer::Text,
+};
+
+pub(crate) async fn metrics(State(app): State<Arc<App>>, _: Caller) -> Response {
+    (StatusCode::OK, [(CONTENT_TYPE, "text/plain; version=0.0.4")], app.metrics.render()).into_response()
+}

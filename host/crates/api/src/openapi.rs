@@ -1,0 +1,258 @@
+//! The OpenAPI 3.1 document, made from the table of operations, the table of
+//! errors and the schemas beside it.
+
+mod schemas;
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use http::StatusCode;
+use http::header::CONTENT_TYPE;
+use serde_json::{Map, Value, json};
+
+use policy::Role;
+
+use crate::App;
+use crate::errors::{Code, Error};
+use crate::operation::{Answer, Method, Operation, Query};
+
+pub(crate) static DOCUMENT: Operation = Operation {
+    id: "getOpenapi",
+    method: Method::Get,
+    path: "/v2/openapi.json",
+    summary: "This document",
+    action: None,
+    query: &[],
+    body: None,
+    answer: Answer::Ok("Object"),
+};
+
+pub(crate) async fn document(State(app): State<Arc<App>>) -> Response {
+    (StatusCode::OK, [(CONTENT_TYPE, "application/json")], app.openapi.clone()).into_response()
+}
+
+/// The document as it is served.
+pub(crate) fn render(operations: &[&'static Operation]) -> Bytes {
+    Bytes::from(format!("{:#}\n", describe(operations)))
+}
+
+fn describe(operations: &[&'static Operation]) -> Value {
+    let mut paths = Map::new();
+    for operation in operations {
+        let path = paths.entry(operation.path).or_insert_with(|| json!({}));
+        path[method(operation.method)] = described(operation);
+    }
+    json!({
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Wardian",
+            "version": env!("CARGO_PKG_VERSION"),
+            "description": "Agents, sessions and events, with every tool a sandboxed WebAssembly component.",
+            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        },
+        "paths": paths,
+        "components": {
+            "schemas": schemas::all(),
+            "securitySchemes": {
+                "apiKey": {"type": "apiKey", "in": "header", "name": "x-api-key"},
+                "bearer": {"type": "http", "scheme": "bearer", "description": "The same API key."},
+            },
+        },
+    })
+}
+
+fn described(operation: &Operation) -> Value {
+    let mut json = json!({ "operationId": operation.id, "tags": [tag(operation.path)], "summary": operation.summary });
+    match operation.action {
+        None => json["security"] = json!([]),
+        Some(action) => {
+            let role = Role::needed(action).word();
+            json["security"] = json!([{"apiKey": []}, {"bearer": []}]);
+            json["x-lowest-role"] = json!(role);
+            json["description"] = json!(format!("Needs a key with the role `{role}` or higher."));
+        }
+    }
+    let parameters: Vec<Value> = path_parameters(operation.path).chain(operation.query.iter().map(query_parameter)).collect();
+    if !parameters.is_empty() {
+        json["parameters"] = json!(parameters);
+    }
+    if let Some(schema) = operation.body {
+        json["requestBody"] = json!({ "required": true, "content": {"application/json": media(schema)} });
+    }
+    json["responses"] = responses(operation).into();
+    json
+}
+
+fn responses(operation: &Operation) -> Map<String, Value> {
+    let mut responses = Map::new();
+    let (status, success) = success(operation.answer);
+    responses.insert(status.to_owned(), success);
+    for status in statuses(operation) {
+        let codes: Vec<Code> = codes(operation, status).collect();
+        let words: Vec<&str> = codes.iter().map(|code| code.word()).collect();
+        let example = Error::new(codes[0], "what is wrong, and what would help").body("4f2a0c1be0d94c1f9f0f6d1a2b3c4d5e");
+        let body = json!({ "schema": {"$ref": "#/components/schemas/Error"}, "example": example });
+        let described = json!({ "description": words.join(", "), "content": {"application/json": body} });
+        responses.insert(status.to_string(), described);
+    }
+    responses
+}
+
+fn success(answer: Answer) -> (&'static str, Value) {
+    let json_of = |schema| json!({ "description": "Done.", "content": {"application/json": media(schema)} });
+    match answer {
+        Answer::Ok(schema) => ("200", json_of(schema)),
+        Answer::Created(schema) => ("201", json_of(schema)),
+        Answer::CreatedOrStream(schema) => {
+            let mut json = json_of(schema);
+            json["content"]["text/event-stream"] = json!({
+                "schema": {"type": "string", "description": "Frames of AgentStreamedResponse, one a `data:` line, until `end`."},
+            });
+            ("201", json)
+        }
+        Answer::Nothing => ("204", json!({ "description": "Done; no body." })),
+        Answer::Text => ("200", json!({ "description": "Done.", "content": {"text/plain": {"schema": {"type": "string"}}} })),
+    }
+}
+
+/// The statuses of the errors that an operation may answer.
+fn statuses(operation: &Operation) -> Vec<u16> {
+    let all = [400, 401, 403, 404, 408, 409, 413, 415, 422, 429, 500, 503, 504];
+    all.into_iter().filter(|status| codes(operation, *status).next().is_some()).collect()
+}
+
+/// The codes under a status that an operation may answer.
+fn codes(operation: &Operation, status: u16) -> impl Iterator<Item = Code> {
+    let (path, action, body) = (operation.path, operation.action.is_some(), operation.body.is_some());
+    let (turn, query) = (matches!(operation.answer, Answer::CreatedOrStream(_)), !operation.query.is_empty());
+    let writes = operation.method != Method::Get;
+    let agents = path.starts_with("/v2/agents");
+    let (session, event) = (path.contains("{session_key}"), path.contains("{event_id}"));
+    Code::ALL.iter().copied().filter(move |code| {
+        code.status().as_u16() == status
+            && match code {
+                Code::InvalidRequest => body || query || path.contains('{'),
+                Code::InvalidMessageContent | Code::IdempotencyKeyReused | Code::AgentProcessingFailed | Code::RequestTimeout => turn,
+                Code::InvalidMetadata => body && agents && !turn,
+                Code::InvalidModelConfiguration | Code::InvalidToolReference | Code::InvalidInstructionReference => {
+                    body && agents && !path.contains("/sessions")
+                }
+                Code::Unauthorized | Code::Forbidden | Code::RateLimitExceeded | Code::InternalError => action,
+                Code::AgentDisabled => body && path.contains("/sessions"),
+                Code::SessionDisabled => turn,
+                Code::AgentNotFound => agents && path.contains("{agent_key}"),
+                Code::SessionNotFound => session,
+                Code::EventNotFound => event,
+                Code::ToolNotFound => path.contains("{tool_id}"),
+                Code::NotFound => path.starts_with("/operator") && (path.contains('{') || (body && path.ends_with("/keys"))),
+                Code::MethodNotAllowed => false,
+                Code::Conflict => body && !path.ends_with("/keys"),
+                Code::BodyTimeout | Code::RequestTooLarge | Code::UnsupportedMediaType => body,
+                Code::ServerUnavailable => path == "/readyz" || (action && writes),
+            }
+    })
+}
+
+fn media(schema: &str) -> Value {
+    let mut json = json!({ "schema": {"$ref": format!("#/components/schemas/{schema}")} });
+    if let Some(example) = schemas::example(schema) {
+        json["example"] = example;
+    }
+    json
+}
+
+fn path_parameters(path: &'static str) -> impl Iterator<Item = Value> {
+    path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}')).map(|name| {
+        let schema = match name {
+            "agent_key" | "session_key" => json!({"$ref": "#/components/schemas/Key"}),
+            _ => json!({"type": "string"}),
+        };
+        json!({ "name": name, "in": "path", "required": true, "schema": schema })
+    })
+}
+
+fn query_parameter(query: &Query) -> Value {
+    let (name, schema, text) = match query {
+        Query::Limit(default) => {
+            ("limit", json!({"type": "integer", "minimum": 1, "maximum": 100, "default": default}), "How many items a page may have.")
+        }
+        Query::PageKey => ("page_key", json!({"type": "string"}), "Where to go on: the `metadata.page_key` of the page before."),
+        Query::Filter => {
+            ("filter", json!({"type": "string", "maxLength": 1000}), "A regular expression, searched in names and descriptions.")
+        }
+        Query::Enabled => ("enabled", json!({"type": "boolean"}), "Only what is enabled, or only what is not."),
+        Query::IncludeHidden => ("include_hidden", json!({"type": "boolean", "default": false}), "Whether hidden events are listed too."),
+        Query::Type => ("type", json!({"type": "string"}), "Only tools of this type; those of plugins are `dynamic_vectara`."),
+        Query::Tenant => ("tenant", json!({"type": "string"}), "Only keys of this tenant."),
+    };
+    json!({ "name": name, "in": "query", "required": false, "schema": schema, "description": text })
+}
+
+fn tag(path: &str) -> &'static str {
+    match path {
+        path if path.starts_with("/operator") => "operator",
+        path if path.contains("/events") => "events",
+        path if path.contains("/sessions") => "sessions",
+        path if path.starts_with("/v2/agents") => "agents",
+        path if path.starts_with("/v2/tools") => "tools",
+        path if path.starts_with("/v2/llms") => "models",
+        _ => "server",
+    }
+}
+
+fn method(method: Method) -> &'static str {
+    match method {
+        Method::Get => "get",
+        Method::Post => "post",
+        Method::Patch => "patch",
+        Method::Put => "put",
+        Method::Delete => "delete",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn golden() -> std::path::PathBuf {
+        std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("golden/openapi.json")
+    }
+
+    /// Run with `WARDIAN_BLESS=1` to write the golden file anew; it changes in the same commit as its cause.
+    #[test]
+    fn the_document_is_the_stored_one() {
+        let got = crate::router::document();
+        if std::env::var_os("WARDIAN_BLESS").is_some() {
+            std::fs::create_dir_all(golden().parent().unwrap()).unwrap();
+            std::fs::write(golden(), &got).unwrap();
+        }
+        let wanted = std::fs::read_to_string(golden()).unwrap_or_default();
+        assert!(wanted.as_bytes() == got, "the document differs from {}; look at the change, then bless it", golden().display());
+    }
+
+    #[test]
+    fn every_reference_in_the_document_leads_somewhere() {
+        let document: Value = serde_json::from_slice(&crate::router::document()).unwrap();
+        let text = document.to_string();
+        for (at, _) in text.match_indices("\"$ref\":\"#") {
+            let pointer = text[at + 9..].split('"').next().unwrap();
+            assert!(document.pointer(pointer).is_some(), "{pointer}");
+        }
+    }
+
+    #[test]
+    fn each_operation_says_its_lowest_role_and_has_a_name_of_its_own() {
+        let document: Value = serde_json::from_slice(&crate::router::document()).unwrap();
+        let paths = document["paths"].as_object().unwrap();
+        let all: Vec<&Value> = paths.values().flat_map(|path| path.as_object().unwrap().values()).collect();
+        let mut names: Vec<&str> = all.iter().map(|operation| operation["operationId"].as_str().unwrap()).collect();
+        let many = names.len();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), many);
+        assert_eq!(document["paths"]["/v2/agents"]["post"]["x-lowest-role"], "agent_administrator");
+        assert!(all.iter().all(|operation| operation["security"] == json!([]) || operation["x-lowest-role"].is_string()));
+    }
+}

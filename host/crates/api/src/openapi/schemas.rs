@@ -1,0 +1,298 @@
+//! The schemas of the document, and an example for each body.
+
+use serde_json::{Map, Value, json};
+
+/// All schemas by name.
+pub(super) fn all() -> Map<String, Value> {
+    [shared(), agents(), sessions(), events(), tools(), operator()].into_iter().flat_map(members).collect()
+}
+
+/// A whole example of a schema, where it is the body of a request or an answer.
+pub(super) fn example(schema: &str) -> Option<Value> {
+    Some(match schema {
+        "CreateAgentRequest" => json!({
+            "key": "agt_customer_support",
+            "name": "Customer support",
+            "model": {"name": "default"},
+            "tool_configurations": {
+                "knowledge_search": {"type": "dynamic_vectara", "tool_id": "tol_knowledge_knowledge_base_search"},
+            },
+            "first_step": {
+                "name": "first_step",
+                "instructions": [{"type": "inline", "name": "role", "template": "Answer from the knowledge base.", "template_type": "text"}],
+                "output_parser": {"type": "default"},
+            },
+        }),
+        "UpdateAgentRequest" => json!({"description": "Answers questions about widgets.", "tool_configurations": {"notes": null}}),
+        "CreateAgentSessionRequest" => json!({"name": "Widget trouble", "metadata": {"customer": "4711"}}),
+        "UpdateAgentSessionRequest" => json!({"enabled": false}),
+        "CreateInputRequest" => json!({
+            "type": "input_message",
+            "messages": [{"type": "text", "content": "I'm having trouble with my widget installation."}],
+            "stream_response": false,
+        }),
+        "CreateKeyRequest" => json!({"tenant": "default", "role": "agent_user", "agents": ["agt_customer_support"], "label": "web shop"}),
+        "CreateTenantRequest" => json!({"name": "acme"}),
+        _ => return None,
+    })
+}
+
+fn members(value: Value) -> Map<String, Value> {
+    match value {
+        Value::Object(members) => members,
+        _ => Map::new(),
+    }
+}
+
+fn refer(name: &str) -> Value {
+    json!({ "$ref": format!("#/components/schemas/{name}") })
+}
+
+/// An object with these members, of which `required` are always there. Others may come at any time.
+fn object(required: &[&str], properties: Value) -> Value {
+    json!({ "type": "object", "required": required, "properties": properties })
+}
+
+fn list_of(plural: &str, item: &str) -> Value {
+    object(&[plural, "metadata"], json!({ plural: {"type": "array", "items": refer(item)}, "metadata": refer("ListMetadata") }))
+}
+
+fn one_page_of(plural: &str, item: &str) -> Value {
+    object(&[plural], json!({ plural: {"type": "array", "items": refer(item)} }))
+}
+
+fn text() -> Value {
+    json!({"type": "string"})
+}
+
+fn time() -> Value {
+    json!({"type": "string", "format": "date-time"})
+}
+
+fn flag(default: bool) -> Value {
+    json!({"type": "boolean", "default": default})
+}
+
+fn shared() -> Value {
+    json!({
+        "Object": {"type": "object"},
+        "Key": {"type": "string", "pattern": "^[0-9a-zA-Z_-]+$", "minLength": 1, "maxLength": 50},
+        "Metadata": {"type": "object", "description": "The client's own; at most 64 KiB of JSON."},
+        "ListMetadata": object(&[], json!({
+            "page_key": {"type": "string", "description": "There only while more follows."},
+            "total_count": {"type": "integer", "minimum": 0, "description": "On events: how many there are now."},
+        })),
+        "Error": object(&["messages", "request_id", "code"], json!({
+            "field_errors": {"type": "object", "additionalProperties": {"type": "string"}, "description": "On 400: what is wrong, by field."},
+            "id": {"type": "string", "description": "On 404: what does not exist."},
+            "messages": {"type": "array", "items": text()},
+            "request_id": text(),
+            "code": {"type": "string", "enum": crate::errors::Code::ALL.iter().map(|code| code.word()).collect::<Vec<_>>()},
+        })),
+    })
+}
+
+fn agents() -> Value {
+    let definition = json!({
+        "name": {"type": "string", "minLength": 1, "maxLength": 50},
+        "description": {"type": "string", "maxLength": 5000},
+        "tool_configurations": {
+            "type": "object", "maxProperties": 128, "additionalProperties": refer("ToolConfiguration"),
+            "description": "The tools by the names under which the model sees them.",
+        },
+        "model": refer("AgentModel"),
+        "first_step": refer("FirstAgentStep"),
+        "first_step_name": {"type": "string", "minLength": 1, "maxLength": 255},
+        "steps": {"type": "object", "additionalProperties": refer("AgentStep"), "description": "Holds the entry step alone in this version."},
+        "metadata": refer("Metadata"),
+        "enabled": flag(true),
+    });
+    let mut request = definition.clone();
+    request["key"] = refer("Key");
+    let mut answer = request.clone();
+    (answer["created_at"], answer["updated_at"]) = (time(), time());
+    json!({
+        "CreateAgentRequest": object(&["name", "model"], request),
+        "UpdateAgentRequest": {
+            "type": "object",
+            "description": "Members as on creation, all optional. Absent stays, null clears; entries of tool_configurations and steps that are null are removed.",
+        },
+        "Agent": object(&["key", "name", "tool_configurations", "model", "first_step", "enabled", "created_at", "updated_at"], answer),
+        "ListAgentsResponse": list_of("agents", "Agent"),
+        "AgentModel": object(&["name"], json!({
+            "name": {"type": "string", "description": "One of GET /v2/llms."},
+            "parameters": {"type": "object", "description": "Passed on to the provider."},
+            "retry_configuration": object(&[], json!({
+                "enabled": flag(true),
+                "max_retries": {"type": "integer", "minimum": 0, "maximum": 10, "default": 3},
+                "initial_backoff_ms": {"type": "integer", "minimum": 100, "maximum": 60000, "default": 1000},
+                "max_backoff_ms": {"type": "integer", "minimum": 1000, "maximum": 300_000, "default": 30000},
+                "backoff_factor": {"type": "number", "minimum": 1, "maximum": 10, "default": 2},
+            })),
+        })),
+        "ToolConfiguration": object(&["type", "tool_id"], json!({
+            "type": {"const": "dynamic_vectara"},
+            "tool_id": {"type": "string", "pattern": "^tol_"},
+        })),
+        "AgentStep": step(false),
+        "FirstAgentStep": step(true),
+        "Instruction": object(&["name", "template"], json!({
+            "type": {"const": "inline"},
+            "name": {"type": "string", "minLength": 1, "maxLength": 50},
+            "description": text(),
+            "template": text(),
+            "template_type": {"enum": ["text", "velocity"], "default": "velocity"},
+            "metadata": refer("Metadata"),
+            "enabled": flag(true),
+        })),
+    })
+}
+
+fn step(named: bool) -> Value {
+    let mut properties = json!({
+        "instructions": {"type": "array", "maxItems": 64, "items": refer("Instruction")},
+        "output_parser": object(&["type"], json!({"type": {"const": "default"}})),
+        "allowed_tools": {"type": "array", "items": text(), "description": "Names of tool_configurations; absent means all."},
+    });
+    if named {
+        properties["name"] = json!({"type": "string", "minLength": 1, "maxLength": 255, "default": "first_step"});
+    }
+    object(&[], properties)
+}
+
+fn sessions() -> Value {
+    let definition = json!({
+        "key": refer("Key"),
+        "name": {"type": "string", "minLength": 1, "maxLength": 255},
+        "description": {"type": "string", "maxLength": 5000},
+        "metadata": refer("Metadata"),
+        "enabled": flag(true),
+        "tti_minutes": {"type": "integer", "minimum": 0, "default": 0},
+    });
+    let mut answer = definition.clone();
+    answer["agent_key"] = refer("Key");
+    answer["current_step_name"] = json!({"type": ["string", "null"]});
+    answer["status"] = json!({"enum": ["unstarted", "running", "stopped"]});
+    answer["created_at"] = time();
+    answer["session_context_usage"] = refer("SessionContextUsage");
+    json!({
+        "CreateAgentSessionRequest": object(&[], definition.clone()),
+        "UpdateAgentSessionRequest": object(&[], definition),
+        "AgentSession": object(&["key", "agent_key", "name", "enabled", "created_at"], answer),
+        "ListAgentSessionsResponse": list_of("sessions", "AgentSession"),
+        "SessionContextUsage": object(&[], json!({
+            "input_tokens": object(&[], json!({"count": {"type": "integer"}, "cached_tokens": {"type": "integer"}})),
+            "output_tokens": object(&[], json!({"count": {"type": "integer"}, "reasoning_tokens": {"type": "integer"}})),
+            "total_tokens": {"type": "integer"},
+            "model_context_window": {"type": "integer"},
+        })),
+    })
+}
+
+fn events() -> Value {
+    let stored = [
+        ("input_message", json!({"messages": {"type": "array", "items": refer("TextInput")}})),
+        ("thinking", json!({"content": text()})),
+        ("tool_input", call(json!({"tool_input": {"type": "object"}}))),
+        ("tool_output", call(json!({"tool_output": {"type": "object"}, "error": {"type": "boolean"}}))),
+        ("agent_output", json!({"content": text()})),
+        ("context_limit_exceeded", json!({"message": text(), "context_limit": {"type": "integer"}, "actual_tokens": {"type": "integer"}})),
+        ("session_interrupted", json!({})),
+    ];
+    let frames = [
+        ("streaming_thinking", json!({"content": text(), "created_at": time()})),
+        ("streaming_thinking_end", json!({"created_at": time()})),
+        ("streaming_agent_output", json!({"content": text(), "created_at": time()})),
+        ("streaming_agent_output_end", json!({"event_id": text(), "created_at": time()})),
+        ("context_consumed", json!({"session_context_usage": refer("SessionContextUsage"), "created_at": time()})),
+        ("error", json!({"messages": {"type": "array", "items": text()}})),
+        ("end", json!({})),
+    ];
+    let mut frame_variants: Vec<Value> = frames.into_iter().map(|(kind, properties)| variant(kind, &["type"], properties)).collect();
+    frame_variants.insert(0, refer("AgentEvent"));
+    let common = &["id", "session_key", "created_at", "type"];
+    let variants = stored.into_iter().map(|(kind, mut properties)| {
+        (properties["id"], properties["session_key"], properties["created_at"]) =
+            (json!({"type": "string", "pattern": "^aev_"}), refer("Key"), time());
+        variant(kind, common, properties)
+    });
+    json!({
+        "TextInput": object(&["content"], json!({"type": {"const": "text", "default": "text"}, "content": {"type": "string", "minLength": 1}})),
+        "CreateInputRequest": object(&[], json!({
+            "type": {"enum": ["input_message", "interrupt"], "default": "input_message"},
+            "messages": {"type": "array", "minItems": 1, "maxItems": 256, "items": refer("TextInput"), "description": "Of an input_message."},
+            "stream_response": flag(false),
+        })),
+        "AgentEvent": {"oneOf": variants.collect::<Vec<_>>()},
+        "AgentStreamedResponse": {"oneOf": frame_variants},
+        "AgentResponse": object(&["events", "session_key"], json!({
+            "events": {"type": "array", "items": refer("AgentEvent")}, "session_key": refer("Key"),
+        })),
+        "ListAgentEventsResponse": list_of("events", "AgentEvent"),
+    })
+}
+
+fn variant(kind: &str, required: &[&str], mut properties: Value) -> Value {
+    properties["type"] = json!({"const": kind});
+    object(required, properties)
+}
+
+fn call(mut properties: Value) -> Value {
+    for member in ["tool_call_id", "tool_configuration", "tool_configuration_name", "tool_name"] {
+        properties[member] = text();
+    }
+    properties
+}
+
+fn tools() -> Value {
+    json!({
+        "Tool": object(&["type", "id", "name", "description", "enabled", "input_schema"], json!({
+            "type": {"const": "dynamic_vectara"},
+            "id": {"type": "string", "pattern": "^tol_"},
+            "name": text(),
+            "title": text(),
+            "description": text(),
+            "enabled": {"type": "boolean"},
+            "input_schema": {"type": "object"},
+            "output_schema": {"type": "object"},
+            "annotations": object(&[], json!({
+                "read_only_hint": {"type": "boolean"}, "destructive_hint": {"type": "boolean"},
+                "idempotent_hint": {"type": "boolean"}, "open_world_hint": {"type": "boolean"},
+            })),
+        })),
+        "ListToolsResponse": list_of("tools", "Tool"),
+        "Llm": object(&["id", "name", "type"], json!({
+            "id": text(), "name": text(), "type": text(), "description": text(), "model": text(), "enabled": {"type": "boolean"},
+            "default": {"type": "boolean"}, "ownership": text(), "capabilities": {"type": "object"},
+        })),
+        "ListLlmsResponse": list_of("llms", "Llm"),
+    })
+}
+
+fn operator() -> Value {
+    let role = json!({"enum": ["agent_user", "agent_viewer", "agent_developer", "agent_administrator", "owner"]});
+    let key = json!({
+        "id": text(), "tenant": text(), "role": role, "agents": {"type": ["array", "null"], "items": refer("Key")},
+        "subject": {"type": ["string", "null"]}, "label": {"type": ["string", "null"]}, "created_at": time(),
+    });
+    let mut created = key.clone();
+    created["key"] = json!({"type": "string", "description": "The key itself; shown this once."});
+    json!({
+        "CreateKeyRequest": object(&["role"], json!({
+            "tenant": {"type": "string", "default": "default"}, "role": role, "agents": {"type": "array", "maxItems": 100, "items": refer("Key")},
+            "subject": {"type": "string", "description": "The end user that the key stands for."}, "label": text(),
+        })),
+        "ApiKey": object(&["id", "tenant", "role", "created_at"], key),
+        "CreatedKey": object(&["id", "key", "tenant", "role", "created_at"], created),
+        "ListKeysResponse": one_page_of("keys", "ApiKey"),
+        "CreateTenantRequest": object(&["name"], json!({"name": refer("Key")})),
+        "Tenant": object(&["id", "name"], json!({"id": text(), "name": text()})),
+        "ListTenantsResponse": one_page_of("tenants", "Tenant"),
+        "Plugin": object(&["name", "file", "state", "tools", "grants", "requests"], json!({
+            "name": text(), "file": text(), "version": {"type": ["string", "null"]}, "component": {"type": ["string", "null"]},
+            "tools_digest": {"type": ["string", "null"]}, "state": {"enum": ["preparing", "ready", "stale", "refused"]}, "reason": text(),
+            "tools": {"type": "array", "items": text()}, "grants": {"type": "array", "items": text()}, "requests": {"type": "array", "items": text()},
+        })),
+        "ListPluginsResponse": one_page_of("plugins", "Plugin"),
+    })
+}

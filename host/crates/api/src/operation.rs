@@ -1,0 +1,63 @@
+//! An operation: what stands about it in one place, for the router, the check
+//! of roles and the OpenAPI document.
+
+use policy::Action;
+
+/// One method at one path.
+#[derive(Debug)]
+pub(crate) struct Operation {
+    /// Its name in the document.
+    pub id: &'static str,
+    /// Which method.
+    pub method: Method,
+    /// The path, parameters in braces.
+    pub path: &'static str,
+    /// One line.
+    pub summary: &'static str,
+    /// What the caller must be allowed to do; none means that no key is needed.
+    pub action: Option<Action>,
+    /// The parameters of the query.
+    pub query: &'static [Query],
+    /// The schema of the body, by name.
+    pub body: Option<&'static str>,
+    /// What a success looks like.
+    pub answer: Answer,
+}
+
+/// A parameter of the query.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Query {
+    /// With this default.
+    Limit(u32),
+    PageKey,
+    Filter,
+    Enabled,
+    IncludeHidden,
+    Type,
+    Tenant,
+}
+
+/// What a success looks like.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Answer {
+    /// 200 with this schema.
+    Ok(&'static str),
+    /// 201 with this schema.
+    Created(&'static str),
+    /// 201 with this schema, or a stream.
+    CreatedOrStream(&'static str),
+    /// 204.
+    Nothing,
+    /// 200 with plain text.
+    Text,
+}
+
+/// The methods that are in use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Method {
+    Get,
+    Post,
+    Patch,
+    Put,
+    Delete,
+}

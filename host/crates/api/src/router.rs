@@ -1,0 +1,112 @@
+//! Every route of the server, one line each.
+
+use std::sync::Arc;
+
+use axum::Extension;
+use axum::Router;
+use axum::handler::Handler;
+use axum::middleware::from_fn_with_state;
+use axum::routing::{MethodFilter, on};
+
+use crate::agents_v2::{agents, events, llms, sessions, tools};
+use crate::operation::{Method, Operation};
+use crate::{App, Options, front, health, hosts, openapi, operator, page, rate};
+
+/// The whole server as a service. Requests come in through [`crate::serve`].
+pub fn router(options: Options) -> Router {
+    routes().into_router(options)
+}
+
+fn routes() -> Routes {
+    let mut routes = Routes::default();
+
+    routes.add(&agents::CREATE, agents::create);
+    routes.add(&agents::LIST, agents::list);
+    routes.add(&agents::GET, agents::get);
+    routes.add(&agents::UPDATE, agents::update);
+    routes.add(&agents::REPLACE, agents::replace);
+    routes.add(&agents::DELETE, agents::delete);
+
+    routes.add(&sessions::CREATE, sessions::create);
+    routes.add(&sessions::LIST, sessions::list);
+    routes.add(&sessions::GET, sessions::get);
+    routes.add(&sessions::UPDATE, sessions::update);
+    routes.add(&sessions::DELETE, sessions::delete);
+
+    routes.add(&events::CREATE, events::create);
+    routes.add(&events::LIST, events::list);
+    routes.add(&events::GET, events::get);
+
+    routes.add(&tools::LIST, tools::list);
+    routes.add(&tools::GET, tools::get);
+    routes.add(&llms::LIST, llms::list);
+
+    routes.add(&operator::keys::CREATE, operator::keys::create);
+    routes.add(&operator::keys::LIST, operator::keys::list);
+    routes.add(&operator::keys::REVOKE, operator::keys::revoke);
+    routes.add(&operator::tenants::CREATE, operator::tenants::create);
+    routes.add(&operator::tenants::LIST, operator::tenants::list);
+    routes.add(&operator::plugins::LIST, operator::plugins::list);
+    routes.add(&operator::plugins::GET, operator::plugins::get);
+    routes.add(&operator::POLICY, operator::policy);
+    routes.add(&operator::STATUS, operator::status);
+
+    routes.add(&health::LIVE, health::live);
+    routes.add(&health::READY, health::ready);
+    routes.add(&health::METRICS, health::metrics);
+    routes.add(&openapi::DOCUMENT, openapi::document);
+
+    routes
+}
+
+/// The document of these routes, for the tests of the document.
+#[cfg(test)]
+pub(crate) fn document() -> bytes::Bytes {
+    openapi::render(&routes().operations)
+}
+
+/// The routes as they are collected: the axum router and the table beside it.
+#[derive(Default)]
+struct Routes {
+    router: Router<Arc<App>>,
+    operations: Vec<&'static Operation>,
+}
+
+impl Routes {
+    /// A route: its place in the table comes along with each request, so that the caller is checked against it.
+    fn add<H, T>(&mut self, operation: &'static Operation, handler: H)
+    where
+        H: Handler<T, Arc<App>>,
+        T: 'static,
+    {
+        let route = on(filter(operation.method), handler).layer(Extension(operation));
+        self.router = std::mem::take(&mut self.router).route(operation.path, route);
+        self.operations.push(operation);
+    }
+
+    fn into_router(self, options: Options) -> Router {
+        let app = Arc::new(App {
+            engine: options.engine,
+            keyring: options.keyring,
+            operator: options.operator,
+            metrics: options.metrics,
+            page_keys: page::PageKeys::new(options.secret),
+            rate: rate::Rate::new(&options.limits),
+            limits: options.limits,
+            hosts: hosts::Hosts::new(options.allowed_hosts),
+            openapi: openapi::render(&self.operations),
+            stop: options.stop,
+        });
+        self.router.layer(from_fn_with_state(app.clone(), front::front)).with_state(app)
+    }
+}
+
+fn filter(method: Method) -> MethodFilter {
+    match method {
+        Method::Get => MethodFilter::GET,
+        Method::Post => MethodFilter::POST,
+        Method::Patch => MethodFilter::PATCH,
+        Method::Put => MethodFilter::PUT,
+        Method::Delete => MethodFilter::DELETE,
+    }
+}
