@@ -1,16 +1,45 @@
 //! Language models: one trait, one file per wire. A model is asked with a
-//! prompt and answers with a reply; live pieces go to a sink meanwhile.
+//! prompt and answers with a reply; live pieces go to a sink meanwhile. Raw
+//! replies, exact argument text and cached request bytes are what a turn stands on.
+//!
+//! ```
+//! use model::{Model, Prompt, Scripted, ToolList};
+//! use session::{Item, ItemBody};
+//!
+//! # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+//! let model = Scripted::parse("example", "[[turn]]\nreply = [{ text = 'Hello.' }]").unwrap();
+//! let items = [Item::new(ItemBody::User { text: "Hi".into() })];
+//! let (tools, parameters) = (ToolList::default(), serde_json::Map::new());
+//! let prompt = Prompt { system: "", tools: &tools, items: &items, parameters: &parameters, retry: None, stream: false };
+//! let reply = model.ask(&prompt, &mut |_delta| {}).await.unwrap();
+//! assert_eq!(reply.text, "Hello.");
+//! # });
+//! ```
 
+pub mod config;
+pub mod detect;
 pub mod error;
+pub mod models;
+pub mod offline;
+mod piecewise;
 pub mod prompt;
 pub mod reply;
-
-pub use error::{Error, Trouble};
-pub use prompt::{Prompt, ToolList};
-pub use reply::{Delta, Finish, Reply};
+mod retry;
+pub mod scripted;
+mod sse;
+pub mod wires;
 
 use async_trait::async_trait;
 use session::Origin;
+
+pub use config::{ModelsFile, Problem, Surroundings};
+pub use detect::detect;
+pub use error::{Error, Trouble};
+pub use models::Models;
+pub use offline::Offline;
+pub use prompt::{Prompt, ToolList};
+pub use reply::{Delta, Finish, Reply};
+pub use scripted::Scripted;
 
 /// Where live pieces of a reply go; called in order, from the task that asks. Must not block.
 pub type Sink<'a> = &'a mut (dyn FnMut(Delta) + Send);
