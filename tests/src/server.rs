@@ -186,7 +186,52 @@ fn collect(from: Option<impl AsyncRead + Unpin + Send + 'static>, into: Arc<Mute
 }
 
 /// Compiling the bundled components takes seconds; tests that are about other
-/// things start from the artefacts that an earlier server of this run made.
-fn seed_cache(_home: &Path) {}
+/// things start from the artefacts that an earlier server of the same binary
+/// made: its own files, under its own key.
+fn seed_cache(home: &Path) {
+    let data = home.join("data");
+    if data.exists() {
+        return;
+    }
+    if let Some(kept) = kept_cache().filter(|kept| kept.is_dir()) {
+        // Without them the server compiles: slower, not wrong.
+        let _ = copy(&kept, &data);
+    }
+}
 
-fn keep_cache(_home: &Path) {}
+/// Keeps the artefacts of a server that is ready, unless another test did.
+fn keep_cache(home: &Path) {
+    let Some(kept) = kept_cache().filter(|kept| !kept.exists()) else { return };
+    let data = home.join("data");
+    let making = kept.with_extension(std::process::id().to_string());
+    let made = std::fs::create_dir_all(making.join("cache/compiled"))
+        .and_then(|()| std::fs::copy(data.join("compile-cache.key"), making.join("compile-cache.key")))
+        .and_then(|_| copy(&data.join("cache/compiled"), &making.join("cache/compiled")))
+        .and_then(|()| std::fs::rename(&making, &kept));
+    if made.is_err() {
+        let _ = std::fs::remove_dir_all(&making);
+    }
+}
+
+/// Where they are kept: beside the binary, under a name that changes with it.
+fn kept_cache() -> Option<PathBuf> {
+    let binary = binary().ok()?;
+    let about = binary.metadata().ok()?;
+    let changed = about.modified().ok()?.duration_since(std::time::UNIX_EPOCH).ok()?.as_nanos();
+    Some(binary.with_file_name(format!("test-cache-{changed}-{}", about.len())))
+}
+
+fn copy(from: &Path, to: &Path) -> std::io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::create_dir_all(to)?;
+    std::fs::set_permissions(to, std::fs::Permissions::from_mode(0o700))?;
+    for entry in std::fs::read_dir(from)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            copy(&entry.path(), &to.join(entry.file_name()))?;
+        } else {
+            std::fs::copy(entry.path(), to.join(entry.file_name()))?;
+        }
+    }
+    Ok(())
+}

@@ -4,7 +4,7 @@
 use std::{io, path::Path};
 
 use crate::{
-    folder::{Facts, Folder},
+    folder::{Facts, Folder, Kind},
     hash::Hash,
 };
 
@@ -84,10 +84,10 @@ impl Files {
                 continue;
             }
             let path = || if inside.is_empty() { entry.name.clone() } else { format!("{inside}/{}", entry.name) };
-            if entry.is_folder {
+            if entry.kind == Kind::Folder {
                 inner.push(path());
             } else if is_markdown(&entry.name)
-                && let Some(Facts { bytes, changed_ns }) = folder.facts(&entry.name)
+                && let Some(Facts { bytes, changed_ns }) = folder.facts(&entry)
             {
                 self.kept.push(File { path: path(), bytes, changed_ns });
             }
@@ -147,6 +147,18 @@ mod tests {
     fn passes_over_hidden_files() {
         let folder = Folder::with(&[(".git/a.md", "a"), (".b.md", "b"), ("c.md", "c")]);
         assert_eq!(paths(&Files::list(folder.path(), &Limits::default()).unwrap()), ["c.md"]);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn follows_links_to_files_but_not_to_folders() {
+        use std::os::unix::{ffi::OsStrExt, fs::symlink};
+        let folder = Folder::with(&[("a/b.md", "b")]);
+        symlink("a/b.md", folder.path().join("c.md")).unwrap();
+        symlink("a", folder.path().join("d")).unwrap();
+        symlink("nowhere", folder.path().join("e.md")).unwrap();
+        std::fs::write(folder.path().join(std::ffi::OsStr::from_bytes(b"\xff.md")), "f").unwrap();
+        assert_eq!(paths(&Files::list(folder.path(), &Limits::default()).unwrap()), ["a/b.md", "c.md"]);
     }
 
     #[test]

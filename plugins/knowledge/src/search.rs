@@ -257,6 +257,15 @@ mod tests {
     }
 
     #[test]
+    fn what_was_not_searched_is_said() {
+        let limits = Limits::default();
+        let files = |left_out, cut_short| Files { left_out, cut_short, ..Files::default() };
+        assert!(note(&files(3, false), &limits, false).unwrap().starts_with("3 files"));
+        assert!(note(&files(0, true), &limits, false).unwrap().contains("50000 names"));
+        assert!(note(&files(0, false), &limits, true).unwrap().contains("too large"));
+    }
+
+    #[test]
     fn text_that_is_not_utf_8_is_searched_as_far_as_it_can_be_read() {
         let folder = Folder::with(&[]);
         fs::write(folder.path().join("a.md"), b"# A\n\nCaf\xe9 \0 and \xff\xfe tea\n\n## B\n\nCoffee\n").unwrap();

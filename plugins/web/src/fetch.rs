@@ -55,7 +55,7 @@ fn error(url: &Url, code: &ErrorCode) -> Error {
         ErrorCode::HttpRequestDenied | ErrorCode::DestinationIpProhibited => Error::refused(format!(
             "the operator has not granted access to {url}: ask for a `[[plugin.web.http]]` entry with host = \"{}\", \
              or use another source",
-            host.split(':').next().unwrap_or(host)
+            url.host()
         ))
         .code("not_granted"),
         ErrorCode::DnsError(_) | ErrorCode::DestinationNotFound => {

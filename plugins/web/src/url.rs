@@ -66,6 +66,12 @@ impl Url {
         })
     }
 
+    /// The host without the port.
+    pub(crate) fn host(&self) -> &str {
+        let port = self.authority.rsplit_once(':').filter(|(_, port)| !port.contains(']'));
+        port.map_or(&self.authority, |(host, _)| host)
+    }
+
     /// The complete address of a link on this page. None if it leads nowhere one
     /// could fetch: a place on the same page, a script, embedded data.
     pub(crate) fn join(&self, link: &str) -> Option<String> {
@@ -183,6 +189,14 @@ mod tests {
             ("https://example.com/%20", "https://example.com/%20"),
         ] {
             assert_eq!(read(text), expected);
+        }
+    }
+
+    #[test]
+    fn knows_the_host_without_the_port() {
+        for (text, host) in [("https://a.b", "a.b"), ("https://a.b:1/c:d", "a.b"), ("http://[::1]:80", "[::1]"), ("http://[::1]", "[::1]")]
+        {
+            assert_eq!(Url::parse(text).unwrap().host(), host);
         }
     }
 

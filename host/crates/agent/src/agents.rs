@@ -1,7 +1,7 @@
 //! Agents by name: records in the directory, with the current ones in memory.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use model::Model;
 use serde_json::{Map, Value};
@@ -34,29 +34,48 @@ pub struct NewAgent {
     pub enabled: bool,
 }
 
-/// The agents that were asked for lately, by tenant and key, and by uid. Bounded
-/// by clearing: an agent is a few kilobytes and is read back in microseconds.
+/// The agents that were asked for lately, by tenant and key. Bounded by
+/// clearing: an agent is a few kilobytes and is read back in microseconds.
 #[derive(Default)]
-pub(crate) struct Cache(Mutex<HashMap<(Uid, String), Arc<Agent>>>);
+pub(crate) struct Cache(Mutex<Kept>);
+
+#[derive(Default)]
+struct Kept {
+    agents: HashMap<(Uid, String), Arc<Agent>>,
+    /// Counts changes: what was read before one must not be kept after it.
+    changes: u64,
+}
 
 /// Agents kept in memory at once.
 const CACHED: usize = 4_096;
 
 impl Cache {
-    fn get(&self, tenant: Uid, key: &str) -> Option<Arc<Agent>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&(tenant, key.to_owned())).cloned()
+    fn lock(&self) -> MutexGuard<'_, Kept> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn put(&self, agent: Arc<Agent>) {
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if kept.len() >= CACHED {
-            kept.clear();
+    /// The agent, or the count of changes to hand back with what is read instead.
+    fn get(&self, tenant: Uid, key: &str) -> Result<Arc<Agent>, u64> {
+        let kept = self.lock();
+        kept.agents.get(&(tenant, key.to_owned())).cloned().ok_or(kept.changes)
+    }
+
+    /// Keeps an agent that was read, unless something changed meanwhile.
+    fn put(&self, agent: Arc<Agent>, changes: u64) {
+        let mut kept = self.lock();
+        if kept.changes != changes {
+            return;
         }
-        kept.insert((agent.tenant, agent.key.clone()), agent);
+        if kept.agents.len() >= CACHED {
+            kept.agents.clear();
+        }
+        kept.agents.insert((agent.tenant, agent.key.clone()), agent);
     }
 
     fn forget(&self, tenant: Uid, key: &str) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&(tenant, key.to_owned()));
+        let mut kept = self.lock();
+        kept.changes += 1;
+        kept.agents.remove(&(tenant, key.to_owned()));
     }
 }
 
@@ -79,20 +98,19 @@ impl Engine {
             body: encode(&agent),
         };
         self.directory.create(record).await.map_err(|e| taken(e, &agent))?;
-        let agent = Arc::new(agent);
-        self.agents.put(agent.clone());
-        Ok(agent)
+        Ok(Arc::new(agent))
     }
 
     /// The agent of a key.
     pub fn agent(&self, tenant: Uid, key: &str) -> Result<Arc<Agent>, Error> {
-        if let Some(agent) = self.agents.get(tenant, key) {
-            return Ok(agent);
-        }
+        let changes = match self.agents.get(tenant, key) {
+            Ok(agent) => return Ok(agent),
+            Err(changes) => changes,
+        };
         let record = self.directory.find(tenant, Kind::Agent, NONE, key)?;
         let record = record.ok_or_else(|| Error::NotFound { what: Thing::Agent, name: key.to_owned() })?;
         let agent = Arc::new(decode(&record)?);
-        self.agents.put(agent.clone());
+        self.agents.put(agent.clone(), changes);
         Ok(agent)
     }
 
@@ -119,9 +137,7 @@ impl Engine {
         let updated = self.directory.update(agent.uid, seen.revision, encode(&agent), alias).await;
         self.agents.forget(seen.tenant, &seen.key);
         updated.map_err(|e| taken(e, &agent))?;
-        let agent = Arc::new(agent);
-        self.agents.put(agent.clone());
-        Ok(agent)
+        Ok(Arc::new(agent))
     }
 
     /// Deletes an agent and with it its sessions; running turns of theirs stop.

@@ -55,6 +55,9 @@ pub enum Error {
     /// Too much is going on.
     #[error("the server is at its limit of {0}; try again later")]
     Overloaded(&'static str),
+    /// The session's task ended before it took the input.
+    #[error("session `{0}` did not take the input; try again in a moment")]
+    NotTaken(String),
     /// The server is about to stop.
     #[error("the server is shutting down; try again in a moment")]
     Draining,

@@ -97,13 +97,14 @@ impl Shared {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Hands over news; false where the reader fell too far behind and is cut off.
+    /// Hands over news; false where the reader had fallen too far behind before
+    /// and is cut off. One piece of any size always fits: it exists anyway.
     fn push(&self, news: News, bytes_max: usize) -> bool {
         let mut queue = self.lock();
-        queue.bytes += size(&news);
         if queue.bytes > bytes_max {
             (queue.news, queue.over) = (VecDeque::new(), true);
         } else {
+            queue.bytes += size(&news);
             queue.over = matches!(news, News::Closed(_));
             match (queue.news.back_mut(), news) {
                 (Some(News::Delta { part, text, .. }), News::Delta { part: more_of, text: more, .. }) if *part == more_of => {
@@ -118,6 +119,7 @@ impl Shared {
         !queue.over
     }
 
+    /// Nothing follows; what waits is still handed out.
     fn cut(&self) {
         let mut queue = self.lock();
         queue.over = true;
@@ -152,6 +154,8 @@ struct Inner {
     open: Option<Open>,
     /// Entries wait for their commit: text that follows them must not overtake.
     held: bool,
+    /// That text, in order.
+    waiting: Vec<(Part, String, Millis)>,
 }
 
 #[derive(Debug)]
@@ -164,7 +168,6 @@ struct Tap {
 struct Open {
     part: Part,
     text: String,
-    sent: usize,
     at: Millis,
 }
 
@@ -220,10 +223,8 @@ impl Hub {
     pub(crate) fn watch(&self, live: bool) -> Watcher {
         let mut inner = self.lock();
         let reader = replay(&inner.shown, live);
-        if let (true, Some(open)) = (live, &inner.open)
-            && open.sent > 0
-        {
-            reader.push(News::Delta { part: open.part, text: open.text[..open.sent].to_owned(), at: open.at }, usize::MAX);
+        if let (true, Some(open)) = (live, &inner.open) {
+            reader.push(News::Delta { part: open.part, text: open.text.clone(), at: open.at }, usize::MAX);
         }
         inner.taps.push(Tap { reader: reader.clone(), live });
         Watcher(reader)
@@ -244,7 +245,6 @@ impl Hub {
         let inner = &mut *self.lock();
         for entry in entries.iter().filter(|entry| entry.audience() != Audience::Internal) {
             if matches!(entry.kind, Kind::Thinking | Kind::AgentOutput) {
-                inner.flush(self.bytes_max);
                 inner.open = None;
             }
             inner.tell(&News::Entry(entry.clone()), self.bytes_max);
@@ -252,31 +252,29 @@ impl Hub {
         }
         inner.held = more;
         if !more {
-            inner.flush(self.bytes_max);
+            for (part, text, at) in std::mem::take(&mut inner.waiting) {
+                inner.write(part, &text, at, self.bytes_max);
+            }
         }
     }
 
     /// A piece of text.
     pub(crate) fn delta(&self, part: Part, piece: String, at: Millis) {
         let inner = &mut *self.lock();
-        if inner.open.as_ref().is_some_and(|open| open.part != part) {
-            // The first part is whole in the reply and will be an entry; show it before the next one begins.
-            inner.flush(self.bytes_max);
-            inner.open = None;
-        }
-        let open = inner.open.get_or_insert_with(|| Open { part, text: String::new(), sent: 0, at });
-        open.text.push_str(&piece);
         if !inner.held {
-            inner.flush(self.bytes_max);
+            return inner.write(part, &piece, at, self.bytes_max);
+        }
+        match inner.waiting.last_mut() {
+            Some((last, text, _)) if *last == part => text.push_str(&piece),
+            _ => inner.waiting.push((part, piece, at)),
         }
     }
 
     /// What was streamed of the open reply does not count.
     pub(crate) fn void(&self, at: Millis) {
         let inner = &mut *self.lock();
-        if let Some(open) = inner.open.take()
-            && open.sent > 0
-        {
+        inner.waiting.clear();
+        if let Some(open) = inner.open.take() {
             inner.tell(&News::Void { part: open.part, at }, self.bytes_max);
         }
     }
@@ -291,11 +289,11 @@ impl Hub {
         let mut inner = self.lock();
         inner.tell(&News::Closed(how.clone()), self.bytes_max);
         let readers = inner.taps.drain(..).map(|tap| tap.reader).collect();
-        (inner.open, inner.held) = (None, false);
+        (inner.open, inner.held, inner.waiting) = (None, false, Vec::new());
         Past { shown: std::mem::take(&mut inner.shown), how, readers }
     }
 
-    /// An entry of an earlier turn stands at the head of this one's answer.
+    /// Entries that were shown before: of the turn that is taken up, or the input of the one that is retried.
     pub(crate) fn preface(&self, entries: impl IntoIterator<Item = Arc<Entry>>) {
         self.lock().shown.extend(entries);
     }
@@ -308,19 +306,32 @@ impl Hub {
     }
 }
 
+/// Whatever ends a session's task, nobody is left waiting for it.
+impl Drop for Hub {
+    fn drop(&mut self) {
+        self.abandon();
+    }
+}
+
 impl Inner {
-    fn flush(&mut self, bytes_max: usize) {
-        let Some(open) = self.open.as_mut().filter(|open| open.sent < open.text.len()) else { return };
-        let news = News::Delta { part: open.part, text: open.text[open.sent..].to_owned(), at: open.at };
-        open.sent = open.text.len();
-        self.tell(&news, bytes_max);
+    /// Text that may be shown now. Another part than the open one begins anew:
+    /// the one before is whole, and becomes an entry at the end of the step.
+    fn write(&mut self, part: Part, piece: &str, at: Millis, bytes_max: usize) {
+        match &mut self.open {
+            Some(open) if open.part == part => open.text.push_str(piece),
+            open => *open = Some(Open { part, text: piece.to_owned(), at }),
+        }
+        self.tell(&News::Delta { part, text: piece.to_owned(), at }, bytes_max);
     }
 
     fn tell(&mut self, news: &News, bytes_max: usize) {
         let for_all = matches!(news, News::Entry(_) | News::Closed(_));
+        let last = matches!(news, News::Closed(_));
         self.taps.retain(|tap| {
-            let kept = Arc::strong_count(&tap.reader) > 1 || matches!(news, News::Closed(_));
-            kept && ((!for_all && !tap.live) || tap.reader.push(news.clone(), bytes_max) || matches!(news, News::Closed(_)))
+            // A reader of the answer alone waits for its end: what it holds, the hub holds too.
+            let bytes_max = if tap.live { bytes_max } else { usize::MAX };
+            let kept = last || Arc::strong_count(&tap.reader) > 1;
+            kept && ((!for_all && !tap.live) || tap.reader.push(news.clone(), bytes_max) || last)
         });
     }
 }
@@ -371,10 +382,11 @@ mod tests {
         let hub = Hub::new(1 << 20);
         let mut live = hub.watch(true);
         hub.hold();
+        hub.delta(Part::Thinking, "hm".into(), Millis(1));
         hub.delta(Part::Text, "early".into(), Millis(1));
         assert_eq!(drain(&mut live), Vec::<String>::new());
         hub.settled(&[entry(1, Kind::InputMessage, "{}")], false);
-        assert_eq!(drain(&mut live), ["input_message", "early"]);
+        assert_eq!(drain(&mut live), ["input_message", "hm", "early"]);
     }
 
     #[test]
@@ -418,7 +430,27 @@ mod tests {
         let hub = Hub::new(8);
         let mut slow = hub.watch(true);
         hub.delta(Part::Text, "0123456789".into(), Millis(1));
+        hub.delta(Part::Text, "more than it may keep waiting".into(), Millis(1));
         assert_eq!(drain(&mut slow), Vec::<String>::new());
         assert!(hub.lock().taps.is_empty());
+    }
+
+    #[test]
+    fn one_large_piece_reaches_a_reader_that_keeps_up() {
+        let hub = Hub::new(8);
+        let mut live = hub.watch(true);
+        hub.delta(Part::Text, "0123456789".into(), Millis(1));
+        assert_eq!(drain(&mut live), ["0123456789"]);
+        hub.delta(Part::Text, "0123456789".into(), Millis(1));
+        assert_eq!(drain(&mut live), ["0123456789"]);
+    }
+
+    #[test]
+    fn readers_are_let_go_when_the_session_ends_without_a_word() {
+        let hub = Hub::new(8);
+        let mut live = hub.watch(true);
+        drop(hub);
+        let mut cx = Context::from_waker(Waker::noop());
+        assert!(matches!(live.poll_next(&mut cx), Poll::Ready(None)));
     }
 }

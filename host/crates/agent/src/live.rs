@@ -2,6 +2,7 @@
 //! passivated when idle. Lists and reads never start one.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use session::{Agent, Message, Principal, Session, Uid};
@@ -56,10 +57,18 @@ pub(crate) struct Post {
     pub(crate) answer: oneshot::Sender<Result<Watcher, Error>>,
 }
 
-#[derive(Clone)]
 struct Handle {
     mailbox: mpsc::Sender<Command>,
     session: Arc<Session>,
+    /// Whether the task waits for a command; then it may be stopped to make room.
+    idle: Arc<AtomicBool>,
+}
+
+impl Handle {
+    /// Tells the task to stop. A full mailbox is closed by dropping this sender, and the task sees that as well.
+    fn stop(self) {
+        let _ = self.mailbox.try_send(Command::Stop);
+    }
 }
 
 /// Which sessions are live.
@@ -87,19 +96,24 @@ impl Registry {
 
     /// A session's record changed.
     pub(crate) fn changed(&self, session: Arc<Session>) {
-        if let Some(handle) = self.lock().handles.get_mut(&session.uid) {
+        if let Some(handle) = self.lock().handles.get_mut(&session.uid)
+            && handle.session.revision < session.revision
+        {
             handle.session = session;
         }
     }
 
     /// A session is gone: its task stops.
     pub(crate) fn drop_session(&self, uid: Uid) {
-        self.lock().remove(|session| session.uid == uid);
+        self.lock().remove(uid);
     }
 
     /// An agent is gone: the tasks of its sessions stop.
     pub(crate) fn drop_agent(&self, uid: Uid) {
-        self.lock().remove(|session| session.agent == uid);
+        let mut live = self.lock();
+        let of_agent: Vec<Uid> =
+            live.handles.values().filter(|handle| handle.session.agent == uid).map(|handle| handle.session.uid).collect();
+        of_agent.into_iter().for_each(|uid| live.remove(uid));
     }
 
     /// A task wants to end: it may, if nobody has written to it meanwhile.
@@ -108,7 +122,7 @@ impl Registry {
         if !mailbox.is_empty() {
             return false;
         }
-        live.remove(|session| session.uid == uid);
+        live.remove(uid);
         true
     }
 
@@ -116,7 +130,7 @@ impl Registry {
     pub(crate) fn forget(&self, uid: Uid) {
         let mut live = self.lock();
         if live.handles.get(&uid).is_some_and(|handle| handle.mailbox.is_closed()) {
-            live.remove(|session| session.uid == uid);
+            live.remove(uid);
         }
     }
 
@@ -130,24 +144,33 @@ impl Registry {
         }
     }
 
+    /// Whether the server is about to stop.
+    fn is_draining(&self) -> bool {
+        self.lock().draining
+    }
+
     /// Every task is told to stop where it is.
     pub(crate) fn stop_all(&self) {
-        self.lock().remove(|_| true);
+        let mut live = self.lock();
+        live.names.clear();
+        live.handles.drain().for_each(|(_, handle)| handle.stop());
     }
 }
 
 impl Live {
-    fn remove(&mut self, which: impl Fn(&Session) -> bool) {
-        self.handles.retain(|_, handle| {
-            let goes = which(&handle.session);
-            if goes {
-                // A full mailbox is closed by dropping the last sender below; the task sees that as well.
-                let _ = handle.mailbox.try_send(Command::Stop);
-            }
-            !goes
-        });
-        let handles = &self.handles;
-        self.names.retain(|_, uid| handles.contains_key(uid));
+    fn remove(&mut self, uid: Uid) {
+        if let Some(handle) = self.handles.remove(&uid) {
+            self.names.remove(&(handle.session.agent, handle.session.key.clone()));
+            handle.stop();
+        }
+    }
+
+    /// Stops one session that does nothing. False where all are busy.
+    fn make_room(&mut self) -> bool {
+        let idle = |handle: &&Handle| handle.idle.load(Ordering::Relaxed) && handle.mailbox.capacity() == MAILBOX;
+        let Some(uid) = self.handles.values().find(idle).map(|handle| handle.session.uid) else { return false };
+        self.remove(uid);
+        true
     }
 }
 
@@ -171,14 +194,28 @@ impl Engine {
         let (answer, taken) = oneshot::channel();
         let post = Post { agent, session: session.clone(), principal: principal.clone(), input, answer };
         self.tell(&session, Command::Post(Box::new(post)))?;
-        taken.await.unwrap_or_else(|_| Err(gone(&session)))
+        taken.await.unwrap_or_else(|_| Err(self.not_taken(&session)))
     }
 
     /// Stops the running turn and answers with a watcher of its end.
     pub async fn interrupt(self: &Arc<Self>, session: &Arc<Session>, stream: bool) -> Result<Watcher, Error> {
+        // A session that sleeps without a turn is not woken for this.
+        if self.live.session(session.agent, &session.key).is_none() && self.journal.running_turn(session.uid)?.is_none() {
+            return Err(Error::Idle);
+        }
         let (answer, taken) = oneshot::channel();
         self.tell(session, Command::Interrupt { stream, answer })?;
-        taken.await.unwrap_or_else(|_| Err(gone(session)))
+        taken.await.unwrap_or_else(|_| Err(self.not_taken(session)))
+    }
+
+    /// Why a session's task ended without an answer.
+    fn not_taken(&self, session: &Session) -> Error {
+        match self.directory.get(session.uid) {
+            Ok(None) => Error::NotFound { what: Thing::Session, name: session.key.clone() },
+            Ok(Some(_)) if self.live.is_draining() => Error::Draining,
+            Ok(Some(_)) => Error::NotTaken(session.key.clone()),
+            Err(error) => error.into(),
+        }
     }
 
     /// Hands a command to the session's task, starting it where none runs.
@@ -186,31 +223,33 @@ impl Engine {
         let mut live = self.live.lock();
         let mailbox = match live.handles.get(&session.uid) {
             Some(handle) if !handle.mailbox.is_closed() => handle.mailbox.clone(),
-            _ => self.start(&mut live, session, 0)?,
+            _ => self.start(&mut live, session)?,
         };
         mailbox.try_send(command).map_err(|_| Error::Overloaded("inputs waiting for one session"))
     }
 
     /// Starts a session's task to take up a turn that was running when the server went down.
-    pub(crate) fn resume(self: &Arc<Self>, session: &Arc<Session>, attempt: u32) -> Result<(), Error> {
-        self.start(&mut self.live.lock(), session, attempt).map(drop)
+    pub(crate) fn resume(self: &Arc<Self>, session: &Arc<Session>) -> Result<(), Error> {
+        let mut live = self.live.lock();
+        match live.handles.get(&session.uid) {
+            // Somebody woke it; it takes the turn up by itself.
+            Some(handle) if !handle.mailbox.is_closed() => Ok(()),
+            _ => self.start(&mut live, session).map(drop),
+        }
     }
 
-    fn start(self: &Arc<Self>, live: &mut Live, session: &Arc<Session>, attempt: u32) -> Result<mpsc::Sender<Command>, Error> {
+    fn start(self: &Arc<Self>, live: &mut Live, session: &Arc<Session>) -> Result<mpsc::Sender<Command>, Error> {
         if live.draining {
             return Err(Error::Draining);
         }
-        if live.handles.len() >= self.limits.sessions {
+        if live.handles.len() >= self.limits.sessions && !live.make_room() {
             return Err(Error::Overloaded("live sessions"));
         }
         let (mailbox, commands) = mpsc::channel(MAILBOX);
-        live.handles.insert(session.uid, Handle { mailbox: mailbox.clone(), session: session.clone() });
+        let idle = Arc::new(AtomicBool::new(false));
+        live.handles.insert(session.uid, Handle { mailbox: mailbox.clone(), session: session.clone(), idle: idle.clone() });
         live.names.insert((session.agent, session.key.clone()), session.uid);
-        self.tasks.spawn(Task::run(self.clone(), session.clone(), commands, attempt));
+        self.tasks.spawn(Task::run(self.clone(), session.clone(), commands, idle));
         Ok(mailbox)
     }
-}
-
-fn gone(session: &Session) -> Error {
-    Error::NotFound { what: Thing::Session, name: session.key.clone() }
 }

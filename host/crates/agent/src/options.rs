@@ -28,7 +28,7 @@ pub struct Limits {
     pub turn: TurnLimits,
     /// Live sessions at once. Against many idle conversations eating the memory; the idle ones are passivated first.
     pub sessions: usize,
-    /// How long an idle session stays in memory.
+    /// How long an idle session stays in memory: longer than a lost answer is kept for its client.
     pub idle: Duration,
     /// Bytes that wait for one slow reader; beyond it the reader is cut off and can read the journal.
     pub watcher_bytes: usize,
@@ -38,6 +38,6 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { turn: TurnLimits::default(), sessions: 10_000, idle: Duration::from_secs(60), watcher_bytes: 256 << 10, recoveries: 3 }
+        Self { turn: TurnLimits::default(), sessions: 10_000, idle: Duration::from_secs(150), watcher_bytes: 256 << 10, recoveries: 3 }
     }
 }

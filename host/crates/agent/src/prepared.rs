@@ -46,7 +46,8 @@ impl Lists {
 
 fn same(list: &ToolList, tools: &[(String, Arc<ToolSpec>)]) -> bool {
     let mut before = list.iter();
-    tools.iter().all(|(name, spec)| before.next().is_some_and(|(n, s)| n == name && Arc::ptr_eq(s, spec))) && before.next().is_none()
+    let kept = |n: &str, s: &ToolSpec, name: &str, spec: &ToolSpec| n == name && s.id == spec.id && s.component == spec.component;
+    tools.iter().all(|(name, spec)| before.next().is_some_and(|(n, s)| kept(n, s, name, spec))) && before.next().is_none()
 }
 
 impl Prepared {

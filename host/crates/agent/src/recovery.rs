@@ -1,8 +1,9 @@
 //! Turns that were running when the server went down: taken up again, a few times.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use session::{CallState, Event, HowEnded, Uid};
+use session::{CallState, Event, HowEnded, Session, Uid};
 use storage::{Running, When};
 use tool::{Caller, End};
 
@@ -14,15 +15,30 @@ use crate::{Engine, turn};
 /// Unfinished turns that are looked up at once.
 const PAGE: usize = 256;
 
+/// How long a turn that the store refused is left alone before it is taken up again.
+const RETRY: Duration = Duration::from_secs(5);
+
 impl Engine {
+    /// Takes up the turn of a session whose task stopped because of the store, after a while.
+    pub(crate) fn resume_later(self: &Arc<Self>, session: Arc<Session>) {
+        let engine = self.clone();
+        // Not tracked: a server that stops does not wait for it, and takes the turn up at its next start.
+        tokio::spawn(async move {
+            tokio::time::sleep(RETRY).await;
+            if let Err(error) = engine.resume(&session) {
+                tracing::warn!(session.uid = %session.uid, %error, "an unfinished turn stays for the next start");
+            }
+        });
+    }
+
     /// Takes up every turn that had not ended. Answers how many there were.
     pub fn recover(self: &Arc<Self>) -> Result<usize, Error> {
         let (mut after, mut found) = (None, 0);
         loop {
             let page = self.journal.running(after, PAGE)?;
-            for (_, session, running) in &page {
+            for (_, session, _) in &page {
                 found += 1;
-                if let Err(error) = self.recover_one(*session, *running) {
+                if let Err(error) = self.recover_one(*session) {
                     tracing::error!(session.uid = %session, %error, "an unfinished turn could not be taken up");
                 }
             }
@@ -33,9 +49,9 @@ impl Engine {
         }
     }
 
-    fn recover_one(self: &Arc<Self>, uid: Uid, running: Running) -> Result<(), Error> {
+    fn recover_one(self: &Arc<Self>, uid: Uid) -> Result<(), Error> {
         match self.directory.get(uid)? {
-            Some(record) => self.resume(&Arc::new(crate::sessions::decode(&record)?), running.attempt + 1),
+            Some(record) => self.resume(&Arc::new(crate::sessions::decode(&record)?)),
             // Deleted since; its rows are reaped with it.
             None => Ok(()),
         }
@@ -45,20 +61,27 @@ impl Engine {
 /// Goes on with the turn that the state holds, or ends it where that is hopeless.
 pub(crate) async fn take_up(task: &mut Task) -> Result<(), Stopped> {
     tracing::info!(session.uid = %task.session.uid, attempt = task.attempt, "taking up an unfinished turn");
-    if task.attempt > task.engine.limits.recoveries {
-        let mut draft = Draft::default();
-        turn::close_calls(task, &mut draft, &End::OutcomeUnknown);
-        return turn::end_with(task, draft, 0, HowEnded::RecoveryLimit).await;
+    task.remember();
+    if task.attempt > task.engine.limits.recoveries + 1 {
+        return give_up(task, HowEnded::RecoveryLimit).await;
     }
     let prepared = match prepare(task) {
         Ok(prepared) => prepared,
-        Err(error) => return turn::end(task, turn::failed(&error)).await,
+        Err(error) => return give_up(task, HowEnded::Failed(error.to_string())).await,
     };
     let draft = unknown_calls(task, &prepared);
     task.prepared = Some(Arc::new(prepared));
     let step = task.state.turn.as_ref().map_or(0, |turn| turn.steps);
     task.append(draft, step, When::Now).await?;
     turn::run(task).await
+}
+
+/// Ends a turn that cannot go on. What its open calls did nobody knows.
+async fn give_up(task: &mut Task, how: HowEnded) -> Result<(), Stopped> {
+    let mut draft = Draft::default();
+    turn::close_calls(task, &mut draft, &End::OutcomeUnknown);
+    let step = task.state.turn.as_ref().map_or(0, |turn| turn.steps);
+    turn::end_with(task, draft, step, how).await
 }
 
 fn prepare(task: &Task) -> Result<Prepared, Error> {

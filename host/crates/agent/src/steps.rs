@@ -62,7 +62,9 @@ pub(crate) async fn ask(task: &mut Task) -> Result<(), Stopped> {
         let asked = beside(&mut task.desk, work).await?;
         let seconds = began.elapsed().as_secs_f64();
         metrics::histogram!("wardian_model_call_seconds", "model" => prepared.agent.model.name.clone()).record(seconds);
-        if let (Worked::Done(Ok(reply)), true) = (&asked, stream) {
+        if let Worked::Done(Ok(reply)) = &asked
+            && hub.watched()
+        {
             streamed.complete(reply, &hub, clock);
         }
         asked
@@ -71,6 +73,8 @@ pub(crate) async fn ask(task: &mut Task) -> Result<(), Stopped> {
         Worked::Done(Ok(reply)) => record(task, reply).await,
         Worked::Done(Err(error)) => give_up(task, &error).await,
         Worked::Interrupted => {
+            // What was streamed of the reply becomes no entry.
+            task.desk.hub.void(task.engine.clock.now());
             task.interrupt();
             Ok(())
         }

@@ -3,8 +3,10 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
-use session::{Entry, Event, EventId, Head, HowEnded, Kind, Millis, Seq, Session, State, Status, TurnNo};
+use session::{Entry, Event, EventId, Head, HowEnded, Kind, Millis, Seq, Session, State, Status, TurnNo, Uid};
 use storage::{Batch, Blob, Idempotency, IdempotencyKey, Running, StateWrite, Ticket, When};
 use tokio::sync::{mpsc, oneshot};
 
@@ -18,6 +20,9 @@ use crate::{recovery, turn};
 /// Entries that are read at once when a session wakes.
 const WAKE_PAGE: usize = 512;
 
+/// How long a session waits for the plugins of a server that has just started.
+const TOOLS_WAIT: Duration = Duration::from_secs(60);
+
 /// A live session. Owned by its own task; nothing else writes the session.
 pub(crate) struct Task {
     pub(crate) engine: Arc<Engine>,
@@ -30,6 +35,8 @@ pub(crate) struct Task {
     epoch: u64,
     /// How often the running turn was taken up, this time included.
     pub(crate) attempt: u32,
+    /// Told to the registry: whether it may stop this task to make room.
+    idle: Arc<AtomicBool>,
 }
 
 /// What stays at hand while a future of the turn borrows the state.
@@ -39,6 +46,8 @@ pub(crate) struct Desk {
     pub(crate) hub: Arc<Hub>,
     /// What the running turn answers, by principal and input: a repeat joins it.
     pub(crate) asked: Option<Asked>,
+    /// The idempotency key that the running turn was posted with.
+    pub(crate) repeat: Option<[u8; 32]>,
     /// The turn before, for a repeat of its input.
     pub(crate) past: Option<(Asked, Past, Millis)>,
     pub(crate) unsettled: Unsettled,
@@ -56,7 +65,7 @@ pub(crate) struct Unsettled {
 /// Whose input of which content.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Asked {
-    pub(crate) key: session::Uid,
+    pub(crate) key: Uid,
     pub(crate) subject: Option<String>,
     pub(crate) hash: [u8; 32],
 }
@@ -103,17 +112,29 @@ impl Draft {
 
 impl Task {
     /// The life of a session in memory: wake, take commands, run turns, go to sleep.
-    pub(crate) async fn run(engine: Arc<Engine>, session: Arc<Session>, commands: mpsc::Receiver<Command>, attempt: u32) {
-        let uid = session.uid;
-        let registry = engine.clone();
-        match Self::wake(engine, session, commands, attempt) {
-            Ok(mut task) => task.live().await,
-            Err(error) => tracing::error!(session.uid = %uid, %error, "a session could not be read"),
+    pub(crate) async fn run(engine: Arc<Engine>, session: Arc<Session>, commands: mpsc::Receiver<Command>, idle: Arc<AtomicBool>) {
+        let _forget = Forget { engine: engine.clone(), uid: session.uid };
+        if tokio::time::timeout(TOOLS_WAIT, engine.toolbox.settled()).await.is_err() {
+            tracing::warn!("some plugins are still being prepared; turns that begin now do without their tools");
         }
-        registry.live.forget(uid);
+        match Self::wake(engine.clone(), session.clone(), commands, idle) {
+            Ok(mut task) => {
+                if let Err(stopped) = task.live().await {
+                    task.desk.let_go(stopped);
+                    if stopped == Stopped::Store {
+                        engine.resume_later(session);
+                    }
+                }
+            }
+            Err(error) => tracing::error!(session.uid = %session.uid, %error, "a session could not be read"),
+        }
     }
 
-    fn wake(engine: Arc<Engine>, session: Arc<Session>, commands: mpsc::Receiver<Command>, attempt: u32) -> Result<Self, Error> {
+    fn wake(engine: Arc<Engine>, session: Arc<Session>, commands: mpsc::Receiver<Command>, idle: Arc<AtomicBool>) -> Result<Self, Error> {
+        // What the caller read may have changed before this task was there to hear of it.
+        let record = engine.directory.get(session.uid)?.ok_or(storage::Error::Gone(session.uid))?;
+        let session = Arc::new(crate::sessions::decode(&record)?);
+        engine.live.changed(session.clone());
         let epoch = engine.journal.lease(session.uid)?;
         let head = engine.journal.head(session.uid)?.unwrap_or_default();
         let mut state = State::default();
@@ -129,32 +150,28 @@ impl Task {
         state.turn_no = state.turn_no.max(head.turn);
         let hub = Arc::new(Hub::new(engine.limits.watcher_bytes));
         let unsettled = Unsettled { waiting: VecDeque::new(), hub: hub.clone(), key: session.key.clone() };
-        let desk = Desk { commands, hub, asked: None, past: None, unsettled, retiring: false };
-        Ok(Self { engine, session, state, desk, prepared: None, head, epoch, attempt: attempt.max(1) })
+        let desk = Desk { commands, hub, asked: None, repeat: None, past: None, unsettled, retiring: false };
+        let attempt = engine.journal.running_turn(session.uid)?.map_or(1, |running| running.attempt + 1);
+        Ok(Self { engine, session, state, desk, prepared: None, head, epoch, attempt, idle })
     }
 
-    async fn live(&mut self) {
-        if self.state.turn.is_some()
-            && let Err(stopped) = recovery::take_up(self).await
-        {
-            return self.desk.let_go(stopped);
+    async fn live(&mut self) -> Result<(), Stopped> {
+        if self.state.turn.is_some() {
+            recovery::take_up(self).await?;
         }
         while !self.desk.retiring {
-            let idle = tokio::time::timeout(self.engine.limits.idle, self.desk.commands.recv()).await;
-            match idle {
-                Ok(Some(Command::Post(post))) => {
-                    if let Err(stopped) = self.take(*post).await {
-                        return self.desk.let_go(stopped);
-                    }
-                }
-                Ok(Some(Command::Interrupt { answer, .. })) => {
-                    let _ = answer.send(Err(Error::Idle));
-                }
-                Ok(Some(Command::Stop | Command::Retire) | None) => return,
-                Err(_) if self.engine.live.passivate(self.session.uid, &self.desk.commands) => return,
+            self.idle.store(true, Ordering::Relaxed);
+            let command = tokio::time::timeout(self.engine.limits.idle, self.desk.commands.recv()).await;
+            self.idle.store(false, Ordering::Relaxed);
+            match command {
+                Ok(Some(Command::Post(post))) => self.take(*post).await?,
+                Ok(Some(Command::Interrupt { answer, .. })) => drop(answer.send(Err(Error::Idle))),
+                Ok(Some(Command::Stop | Command::Retire) | None) => return Ok(()),
+                Err(_) if self.engine.live.passivate(self.session.uid, &self.desk.commands) => return Ok(()),
                 Err(_) => {}
             }
         }
+        Ok(())
     }
 
     /// An input while no turn runs.
@@ -184,9 +201,14 @@ impl Task {
 
     /// A turn of the past, from the journal.
     fn replay(&self, turn: TurnNo, stream: bool) -> Result<Watcher, Error> {
-        let Some(mut from) = self.state.starts.get(&turn).copied() else {
-            return Err(Error::Overloaded("turns that are kept for repeats"));
-        };
+        let (shown, how) = self.shown(turn)?;
+        let how = how.unwrap_or_else(|| HowEnded::Failed("the turn did not end".into()));
+        Ok(crate::hub::past(shown, how).watch(stream))
+    }
+
+    /// What a turn showed, from the journal, and how it ended, if it has.
+    fn shown(&self, turn: TurnNo) -> Result<(Vec<Arc<Entry>>, Option<HowEnded>), Error> {
+        let mut from = self.state.starts.get(&turn).copied().ok_or(Error::Overloaded("turns that are kept for repeats"))?;
         let mut shown = Vec::new();
         loop {
             let page = self.engine.journal.read(self.session.uid, from, WAKE_PAGE)?;
@@ -194,7 +216,7 @@ impl Task {
                 if entry.kind == Kind::Ended {
                     let ended: session::Ended =
                         serde_json::from_str(&entry.body).map_err(|e| Error::Damaged(self.session.uid, e.to_string()))?;
-                    return Ok(crate::hub::past(shown, ended.how).watch(stream));
+                    return Ok((shown, Some(ended.how)));
                 }
                 if entry.audience() != session::Audience::Internal {
                     shown.push(Arc::new(entry.clone()));
@@ -202,8 +224,22 @@ impl Task {
             }
             match page.entries.last() {
                 Some(last) if page.more => from = last.seq.next(),
-                _ => return Ok(crate::hub::past(shown, HowEnded::Failed("the turn did not end".into())).watch(stream)),
+                _ => return Ok((shown, None)),
             }
+        }
+    }
+
+    /// What the turn that is taken up had shown and for whom, so that a repeat of
+    /// its input joins it and sees the whole.
+    pub(crate) fn remember(&mut self) {
+        let Some(turn) = &self.state.turn else { return };
+        let hash = data_encoding::HEXLOWER.decode(turn.began.input_hash.as_bytes()).ok().and_then(|hash| hash.try_into().ok());
+        if let Some(hash) = hash {
+            self.desk.asked = Some(Asked { key: turn.began.key, subject: turn.began.subject.clone(), hash });
+        }
+        match self.shown(turn.no) {
+            Ok((shown, _)) => self.desk.hub.preface(shown),
+            Err(error) => tracing::warn!(session.uid = %self.session.uid, %error, "the beginning of an unfinished turn could not be read"),
         }
     }
 
@@ -334,8 +370,14 @@ impl Desk {
     pub(crate) fn while_running(&mut self, command: Option<Command>) -> Result<bool, Stopped> {
         match command {
             Some(Command::Post(post)) => {
-                let joins = self.asked.as_ref() == Some(&Asked::of(&post));
-                let answer = if joins { Ok(self.hub.watch(post.input.stream)) } else { Err(Error::Busy(self.unsettled.key.clone())) };
+                let same = self.asked.as_ref() == Some(&Asked::of(&post));
+                let answer = match post.input.repeat {
+                    Some(key) if self.repeat == Some(key.digest) && !same => Err(Error::KeyReused),
+                    // Another key is another input, whatever it says.
+                    Some(key) if self.repeat != Some(key.digest) => Err(Error::Busy(self.unsettled.key.clone())),
+                    _ if same => Ok(self.hub.watch(post.input.stream)),
+                    _ => Err(Error::Busy(self.unsettled.key.clone())),
+                };
                 let _ = post.answer.send(answer);
                 Ok(false)
             }
@@ -355,6 +397,19 @@ impl Desk {
 impl Asked {
     pub(crate) fn of(post: &Post) -> Self {
         Self { key: post.principal.key, subject: post.principal.subject.clone(), hash: post.input.hash }
+    }
+}
+
+/// Takes a task's handle out of the registry, however the task ends. The
+/// task's own end of the mailbox is gone by then.
+struct Forget {
+    engine: Arc<Engine>,
+    uid: Uid,
+}
+
+impl Drop for Forget {
+    fn drop(&mut self) {
+        self.engine.live.forget(self.uid);
     }
 }
 

@@ -4,7 +4,6 @@ use session::{Began, CallState, Ended, Event, HowEnded, Kind, Millis, Next, next
 use storage::{Idempotency, IdempotencyKey, Running, When};
 use tool::End;
 
-use crate::error::Error;
 use crate::hub::Past;
 use crate::live::Post;
 use crate::prepared::Prepared;
@@ -67,6 +66,7 @@ pub(crate) async fn begin(task: &mut Task, post: Post, asked: Asked) -> Result<(
     }
     task.prepared = Some(prepared.into());
     task.desk.asked = Some(asked);
+    task.desk.repeat = post.input.repeat.map(|repeat| repeat.digest);
     // The reader is there before the first entry, so that it misses nothing.
     let watcher = task.desk.hub.watch(post.input.stream);
     task.submit(draft, 0, if post.input.stream { When::Now } else { When::WithNext })?;
@@ -114,7 +114,7 @@ pub(crate) async fn end_with(task: &mut Task, mut draft: Draft, step: u32, how: 
     let past = task.desk.hub.close(how.clone());
     let now = task.engine.clock.now();
     task.desk.past = task.desk.asked.take().map(|asked| (asked, past, now));
-    task.prepared = None;
+    (task.prepared, task.desk.repeat) = (None, None);
     let ms = now.0 - began_at.0;
     tracing::info!(session.uid = %task.session.uid, turn = task.state.turn_no.0, how = how.word(), duration_ms = ms, "turn ended");
     metrics::counter!("wardian_turns_total", "how" => how.word()).increment(1);
@@ -128,9 +128,4 @@ pub(crate) fn close_calls(task: &Task, draft: &mut Draft, as_end: &End) {
     for call in calls.filter(|call| call.state == CallState::Open) {
         draft.event(Event::ToolOutput { call: call.name.clone(), output: as_end.error_output(), error: true });
     }
-}
-
-/// What a client reads of a turn that could not be taken up or go on.
-pub(crate) fn failed(error: &Error) -> HowEnded {
-    HowEnded::Failed(error.to_string())
 }

@@ -203,7 +203,7 @@ impl From<agent::Error> for Error {
             E::Disabled(_, name) => Self::new(Code::AgentDisabled, format!("agent `{name}` is disabled; enable it before using it")),
             E::UnknownModel(..) => Self::new(Code::InvalidModelConfiguration, text).at("model.name"),
             E::KeyReused => Self::new(Code::IdempotencyKeyReused, text),
-            E::Overloaded(_) | E::Draining => Self::new(Code::ServerUnavailable, text).retry_after(1),
+            E::Overloaded(_) | E::NotTaken(_) | E::Draining => Self::new(Code::ServerUnavailable, text).retry_after(1),
             E::Store(storage::Error::Full) => {
                 Self::new(Code::ServerUnavailable, "the server has no space left to keep this; reading still works").retry_after(60)
             }

@@ -32,6 +32,7 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 pub use auth::{Key, Keyring, NewKey, Tenant};
+pub use axum::{Router, body::Body};
 pub use limits::Limits;
 pub use operator::{ModelInfo, Operator, Status};
 pub use router::router;

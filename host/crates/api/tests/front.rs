@@ -40,6 +40,8 @@ impl Toolbox for NoTools {
         ToolReply::without_answer(End::UnknownTool)
     }
 
+    async fn settled(&self) {}
+
     fn plugins(&self) -> Vec<PluginStatus> {
         Vec::new()
     }

@@ -1,1 +1,70 @@
-//! sandbox
+//! The only crate that knows wasmtime: it finds plugins, compiles them in a
+//! child process, and runs each call of a tool in a fresh instance that can
+//! reach only what the operator granted. The rest of the server sees it as a
+//! [`tool::Toolbox`].
+//!
+//! ```no_run
+//! use std::sync::Arc;
+//! use arc_swap::ArcSwap;
+//! use sandbox::{Options, SLOTS, Sandbox};
+//! use tool::{Caller, Toolbox};
+//!
+//! # async fn open() -> Result<(), sandbox::Error> {
+//! let sandbox = Sandbox::open(Options {
+//!     plugins: "plugins".into(),
+//!     cache: "data/cache".into(),
+//!     data: "data".into(),
+//!     policy: Arc::new(ArcSwap::from_pointee(policy::Policy::default())),
+//!     child: std::env::current_exe().expect("this program has a file"),
+//!     slots: SLOTS,
+//!     on_progress: None,
+//! })?;
+//! sandbox.wait_ready().await;
+//! let caller = Caller { tenant: "default".into(), agent: "assistant".into() };
+//! println!("{} tools", sandbox.tools(&caller).len());
+//! # Ok(())
+//! # }
+//! ```
+
+mod answer;
+mod bindings;
+mod call_log;
+mod catalog;
+mod census;
+pub mod child;
+mod compile;
+mod describe;
+mod descriptor;
+mod engine;
+mod error;
+mod gate;
+mod guest;
+mod imports;
+mod instance;
+mod limiter;
+mod manifest;
+mod meter;
+mod outcome;
+mod reach;
+mod sandbox;
+mod schema;
+mod toolbox;
+
+pub use catalog::{OnProgress, Progress};
+pub use error::Error;
+pub use sandbox::{Options, SLOTS, Sandbox};
+
+/// Bytes in hexadecimal digits.
+fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write;
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+/// A digest as it is written everywhere: `sha256:<hex>`.
+fn sha256(bytes: &[u8]) -> String {
+    use sha2::Digest;
+    format!("sha256:{}", hex(&sha2::Sha256::digest(bytes)))
+}

@@ -121,6 +121,9 @@ pub trait Journal: Send + Sync {
     /// session first, at most `limit`, after the session `after`.
     fn running(&self, after: Option<Uid>, limit: usize) -> Result<Vec<(Uid, Uid, Running)>, Error>;
 
+    /// The mark of one session's turn that has not ended.
+    fn running_turn(&self, session: Uid) -> Result<Option<Running>, Error>;
+
     /// What a client's key stands for, if it was accepted before and its session lives. A row
     /// that is older than 24 hours may still be found until it is reaped.
     fn idempotency(&self, key: &IdempotencyKey) -> Result<Option<Idempotency>, Error>;

@@ -68,10 +68,6 @@ pub enum End {
     Tool(ToolError),
     /// The operator's policy does not allow the call; the text names the line that would.
     Denied(String),
-    /// A person has to decide first.
-    AwaitingApproval,
-    /// A person decided against it.
-    Rejected(String),
     /// The caller lost interest.
     Cancelled,
     /// Over the wall-clock limit, in milliseconds.
@@ -111,8 +107,6 @@ impl End {
             Self::Done => "done",
             Self::Tool(error) => error.reason.word(),
             Self::Denied(_) => "denied",
-            Self::AwaitingApproval => "awaiting_approval",
-            Self::Rejected(_) => "rejected",
             Self::Cancelled => "cancelled",
             Self::Time(_) => "limit_time",
             Self::Cpu(_) => "limit_cpu",
@@ -137,9 +131,6 @@ impl End {
             Self::Done => String::new(),
             Self::Tool(error) => error.message.clone(),
             Self::Denied(_) => "the operator has not allowed this; do not retry, say what is missing".into(),
-            Self::AwaitingApproval => "this call waits for a person's approval".into(),
-            Self::Rejected(why) if why.is_empty() => "a person declined this call".into(),
-            Self::Rejected(why) => format!("a person declined this call: {why}"),
             Self::Cancelled => "the call was cancelled".into(),
             Self::Time(ms) => format!("the tool took longer than the {ms} ms it may take; try a smaller request"),
             Self::Cpu(ms) => format!("the tool computed for more than the {ms} ms it may use; try a smaller request"),

@@ -88,6 +88,10 @@ pub trait Toolbox: Send + Sync {
     /// plugin's time limit; dropping the future ends the guest.
     async fn call(&self, call: ToolCall) -> ToolReply;
 
+    /// Resolves once every plugin that was found at the start is in service or
+    /// refused. Called when a session wakes; at once in all but a server's first seconds.
+    async fn settled(&self);
+
     /// Every plugin in the directory, in service or not.
     fn plugins(&self) -> Vec<PluginStatus>;
 }

@@ -122,7 +122,7 @@ impl<'a> Dictionary<'a> {
             blocks.push(Block { first_term: start..start + len, bytes: at..0, postings: cursor.u64()? });
         }
         if let Some(last) = blocks.last_mut() {
-            last.bytes.end = header.directory - header.dictionary;
+            last.bytes.end = header.directory.checked_sub(header.dictionary).ok_or(Unreadable)?;
         }
         Ok(Self { index, directory, blocks })
     }

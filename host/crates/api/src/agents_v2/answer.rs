@@ -25,7 +25,10 @@ pub(super) async fn next(app: &App, session: &Session, watcher: &mut Watcher, un
     match timeout_at(until, watcher.next()).await {
         Ok(Some(news)) => Ok(news),
         Ok(None) if app.stop.is_cancelled() => Err(Error::from(agent::Error::Draining)),
-        Ok(None) => Err(Error::missing(Code::SessionNotFound, "session", &session.key)),
+        Ok(None) if matches!(app.engine.directory().get(session.uid), Ok(None)) => {
+            Err(Error::missing(Code::SessionNotFound, "session", &session.key))
+        }
+        Ok(None) => Err(Error::new(Code::AgentProcessingFailed, "the answer broke off; read the session's events")),
         Err(_) => {
             Err(Error::new(Code::RequestTimeout, "the turn takes longer than this request may; it goes on, read the session's events"))
         }

@@ -189,6 +189,10 @@ impl Journal for Redb {
         self.view()?.running(after, limit)
     }
 
+    fn running_turn(&self, session: Uid) -> Result<Option<Running>, Error> {
+        self.view()?.running_turn(session)
+    }
+
     fn idempotency(&self, key: &IdempotencyKey) -> Result<Option<Idempotency>, Error> {
         self.view()?.idempotency(key)
     }

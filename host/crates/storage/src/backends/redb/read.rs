@@ -149,6 +149,13 @@ impl<'a> View<'a> {
         Ok(self.entries(session, seq, 1)?.entries.pop().filter(|entry| entry.seq == seq))
     }
 
+    /// The mark of one session's turn that has not ended.
+    pub(super) fn running_turn(&self, session: Uid) -> Result<Option<Running>, Error> {
+        let table = self.transaction.open_table(at::RUNNING)?;
+        let mark = table.get(&session.0)?;
+        mark.map(|mark| Ok(codec::read_running(mark.value())?.1)).transpose()
+    }
+
     /// Turns that have not ended, of living sessions.
     pub(super) fn running(&self, after: Option<Uid>, limit: usize) -> Result<Vec<(Uid, Uid, Running)>, Error> {
         use std::ops::Bound::{Excluded, Unbounded};

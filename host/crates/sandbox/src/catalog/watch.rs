@@ -1,0 +1,75 @@
+//! When to look at the plugin directory again: soon after something happens in
+//! it, and now and then in any case, because notices get lost on some file systems.
+
+use std::path::Path;
+use std::sync::mpsc;
+use std::time::Duration;
+
+use notify::RecursiveMode;
+use notify_debouncer_full::{DebounceEventResult, Debouncer, NoCache, new_debouncer_opt};
+
+/// How long the directory has to be quiet before it is looked at.
+const QUIET: Duration = Duration::from_millis(150);
+
+/// How long after a look that met a file still being written.
+const SOON: Duration = Duration::from_millis(200);
+
+/// How often it is looked at without any notice.
+const RESCAN: Duration = Duration::from_secs(30);
+
+/// The system's notices about the directory. Ends with this value.
+pub(crate) struct Watch {
+    _debouncer: Option<Debouncer<notify::RecommendedWatcher, NoCache>>,
+    wake: mpsc::Sender<()>,
+}
+
+impl Watch {
+    /// Begins to watch. Where the system cannot, slow looks have to do.
+    pub(crate) fn start(directory: &Path) -> (Self, mpsc::Receiver<()>) {
+        let (wake, events) = mpsc::channel();
+        let notices = wake.clone();
+        let on_events = move |result: DebounceEventResult| {
+            let read_only = result.is_ok_and(|events| events.iter().all(|event| event.kind.is_access()));
+            if !read_only {
+                let _ = notices.send(());
+            }
+        };
+        let config = notify::Config::default();
+        let debouncer = new_debouncer_opt(QUIET, None, on_events, NoCache, config).and_then(|mut debouncer| {
+            debouncer.watch(directory, RecursiveMode::Recursive)?;
+            Ok(debouncer)
+        });
+        let debouncer = debouncer.inspect_err(|error| {
+            let seconds = RESCAN.as_secs();
+            tracing::warn!("cannot watch {}, it is looked at every {seconds} s: {error}", directory.display());
+        });
+        (Self { _debouncer: debouncer.ok(), wake }, events)
+    }
+
+    /// Has the directory looked at now.
+    pub(crate) fn wake(&self) {
+        let _ = self.wake.send(());
+    }
+}
+
+/// The waiting side.
+pub(super) struct Changes(mpsc::Receiver<()>);
+
+impl Changes {
+    pub(super) fn new(events: mpsc::Receiver<()>) -> Self {
+        Self(events)
+    }
+
+    /// Waits until it is time for the next look; false once nobody watches any more.
+    pub(super) fn wait(&self, unstable: bool) -> bool {
+        match self.0.recv_timeout(if unstable { SOON } else { RESCAN }) {
+            Ok(()) => {
+                // One look answers all notices so far.
+                while self.0.try_recv().is_ok() {}
+                true
+            }
+            Err(mpsc::RecvTimeoutError::Timeout) => true,
+            Err(mpsc::RecvTimeoutError::Disconnected) => false,
+        }
+    }
+}

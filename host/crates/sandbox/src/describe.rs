@@ -1,0 +1,98 @@
+//! Asking a component what its tools are: in an empty store, with every
+//! capability withheld, the clocks standing still and the random numbers
+//! seeded, so that the answer depends on nothing but the component. Runs in the child.
+
+use std::time::{Duration, Instant};
+
+use policy::Limits;
+use tool::Traits;
+use wasmtime::Engine;
+use wasmtime::component::Component;
+use wasmtime_wasi::WasiCtxBuilder;
+use wasmtime_wasi::random::Deterministic;
+
+use crate::bindings::PluginPre;
+use crate::bindings::exports::wardian::plugin::tools;
+use crate::bindings::wardian::plugin::types;
+use crate::call_log::CallLog;
+use crate::descriptor::Tool;
+use crate::guest::{Guest, Parts};
+use crate::imports;
+use crate::imports::clocks::Frozen;
+use crate::imports::http::Requests;
+use crate::instance::Program;
+use crate::manifest::CONTRACT;
+use crate::outcome;
+
+/// Processor time for `describe`. Interpreters start slowly.
+const CPU: Duration = Duration::from_secs(2);
+
+/// Wall clock for `describe`. Long, because the child stands back behind a busy server.
+const TIME: Duration = Duration::from_secs(30);
+
+/// What `describe` may say: 64 tools with schemas of a sensible size.
+const OUTPUT_BYTES: u64 = 1 << 20;
+
+/// The interface that a plugin exports, without its version.
+const TOOLS: &str = "wardian:plugin/tools@";
+
+/// Links a compiled component, or says why it does not fit the contract.
+pub(crate) fn link(engine: &Engine, component: &Component) -> Result<Program, String> {
+    let exported: Vec<String> =
+        component.component_type().exports(engine).filter_map(|(name, _)| name.strip_prefix(TOOLS).map(str::to_owned)).collect();
+    let ours = format!("{CONTRACT}.");
+    match exported.first() {
+        None => return Err(format!("the component does not export {TOOLS}{CONTRACT}.0; it is not a Wardian plugin")),
+        Some(version) if !version.starts_with(&ours) => {
+            return Err(format!(
+                "the component was made for contract {version}, this server speaks {CONTRACT}; rebuild it against wit/v{CONTRACT}"
+            ));
+        }
+        Some(_) => {}
+    }
+    let linker = imports::linker(engine).map_err(|error| format!("the imports cannot be linked: {error:#}"))?;
+    let pre = linker.instantiate_pre(component).and_then(PluginPre::new);
+    let pre = pre.map_err(|error| format!("the component does not fit this server: {error:#}"))?;
+    Ok(Program { engine: engine.clone(), pre })
+}
+
+/// The component's tools, not yet validated.
+pub(crate) async fn describe(program: &Program) -> Result<Vec<Tool>, String> {
+    let ran = program.describe(nobody()).await;
+    let last_words = ran.guest.log.finish();
+    match ran.returned {
+        Some(Ok(tools)) => Ok(tools.into_iter().map(tool).collect()),
+        Some(Err(error)) => Err(format!("describe failed: {}", outcome::classify(&error, &ran.guest, &last_words))),
+        None => Err(format!("describe took longer than {} s", TIME.as_secs())),
+    }
+}
+
+/// A guest without a call, a caller or a grant.
+fn nobody() -> Guest {
+    let limits = Limits { cpu: CPU, time: TIME, output_bytes: OUTPUT_BYTES, ..Limits::default() };
+    let log = CallLog::new("describe".into(), String::new(), limits.log_bytes);
+    let wasi = WasiCtxBuilder::new()
+        .wall_clock(Frozen)
+        .monotonic_clock(Frozen)
+        .secure_random(Deterministic::new(SEED.to_vec()))
+        .insecure_random(Deterministic::new(SEED.to_vec()))
+        .insecure_random_seed(0)
+        .allow_tcp(false)
+        .allow_udp(false)
+        .build();
+    Guest::new(Parts { wasi, requests: Requests::none(), log, limits, deadline: Instant::now() + TIME, reach: None })
+}
+
+/// The cycle of "random" bytes in `describe`.
+const SEED: [u8; 8] = [3, 141, 59, 26, 53, 58, 97, 93];
+
+fn tool(tool: tools::Tool) -> Tool {
+    let has = |flag| tool.traits.contains(flag);
+    let traits = Traits {
+        read_only: has(types::Traits::READ_ONLY),
+        idempotent: has(types::Traits::IDEMPOTENT),
+        additive: has(types::Traits::ADDITIVE),
+        closed_world: has(types::Traits::CLOSED_WORLD),
+    };
+    Tool { name: tool.name, description: tool.description, input: tool.input, output: tool.output, traits, annotations: tool.annotations }
+}

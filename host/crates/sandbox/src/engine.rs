@@ -1,0 +1,219 @@
+//! The one wasmtime engine: its configuration, its pool of instance slots, the
+//! thread that ticks its epochs, and the threads that guests run on. Everything
+//! that is not needed by tools is switched off here.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread::{self, JoinHandle, Thread};
+use std::time::{Duration, Instant};
+
+use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
+
+use crate::error::Error;
+
+/// How often a spinning guest gives its thread back. A call over its processor
+/// limit is stopped at most this much later.
+pub(crate) const TICK: Duration = Duration::from_millis(10);
+
+/// How long the ticker goes on after the last call, so that a steady trickle of
+/// calls does not wake its thread each time.
+const LINGER: Duration = Duration::from_secs(1);
+
+/// The largest linear memory that the pool can hold. A plugin's own limit is
+/// nearly always far below; this bounds what an operator can grant.
+pub(crate) const MEMORY_BYTES_MAX: usize = 512 << 20;
+
+/// Core instances in one component. Interpreters with adapters need about fifty.
+pub(crate) const CORE_INSTANCES_MAX: u32 = 80;
+
+/// Memories in one component.
+pub(crate) const MEMORIES_MAX: u32 = 8;
+
+/// Tables in one component.
+pub(crate) const TABLES_MAX: u32 = 40;
+
+/// Entries in one table.
+const TABLE_ELEMENTS_MAX: usize = 60_000;
+
+/// Native stack that guest code may use: a deeper recursion is a trap.
+const STACK_BYTES_MAX: usize = 1 << 20;
+
+/// The stack of the fiber a guest runs on: what guest code may use, and room for host calls.
+const FIBER_STACK_BYTES: usize = 2 << 20;
+
+/// The engine's configuration with `slots` calls at the same time. The child
+/// that compiles uses the same with one slot: the number of slots does not show in compiled code.
+pub(crate) fn config(slots: u32) -> Config {
+    let mut pool = PoolingAllocationConfig::new();
+    pool.total_component_instances(slots)
+        .total_core_instances(slots.saturating_mul(4).max(CORE_INSTANCES_MAX))
+        .total_memories(slots.saturating_mul(2).max(MEMORIES_MAX))
+        .total_tables(slots.saturating_mul(4).max(TABLES_MAX))
+        .total_stacks(slots.saturating_mul(2))
+        .max_core_instances_per_component(CORE_INSTANCES_MAX)
+        .max_memories_per_component(MEMORIES_MAX)
+        .max_tables_per_component(TABLES_MAX)
+        .table_elements(TABLE_ELEMENTS_MAX)
+        .max_core_instance_size(8 << 20)
+        .max_component_instance_size(8 << 20)
+        .max_memory_size(MEMORY_BYTES_MAX)
+        .max_unused_warm_slots(slots.min(16))
+        .linear_memory_keep_resident(256 << 10)
+        .table_keep_resident(16 << 10)
+        .async_stack_keep_resident(16 << 10)
+        .decommit_batch_size(8)
+        .pagemap_scan(Enabled::Auto);
+
+    let mut config = Config::new();
+    config
+        .allocation_strategy(InstanceAllocationStrategy::Pooling(pool))
+        .epoch_interruption(true)
+        .concurrency_support(false)
+        .max_wasm_stack(STACK_BYTES_MAX)
+        .async_stack_size(FIBER_STACK_BYTES)
+        .wasm_component_model(true)
+        .wasm_memory64(false)
+        .wasm_relaxed_simd(false)
+        .shared_memory(false);
+    config
+}
+
+/// Opens the engine with `slots` slots, or with fewer where the machine does not
+/// let us reserve the addresses: half as many each time, with a line in the log.
+pub(crate) fn open(slots: u32) -> Result<(Engine, u32), Error> {
+    let mut slots = slots.max(1);
+    loop {
+        match Engine::new(&config(slots)) {
+            Ok(engine) => return Ok((engine, slots)),
+            Err(error) if slots > 1 => {
+                tracing::warn!(slots, "cannot reserve {slots} slots for guests, trying {}: {error:#}", slots / 2);
+                slots /= 2;
+            }
+            Err(error) => return Err(Error::Engine(format!("{error:#}"))),
+        }
+    }
+}
+
+/// What compiled code depends on besides the component: wasmtime's version and
+/// settings, this processor, and our own form of the cache.
+pub(crate) fn fingerprint(engine: &Engine) -> String {
+    use std::hash::{Hash, Hasher};
+
+    /// Feeds a `Hash` value into SHA-256, so that the name does not depend on
+    /// the standard library's own hash function.
+    struct Digest(sha2::Sha256);
+    impl Hasher for Digest {
+        fn write(&mut self, bytes: &[u8]) {
+            sha2::Digest::update(&mut self.0, bytes);
+        }
+        fn finish(&self) -> u64 {
+            0
+        }
+    }
+
+    let mut digest = Digest(sha2::Digest::new());
+    CACHE_FORMAT.hash(&mut digest);
+    engine.precompile_compatibility_hash().hash(&mut digest);
+    crate::hex(&sha2::Digest::finalize(digest.0)[..8])
+}
+
+/// Raised when the cache's files, or what `describe` checks, change their meaning.
+const CACHE_FORMAT: u32 = 1;
+
+/// The thread that ticks the engine's epochs while calls run. It holds the engine weakly.
+pub(crate) struct Ticker {
+    shared: Arc<Shared>,
+    ticking: Thread,
+    thread: Option<JoinHandle<()>>,
+}
+
+struct Shared {
+    running: AtomicUsize,
+    stop: AtomicBool,
+}
+
+impl Ticker {
+    /// Starts the thread; it sleeps until the first call.
+    pub(crate) fn start(engine: &Engine) -> Result<Self, Error> {
+        let shared = Arc::new(Shared { running: AtomicUsize::new(0), stop: AtomicBool::new(false) });
+        let (theirs, engine) = (shared.clone(), engine.weak());
+        let thread = thread::Builder::new()
+            .name("guest-epochs".into())
+            .spawn(move || {
+                let mut idle_since = Instant::now();
+                while !theirs.stop.load(Ordering::Acquire) {
+                    if theirs.running.load(Ordering::Acquire) > 0 {
+                        idle_since = Instant::now();
+                    } else if idle_since.elapsed() > LINGER {
+                        thread::park();
+                        // A wake-up counts as activity: it is not parked again before it has seen the call.
+                        idle_since = Instant::now();
+                        continue;
+                    }
+                    thread::sleep(TICK);
+                    let Some(engine) = engine.upgrade() else { return };
+                    engine.increment_epoch();
+                }
+            })
+            .map_err(|error| Error::Engine(format!("cannot start the thread that ticks epochs: {error}")))?;
+        Ok(Self { shared, ticking: thread.thread().clone(), thread: Some(thread) })
+    }
+
+    /// Keeps the ticks coming for as long as the guard lives.
+    pub(crate) fn running(&self) -> Running {
+        if self.shared.running.fetch_add(1, Ordering::AcqRel) == 0 {
+            self.ticking.unpark();
+        }
+        Running(self.shared.clone())
+    }
+}
+
+impl Drop for Ticker {
+    fn drop(&mut self) {
+        self.shared.stop.store(true, Ordering::Release);
+        self.ticking.unpark();
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// One running call, as the ticker counts them.
+pub(crate) struct Running(Arc<Shared>);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.running.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+/// The threads that guests run on, apart from those of sessions and requests.
+pub(crate) struct Threads(Option<tokio::runtime::Runtime>);
+
+impl Threads {
+    /// One thread for each processor.
+    pub(crate) fn start() -> Result<Self, Error> {
+        let workers = thread::available_parallelism().map_or(1, |n| n.get());
+        tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(workers)
+            .thread_name("guest")
+            .enable_all()
+            .build()
+            .map(|runtime| Self(Some(runtime)))
+            .map_err(|error| Error::Engine(format!("cannot start the threads that guests run on: {error}")))
+    }
+
+    /// Where to spawn a guest.
+    pub(crate) fn handle(&self) -> tokio::runtime::Handle {
+        self.0.as_ref().expect("taken only when dropped").handle().clone()
+    }
+}
+
+impl Drop for Threads {
+    /// Without waiting: a runtime may not be waited for inside another one.
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
+}

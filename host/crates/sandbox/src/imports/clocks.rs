@@ -1,0 +1,61 @@
+//! The clocks that guests see: in whole milliseconds, or standing still.
+
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use wasmtime_wasi::{HostMonotonicClock, HostWallClock};
+
+const MILLISECOND: Duration = Duration::from_millis(1);
+
+/// Clocks that run, in whole milliseconds: too coarse to time the processor's caches.
+pub(crate) struct Coarse(Instant);
+
+impl Coarse {
+    /// Starts at zero.
+    pub(crate) fn new() -> Self {
+        Self(Instant::now())
+    }
+}
+
+impl HostWallClock for Coarse {
+    fn resolution(&self) -> Duration {
+        MILLISECOND
+    }
+
+    fn now(&self) -> Duration {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Duration::from_millis(u64::try_from(now.as_millis()).unwrap_or(u64::MAX))
+    }
+}
+
+impl HostMonotonicClock for Coarse {
+    fn resolution(&self) -> u64 {
+        1_000_000
+    }
+
+    fn now(&self) -> u64 {
+        u64::try_from(self.0.elapsed().as_millis()).unwrap_or(u64::MAX).saturating_mul(1_000_000)
+    }
+}
+
+/// Clocks that stand still at the beginning of 1970.
+pub(crate) struct Frozen;
+
+impl HostWallClock for Frozen {
+    fn resolution(&self) -> Duration {
+        MILLISECOND
+    }
+
+    fn now(&self) -> Duration {
+        Duration::ZERO
+    }
+}
+
+impl HostMonotonicClock for Frozen {
+    fn resolution(&self) -> u64 {
+        1_000_000
+    }
+
+    fn now(&self) -> u64 {
+        0
+    }
+}

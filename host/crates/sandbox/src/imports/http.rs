@@ -1,0 +1,123 @@
+//! `wasi:http`: every request of a guest passes the policy, hop by hop, and
+//! leaves through egress. A denial is the answer `HTTP-request-denied`.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use egress::guest::{Client, Gate, Meter, Terms, Timeouts};
+use egress::{Part, Roots, Wait};
+use http_body_util::BodyExt;
+use policy::{Denied, Floor, HttpPermit, HttpRequest, Inject, Limits, Secret, SecretError};
+use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
+
+use crate::imports::secrets;
+use crate::reach::Scope;
+
+/// What all calls share to send requests with.
+pub(crate) type Egress = Client;
+
+/// A client that believes the public roots.
+pub(crate) fn egress() -> Egress {
+    Client::new(&Roots::default())
+}
+
+/// The requests of one call.
+pub(crate) struct Requests(Option<Way>);
+
+/// How a call's requests leave.
+struct Way {
+    client: Egress,
+    scope: Arc<Scope>,
+    limits: Limits,
+    /// Made with the first request: most calls send none.
+    meter: Option<Arc<Meter>>,
+}
+
+impl Requests {
+    /// All requests are denied.
+    pub(crate) fn none() -> Self {
+        Self(None)
+    }
+
+    /// Requests are decided by the scope's policy.
+    pub(crate) fn new(client: Egress, scope: Arc<Scope>, limits: &Limits) -> Self {
+        Self(Some(Way { client, scope, limits: *limits, meter: None }))
+    }
+}
+
+/// The answer, and what comes of sending the request's body; wasmtime-wasi-http names neither type.
+type Sent = wasmtime_wasi_http::Result<(http::Response<WasiBody>, Box<dyn Future<Output = Result<(), Error>> + Send>)>;
+
+impl WasiHttpHooks for Requests {
+    fn send_request(
+        &mut self,
+        request: http::Request<WasiBody>,
+        options: Option<RequestOptions>,
+        _received: Box<dyn Future<Output = Result<(), Error>> + Send>,
+    ) -> Box<dyn Future<Output = Sent> + Send> {
+        let Some(way) = &mut self.0 else { return Box::new(async { Err(Error::HttpRequestDenied) }) };
+        let meter = way.meter.get_or_insert_with(|| Meter::new(&way.limits)).clone();
+        let (client, scope) = (way.client.clone(), way.scope.clone());
+        let timeouts = timeouts(options);
+        Box::new(async move {
+            let request = request.map(|body| body.map_err(Into::into).boxed_unsync());
+            let terms = Terms { gate: &*scope, meter: &meter, timeouts };
+            let response = client.send(request, terms).await.map_err(|error| refused(&scope, error))?;
+            let body = response.map(|body| body.map_err(move |error| refused(&scope, error)).boxed_unsync());
+            Ok((body, Box::new(async { Ok(()) }) as Box<dyn Future<Output = Result<(), Error>> + Send>))
+        })
+    }
+}
+
+impl Gate for Scope {
+    fn decide(&self, request: &HttpRequest<'_>) -> Result<HttpPermit, Denied> {
+        self.policy().http(&self.who(), request)
+    }
+
+    fn floor(&self) -> &Floor {
+        self.policy().floor()
+    }
+
+    fn secret(&self, inject: &Inject) -> Result<Secret, SecretError> {
+        secrets::resolve(&inject.reference)
+    }
+}
+
+/// A guest may ask for less time than there is, never for more.
+fn timeouts(options: Option<RequestOptions>) -> Timeouts {
+    let options = options.unwrap_or_default();
+    Timeouts::default().at_most(Timeouts {
+        connect: options.connect_timeout.unwrap_or(Duration::MAX),
+        first_byte: options.first_byte_timeout.unwrap_or(Duration::MAX),
+        between_bytes: options.between_bytes_timeout.unwrap_or(Duration::MAX),
+    })
+}
+
+/// The code that a guest sees. Denials go to the operator's log with the line
+/// that would allow them; the rest is written there as news of the day.
+fn refused(scope: &Scope, error: egress::Error) -> Error {
+    use egress::Error as Out;
+    match &error {
+        Out::Denied(denied) | Out::AddressClosed { denied, .. } => scope.log(denied),
+        other => tracing::info!(plugin.id = scope.plugin(), "a request of plugin {} failed: {other}", scope.plugin()),
+    }
+    match error {
+        Out::Denied(_) => Error::HttpRequestDenied,
+        Out::AddressClosed { .. } => Error::DestinationIpProhibited,
+        Out::Dns { .. } => Error::DestinationNotFound,
+        Out::Connect { .. } => Error::ConnectionRefused,
+        Out::Tls { .. } => Error::TlsProtocolError,
+        Out::Timeout { what: Wait::Connect, .. } => Error::ConnectionTimeout,
+        Out::Timeout { what: Wait::FirstByte | Wait::NextBytes, .. } => Error::HttpResponseTimeout,
+        Out::TooLarge { what: Part::RequestHeaders, .. } => Error::HttpRequestHeaderSectionSize(None),
+        Out::TooLarge { what: Part::RequestBody, bytes_max } => Error::HttpRequestBodySize(Some(bytes_max)),
+        Out::TooLarge { what: Part::ResponseHeaders, .. } => Error::HttpResponseHeaderSectionSize(None),
+        Out::TooLarge { what: Part::ResponseBody, bytes_max } => Error::HttpResponseBodySize(Some(bytes_max)),
+        Out::Exhausted { .. } => Error::ConnectionLimitReached,
+        Out::Redirects(_) => Error::LoopDetected,
+        // Which secret is missing is the operator's business alone.
+        Out::Secret { .. } => Error::HttpRequestDenied,
+        Out::Request(_) => Error::HttpRequestUriInvalid,
+        Out::Protocol(_) => Error::HttpProtocolError,
+    }
+}

@@ -1,0 +1,136 @@
+//! The sandbox as the server opens it: the engine, the catalog's thread and the
+//! guests' threads, composed.
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+
+use arc_swap::ArcSwap;
+use policy::Policy;
+use tokio::sync::{Semaphore, watch};
+use tool::PluginState;
+
+use crate::catalog::{Catalog, OnProgress, Parts, Snapshot, Watch};
+use crate::compile::Compiler;
+use crate::engine::{self, Threads, Ticker};
+use crate::error::Error;
+use crate::gate::Gates;
+
+/// Calls at the same time where nothing else is said.
+pub const SLOTS: u32 = 64;
+
+/// What a sandbox is opened with.
+pub struct Options {
+    /// Where plugins lie. Made if it is not there.
+    pub plugins: PathBuf,
+    /// Where compiled forms and the plugins' cache files are kept. Only the server writes there.
+    pub cache: PathBuf,
+    /// Where the key lies that authenticates compiled forms.
+    pub data: PathBuf,
+    /// What is allowed. Swapped whole when the operator changes it.
+    pub policy: Arc<ArcSwap<Policy>>,
+    /// The program that compiles when it is started with [`crate::child::ARGUMENT`]: the server itself.
+    pub child: PathBuf,
+    /// Calls at the same time, of all plugins together.
+    pub slots: u32,
+    /// Told how far the compiling of new plugins is.
+    pub on_progress: Option<OnProgress>,
+}
+
+/// Runs tools. Everything about it is in [`tool::Toolbox`], but opening and closing it.
+pub struct Sandbox {
+    pub(crate) policy: Arc<ArcSwap<Policy>>,
+    pub(crate) snapshot: Arc<ArcSwap<Snapshot>>,
+    pub(crate) slots: Arc<Semaphore>,
+    pub(crate) gates: Gates,
+    pub(crate) ticker: Arc<Ticker>,
+    pub(crate) threads: Threads,
+    pub(crate) egress: crate::imports::http::Egress,
+    pub(crate) cache: PathBuf,
+    settled: watch::Receiver<u64>,
+    stop: Arc<AtomicBool>,
+    watch: Watch,
+    catalog: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Sandbox {
+    /// Opens the directories and starts the threads. Plugins come into service
+    /// one after another; see [`Sandbox::wait_ready`].
+    pub fn open(options: Options) -> Result<Arc<Self>, Error> {
+        let Options { plugins, cache, data, policy, child, slots, on_progress } = options;
+        std::fs::create_dir_all(&plugins).map_err(|cause| Error::Directory { path: plugins.clone(), cause })?;
+        std::fs::create_dir_all(&data).map_err(|cause| Error::Directory { path: data.clone(), cause })?;
+        let (engine, slots) = engine::open(slots)?;
+        let stop = Arc::new(AtomicBool::new(false));
+        let compiler = Compiler::open(engine.clone(), cache.join("compiled"), data.join("compile-cache.key"), child, stop.clone())?;
+        let ticker = Arc::new(Ticker::start(&engine)?);
+        let threads = Threads::start()?;
+        let snapshot = Arc::new(ArcSwap::from_pointee(Snapshot::new()));
+        let (looked, settled) = watch::channel(0);
+        let (watch, events) = Watch::start(&plugins);
+        let parts = Parts { directory: plugins, compiler, snapshot: snapshot.clone(), settled: looked, stop: stop.clone(), on_progress };
+        let catalog = thread::Builder::new()
+            .name("plugin-catalog".into())
+            .spawn(move || Catalog::new(parts).run(events))
+            .map_err(|error| Error::Engine(format!("cannot start the thread of the catalog: {error}")))?;
+        Ok(Arc::new(Self {
+            policy,
+            snapshot,
+            slots: Arc::new(Semaphore::new(slots as usize)),
+            gates: Gates::default(),
+            ticker,
+            threads,
+            egress: crate::imports::http::egress(),
+            cache: cache.join("plugins"),
+            settled,
+            stop,
+            watch,
+            catalog: Mutex::new(Some(catalog)),
+        }))
+    }
+
+    /// Whether the directory was looked at and nothing is being prepared.
+    pub fn ready(&self) -> bool {
+        *self.settled.borrow() > 0 && !self.preparing()
+    }
+
+    /// Waits until [`Sandbox::ready`].
+    pub async fn wait_ready(&self) {
+        let mut settled = self.settled.clone();
+        while !self.ready() {
+            if settled.changed().await.is_err() {
+                return;
+            }
+        }
+    }
+
+    /// Waits until the plugin directory was looked at once more. That happens
+    /// soon after a change, and now and then in any case.
+    pub async fn looked(&self) {
+        let mut settled = self.settled.clone();
+        settled.mark_unchanged();
+        let _ = settled.changed().await;
+    }
+
+    /// Stops preparing plugins and refuses new calls; running ones go on.
+    pub fn shutdown(&self) {
+        self.stop.store(true, Ordering::Release);
+        self.slots.close();
+        self.watch.wake();
+        let catalog = self.catalog.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(catalog) = catalog {
+            let _ = catalog.join();
+        }
+    }
+
+    fn preparing(&self) -> bool {
+        self.snapshot.load().values().any(|entry| entry.state == PluginState::Preparing)
+    }
+}
+
+impl Drop for Sandbox {
+    fn drop(&mut self) {
+        self.shutdown();
+    }
+}

@@ -1,0 +1,288 @@
+//! JSON Schema of a tool's arguments and answers: what is accepted as a schema,
+//! and checking values against it. A schema comes from a tool's author, so it
+//! may be a lie or a trap: nothing remote, nothing that recurses without end,
+//! nothing whose check takes more than time proportional to its input.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jsonschema::{Draft, PatternOptions, Validator};
+use serde_json::Value;
+
+/// The text of one schema.
+pub(crate) const BYTES_MAX: usize = 64 << 10;
+
+/// Subschemas of one schema: each may be tried for each part of a value.
+const SUBSCHEMAS_MAX: usize = 256;
+
+/// How deep a schema may lie in itself.
+const DEPTH_MAX: usize = 64;
+
+/// A compiled regular expression may take this much memory.
+const PATTERN_BYTES_MAX: usize = 1 << 20;
+
+/// Faults of a value that are reported at once: a model corrects several as easily as one.
+const FAULTS_MAX: usize = 4;
+
+/// The words for one fault.
+const FAULT_BYTES_MAX: usize = 300;
+
+/// A schema, ready to check values.
+pub(crate) struct Schema(Validator);
+
+impl Schema {
+    /// Checks a schema's text and makes it ready. The answer to a bad one says what is wrong.
+    pub(crate) fn compile(text: &str) -> Result<Self, String> {
+        if text.len() > BYTES_MAX {
+            return Err(format!("it is {} bytes long; at most {BYTES_MAX} are allowed", text.len()));
+        }
+        let schema: Value = serde_json::from_str(text).map_err(|error| format!("it is not JSON: {error}"))?;
+        let Value::Object(root) = &schema else { return Err("its root is not an object".into()) };
+        if root.get("type").and_then(Value::as_str) != Some("object") {
+            return Err("its root does not say `\"type\": \"object\"`".into());
+        }
+        if let Some(dialect) = root.get("$schema").and_then(Value::as_str)
+            && dialect.trim_end_matches('#') != "https://json-schema.org/draft/2020-12/schema"
+        {
+            return Err("its `$schema` is not draft 2020-12".into());
+        }
+        Map::of(&schema)?.check()?;
+        jsonschema::options()
+            .with_draft(Draft::Draft202012)
+            .with_pattern_options(PatternOptions::regex().size_limit(PATTERN_BYTES_MAX).dfa_size_limit(PATTERN_BYTES_MAX))
+            .build(&schema)
+            .map(Self)
+            .map_err(|error| format!("{}: {}", place(error.instance_path().as_str()), short(&error.to_string())))
+    }
+
+    /// Where a value does not satisfy the schema, and why; short, for a model to act on.
+    pub(crate) fn check(&self, value: &Value) -> Result<(), String> {
+        if self.0.is_valid(value) {
+            return Ok(());
+        }
+        let faults: Vec<String> = self
+            .0
+            .iter_errors(value)
+            .take(FAULTS_MAX)
+            .map(|fault| format!("{}: {}", place(fault.instance_path().as_str()), short(&fault.to_string())))
+            .collect();
+        Err(faults.join("; "))
+    }
+}
+
+/// Characters that a reader does not see, or that change the order of those
+/// around them: they could hide instructions in metadata.
+pub(crate) fn invisible(c: char) -> bool {
+    matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
+        | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+}
+
+fn place(pointer: &str) -> &str {
+    if pointer.is_empty() { "at the root" } else { pointer }
+}
+
+fn short(text: &str) -> String {
+    if text.len() <= FAULT_BYTES_MAX {
+        return text.to_owned();
+    }
+    let end = (0..=FAULT_BYTES_MAX).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
+    format!("{}…", &text[..end])
+}
+
+/// How one subschema leads to another.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Step {
+    /// By `$ref`: the same part of the value.
+    Ref,
+    /// By a combinator such as `anyOf`: the same part of the value, perhaps several times.
+    Combinator,
+    /// Into the value.
+    Inward,
+}
+
+const COMBINATORS: [&str; 7] = ["allOf", "anyOf", "oneOf", "not", "if", "then", "else"];
+const LISTS: [&str; 4] = ["allOf", "anyOf", "oneOf", "prefixItems"];
+const MAPS: [&str; 5] = ["properties", "patternProperties", "dependentSchemas", "$defs", "definitions"];
+const SINGLES: [&str; 12] = [
+    "additionalProperties",
+    "items",
+    "contains",
+    "propertyNames",
+    "unevaluatedItems",
+    "unevaluatedProperties",
+    "contentSchema",
+    "additionalItems",
+    "not",
+    "if",
+    "then",
+    "else",
+];
+
+/// The subschemas of a schema by their JSON pointers, and the steps between them.
+#[derive(Default)]
+struct Map {
+    subschemas: BTreeSet<String>,
+    steps: BTreeMap<String, Vec<(Step, String)>>,
+}
+
+impl Map {
+    fn of(schema: &Value) -> Result<Self, String> {
+        let mut map = Self::default();
+        map.visit(schema, String::new(), 0)?;
+        Ok(map)
+    }
+
+    fn visit(&mut self, schema: &Value, at: String, depth: usize) -> Result<(), String> {
+        if depth > DEPTH_MAX {
+            return Err(format!("it is nested more than {DEPTH_MAX} levels deep"));
+        }
+        self.subschemas.insert(at.clone());
+        if self.subschemas.len() > SUBSCHEMAS_MAX {
+            return Err(format!("it has more than {SUBSCHEMAS_MAX} subschemas"));
+        }
+        let Value::Object(keywords) = schema else { return Ok(()) };
+        if !at.is_empty() && keywords.contains_key("$id") {
+            return Err(format!("{at}: `$id` is allowed at the root only"));
+        }
+        if keywords.contains_key("$dynamicRef") || keywords.contains_key("$recursiveRef") {
+            return Err(format!("{}: dynamic references are not supported; use `$ref`", place(&at)));
+        }
+        if let Some(reference) = keywords.get("$ref") {
+            let target = reference
+                .as_str()
+                .and_then(local)
+                .ok_or_else(|| format!("{}: `$ref` must be a pointer inside the same schema, such as `#/$defs/name`", place(&at)))?;
+            self.step(&at, Step::Ref, target);
+        }
+        for (keyword, value) in keywords {
+            let name = keyword.as_str();
+            let step = if COMBINATORS.contains(&name) || name == "dependentSchemas" { Step::Combinator } else { Step::Inward };
+            let under = format!("{at}/{}", escaped(name));
+            match value {
+                Value::Array(items) if LISTS.contains(&name) => {
+                    for (index, item) in items.iter().enumerate() {
+                        self.inner(&at, step, format!("{under}/{index}"), item, depth)?;
+                    }
+                }
+                Value::Object(members) if MAPS.contains(&name) => {
+                    let defines = name == "$defs" || name == "definitions";
+                    for (member, item) in members {
+                        let to = format!("{under}/{}", escaped(member));
+                        if defines { self.visit(item, to, depth + 1)? } else { self.inner(&at, step, to, item, depth)? }
+                    }
+                }
+                Value::Object(_) | Value::Bool(_) if SINGLES.contains(&name) => self.inner(&at, step, under, value, depth)?,
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn inner(&mut self, at: &str, step: Step, to: String, schema: &Value, depth: usize) -> Result<(), String> {
+        self.step(at, step, to.clone());
+        self.visit(schema, to, depth + 1)
+    }
+
+    fn step(&mut self, at: &str, step: Step, to: String) {
+        self.steps.entry(at.to_owned()).or_default().push((step, to));
+    }
+
+    /// Refuses references to nowhere, circles that never enter the value, and
+    /// circles that pass a combinator: those can multiply at each round.
+    fn check(&self) -> Result<(), String> {
+        for (at, steps) in &self.steps {
+            for (step, to) in steps {
+                if !self.subschemas.contains(to) {
+                    return Err(format!("{}: `$ref` names no subschema of this schema", place(at)));
+                }
+                let circle = match step {
+                    Step::Ref => self.leads(to, at, |step| step != Step::Inward),
+                    Step::Combinator => self.leads(to, at, |_| true),
+                    Step::Inward => false,
+                };
+                if circle {
+                    return Err(format!("{}: `$ref` comes back to itself without end or through a combinator", place(at)));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn leads(&self, from: &str, to: &str, by: impl Fn(Step) -> bool) -> bool {
+        let (mut seen, mut open) = (BTreeSet::from([from]), vec![from]);
+        while let Some(at) = open.pop() {
+            if at == to {
+                return true;
+            }
+            for (step, next) in self.steps.get(at).into_iter().flatten() {
+                if by(*step) && seen.insert(next) {
+                    open.push(next);
+                }
+            }
+        }
+        false
+    }
+}
+
+/// The pointer of a reference into the same schema.
+fn local(reference: &str) -> Option<String> {
+    let pointer = reference.strip_prefix('#')?;
+    (pointer.is_empty() || pointer.starts_with('/')).then(|| pointer.to_owned())
+}
+
+fn escaped(member: &str) -> String {
+    member.replace('~', "~0").replace('/', "~1")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn refusal(schema: Value) -> String {
+        Schema::compile(&schema.to_string()).err().expect("refused")
+    }
+
+    #[test]
+    fn a_fault_says_where_and_why() {
+        let schema = json!({"type": "object", "properties": {"n": {"type": "integer", "maximum": 3}}, "required": ["q"]});
+        let schema = Schema::compile(&schema.to_string()).unwrap();
+        assert_eq!(schema.check(&json!({"q": 1, "n": 2})), Ok(()));
+        let fault = schema.check(&json!({"n": 7})).unwrap_err();
+        assert!(fault.contains("/n: 7 is greater than the maximum of 3"), "{fault}");
+        assert!(fault.contains("at the root: \"q\" is a required property"), "{fault}");
+    }
+
+    #[test]
+    fn faults_are_short_however_long_the_value() {
+        let schema = Schema::compile(r#"{"type": "object", "additionalProperties": {"type": "integer"}}"#).unwrap();
+        let fault = schema.check(&json!({"a": "x".repeat(100_000)})).unwrap_err();
+        assert!(fault.len() < 400, "{}", fault.len());
+    }
+
+    #[test]
+    fn references_that_leave_the_schema_are_refused() {
+        let remote = refusal(json!({"type": "object", "properties": {"a": {"$ref": "https://example.com/s.json"}}}));
+        assert!(remote.contains("inside the same schema"), "{remote}");
+        let nowhere = refusal(json!({"type": "object", "properties": {"a": {"$ref": "#/$defs/b"}}}));
+        assert!(nowhere.contains("names no subschema"), "{nowhere}");
+    }
+
+    #[test]
+    fn circles_are_allowed_only_where_each_round_enters_the_value() {
+        let tree = json!({"type": "object", "properties": {"children": {"type": "array", "items": {"$ref": "#"}}}});
+        assert!(Schema::compile(&tree.to_string()).is_ok());
+        let endless = json!({"type": "object", "$defs": {"a": {"$ref": "#/$defs/a"}}, "properties": {"x": {"$ref": "#/$defs/a"}}});
+        assert!(refusal(endless).contains("without end"));
+        let doubling = json!({"type": "object", "properties": {"x": {"anyOf": [{"$ref": "#"}, {"$ref": "#"}]}}});
+        assert!(refusal(doubling).contains("combinator"));
+    }
+
+    #[test]
+    fn schemas_that_are_too_large_or_no_objects_are_refused() {
+        assert!(refusal(json!({"type": "string"})).contains("type"));
+        let many: serde_json::Map<_, _> = (0..300).map(|n| (n.to_string(), json!({"type": "string"}))).collect();
+        assert!(refusal(json!({"type": "object", "properties": many})).contains("256 subschemas"));
+        assert!(Schema::compile("[]").is_err() && Schema::compile("{").is_err());
+        assert!(refusal(json!({"type": "object", "properties": {"a": {"pattern": "(a)\\1"}}})).contains("/properties/a"));
+    }
+}

@@ -1,0 +1,285 @@
+//! The sandbox as a [`Toolbox`]: which tools a caller sees, and how one call runs.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use async_trait::async_trait;
+use policy::{Facts, Limits, Policy, Who};
+use tokio::task::JoinHandle;
+use tokio::time::timeout_at;
+use tool::{Caller, Content, End, PluginStatus, ToolCall, ToolId, ToolReply, ToolSpec, Toolbox, Traits, Write};
+use wasmtime_wasi::WasiCtxBuilder;
+
+use crate::answer::{check_input, check_output};
+use crate::bindings::wardian::plugin::types;
+use crate::call_log::{CallLog, Stream};
+use crate::catalog::{Entry, Tool, Version};
+use crate::guest::{Guest, Parts};
+use crate::imports::clocks::Coarse;
+use crate::imports::http::Requests;
+use crate::imports::{files, store};
+use crate::instance::Ran;
+use crate::outcome::{self, millis};
+use crate::reach::{Reach, Scope};
+use crate::sandbox::Sandbox;
+
+/// Random bytes in one request of a guest.
+const RANDOM_BYTES_MAX: u64 = 64 << 10;
+
+#[async_trait]
+impl Toolbox for Sandbox {
+    fn tools(&self, caller: &Caller) -> Vec<Arc<ToolSpec>> {
+        let (policy, snapshot) = (self.policy.load(), self.snapshot.load());
+        let versions = snapshot.values().filter_map(|entry| entry.version.as_ref());
+        versions.flat_map(|version| version.tools.values().filter_map(|tool| visible(&policy, version, tool, caller))).collect()
+    }
+
+    fn find(&self, caller: &Caller, tool: &ToolId) -> Option<Arc<ToolSpec>> {
+        let snapshot = self.snapshot.load();
+        let version = snapshot.get(&tool.plugin)?.version.as_ref()?;
+        visible(&self.policy.load(), version, version.tools.get(&tool.name)?, caller)
+    }
+
+    fn check(&self, caller: &Caller, tool: &ToolId, input: &str) -> Result<(), End> {
+        let (policy, version) = (self.policy.load(), self.version(tool)?);
+        let spec = version.tools.get(&tool.name).ok_or(End::UnknownTool)?;
+        allowed(&policy, &version, &tool.name, caller)?;
+        check_input(spec, input)?;
+        unattended(&policy, &version, spec, caller)
+    }
+
+    async fn call(&self, call: ToolCall) -> ToolReply {
+        match self.admit(call) {
+            Ok(admitted) => {
+                let running = Running(self.threads.handle().spawn(admitted.run()));
+                running.await
+            }
+            Err(end) => ToolReply::without_answer(end),
+        }
+    }
+
+    async fn settled(&self) {
+        self.wait_ready().await;
+    }
+
+    fn plugins(&self) -> Vec<PluginStatus> {
+        let policy = self.policy.load();
+        self.snapshot.load().iter().map(|(name, entry)| status(&policy, name, entry)).collect()
+    }
+}
+
+impl Sandbox {
+    /// The version of a plugin that serves now.
+    fn version(&self, tool: &ToolId) -> Result<Arc<Version>, End> {
+        use tool::PluginState::{Preparing, Ready, Refused, Stale};
+        let snapshot = self.snapshot.load();
+        let entry = snapshot.get(&tool.plugin).ok_or(End::UnknownTool)?;
+        entry.version.clone().ok_or_else(|| match &entry.state {
+            Preparing => End::Unavailable("it is being prepared; try again in a moment".into()),
+            Refused(_) | Stale(_) | Ready => End::Unavailable("the operator has to repair it first".into()),
+        })
+    }
+
+    /// Everything that is decided before a guest runs.
+    fn admit(&self, call: ToolCall) -> Result<Admitted, End> {
+        let began = Instant::now();
+        let policy = self.policy.load_full();
+        let version = self.version(&call.tool)?;
+        let spec = version.tools.get(&call.tool.name).ok_or(End::UnknownTool)?;
+        allowed(&policy, &version, &call.tool.name, &call.context.caller)
+            .and_then(|_| unattended(&policy, &version, spec, &call.context.caller))
+            .inspect_err(|end| tracing::warn!(plugin.id = %version.name, call.id = %call.context.call, "{end}"))?;
+        let limits = policy.limits(&version.name, Some(&version.component));
+        if let Some(rate) = limits.rate
+            && !self.gates.within(rate, &call.context.caller.tenant, &version.name, began)
+        {
+            return Err(End::Unavailable(format!("it is called more often than {rate}; try again later")));
+        }
+        let gate = self.gates.of(&version.name);
+        let cache = self.cache.join(&*call.context.tenant_uid).join(&*version.name);
+        let (slots, ticker, egress) = (self.slots.clone(), self.ticker.clone(), self.egress.clone());
+        Ok(Admitted { call, version, policy, limits, deadline: began + limits.time, gate, slots, ticker, egress, cache })
+    }
+}
+
+/// A call that may run, with what it runs with. Owns everything, because it
+/// moves to the guests' threads.
+struct Admitted {
+    call: ToolCall,
+    version: Arc<Version>,
+    policy: Arc<Policy>,
+    limits: Limits,
+    deadline: Instant,
+    gate: Arc<crate::gate::Gate>,
+    slots: Arc<tokio::sync::Semaphore>,
+    ticker: Arc<crate::engine::Ticker>,
+    egress: crate::imports::http::Egress,
+    cache: std::path::PathBuf,
+}
+
+impl Admitted {
+    async fn run(self) -> ToolReply {
+        let version = self.version.clone();
+        let Some(tool) = version.tools.get(&self.call.tool.name) else {
+            return ToolReply::without_answer(End::UnknownTool);
+        };
+        if let Err(end) = check_input(tool, &self.call.input) {
+            return ToolReply::without_answer(end);
+        }
+        // Waiting for a place counts as time of the call.
+        let places = async { (self.gate.clone().pass(self.limits.at_once).await, self.slots.clone().acquire_owned().await) };
+        let _places = match timeout_at(self.deadline.into(), places).await {
+            Ok((pass, Ok(slot))) => (pass, slot),
+            Ok((_, Err(_))) => return ToolReply::without_answer(End::Unavailable("the server is being stopped".into())),
+            Err(_) => return ToolReply::without_answer(End::Unavailable("too many of its calls run already; try again later".into())),
+        };
+        let _ticking = self.ticker.running();
+        let call = types::Call { tool: self.call.tool.name.clone(), input: self.call.input.clone() };
+        let guest = self.guest();
+        let ran = version.program.invoke(guest, call).await;
+        reply(&version, tool, ran)
+    }
+
+    fn guest(self) -> Guest {
+        let Self { call, version, policy, limits, deadline, egress, cache, .. } = self;
+        let log = CallLog::new(version.name.clone(), call.context.call.clone(), limits.log_bytes);
+        let scope = Arc::new(Scope::new(policy, version.name.clone(), version.component.clone(), &call.context));
+        let mut wasi = WasiCtxBuilder::new();
+        // The guests' threads are theirs alone: a file's metadata is read there and then,
+        // not on another thread. The builder hands this on to the directories that follow.
+        wasi.allow_blocking_current_thread(true);
+        wasi.wall_clock(Coarse::new())
+            .monotonic_clock(Coarse::new())
+            .max_random_size(RANDOM_BYTES_MAX)
+            .stdout(log.stream(Stream::Out))
+            .stderr(log.stream(Stream::Err))
+            .allow_tcp(false)
+            .allow_udp(false);
+        for permit in scope.policy().mounts(&scope.who()) {
+            files::preopen(&mut wasi, &version.name, &permit);
+        }
+        let requests = Requests::new(egress, scope.clone(), &limits);
+        let (writes, sizes) = Default::default();
+        let reach = Reach { scope, context: call.context, ports: call.ports, cache, writes, sizes };
+        Guest::new(Parts { wasi: wasi.build(), requests, log, limits, deadline, reach: Some(Box::new(reach)) })
+    }
+}
+
+/// What came of a guest, in the words of the engine.
+fn reply(version: &Version, tool: &Tool, ran: Ran<Result<Vec<types::Content>, types::ToolError>>) -> ToolReply {
+    let Ran { returned, mut guest, usage } = ran;
+    let last_words = guest.log.finish();
+    let mut parts: Vec<Content> = std::mem::take(&mut guest.emitted);
+    let mut end = match returned {
+        None => End::Time(millis(guest.limits.time)),
+        Some(Err(error)) => outcome::classify(&error, &guest, &last_words),
+        Some(Ok(Err(error))) => End::Tool(outcome::tool_error(error)),
+        Some(Ok(Ok(returned))) => {
+            parts.extend(returned.into_iter().map(outcome::content));
+            End::Done
+        }
+    };
+    if let Err(fault) = check_output(tool, &parts, guest.limits.output_bytes) {
+        // Parts that are not valid are never passed on; an end that came before keeps its name.
+        parts.clear();
+        if end.is_done() {
+            end = fault;
+        }
+    }
+    let writes = if end.is_done() { writes(guest) } else { Vec::new() };
+    if !end.is_done() {
+        tracing::info!(plugin.id = %version.name, duration_us = usage.wall_us, "a call of plugin {} ended: {end}", version.name);
+    }
+    ToolReply { end, parts, writes, usage, component: Some(version.component.clone()) }
+}
+
+fn writes(guest: Guest) -> Vec<Write> {
+    let Some(reach) = guest.reach else { return Vec::new() };
+    let Ok(permit) = reach.scope.policy().store(&reach.scope.who()) else { return Vec::new() };
+    let (plugin, scope) = (reach.scope.plugin().to_owned(), store::scope(&permit));
+    reach.writes.into_iter().map(|(key, value)| Write { plugin: plugin.clone(), scope, key, value }).collect()
+}
+
+/// A call on the guests' threads. Dropping it ends the guest at its next tick.
+struct Running(JoinHandle<ToolReply>);
+
+impl Future for Running {
+    type Output = ToolReply;
+
+    fn poll(mut self: std::pin::Pin<&mut Self>, context: &mut std::task::Context<'_>) -> std::task::Poll<ToolReply> {
+        std::pin::Pin::new(&mut self.0)
+            .poll(context)
+            .map(|joined| joined.unwrap_or_else(|error| ToolReply::without_answer(End::HostFault(format!("the call was lost: {error}")))))
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+fn who<'a>(version: &'a Version, caller: &'a Caller) -> Who<'a> {
+    Who { plugin: &version.name, digest: Some(&version.component), tenant: &caller.tenant, agent: &caller.agent }
+}
+
+/// Whether the caller may run the tool, by the grants and the pinned descriptor.
+fn allowed(policy: &Policy, version: &Version, tool: &str, caller: &Caller) -> Result<policy::CallPermit, End> {
+    let permit = policy.call(&who(version, caller), tool).map_err(|denied| End::Denied(denied.to_string()))?;
+    let pinned = policy.plugin(&version.name, Some(&version.component)).and_then(|grant| grant.pins.tools_digest.as_deref());
+    match pinned {
+        Some(pinned) if pinned != &*version.tools_digest => Err(End::Denied(format!(
+            "descriptor {} of plugin {} is not the one that [plugin.{}] pins; change it to tools-digest = \"{}\"",
+            version.tools_digest, version.name, version.name, version.tools_digest
+        ))),
+        _ => Ok(permit),
+    }
+}
+
+/// Whether a tool may run without a person's approval. Nobody can be asked yet,
+/// so a call that needs one is denied with the line that would let it run.
+fn unattended(policy: &Policy, version: &Version, tool: &Tool, caller: &Caller) -> Result<(), End> {
+    let (plugin, name) = (&version.name, &tool.spec.id.name);
+    let permit = allowed(policy, version, name, caller)?;
+    let traits = effective(policy, version, tool.spec.traits);
+    if permit.needs_approval(!traits.read_only && !traits.additive) {
+        return Err(End::Denied(format!(
+            "tool {name} of plugin {plugin} may change or destroy something, and the policy wants a person's approval for that; \
+             add approve = \"never\" to [plugin.{plugin}.tool.{name}] to let it run without"
+        )));
+    }
+    Ok(())
+}
+
+/// The tool as the caller sees it, if it does.
+fn visible(policy: &Policy, version: &Version, tool: &Tool, caller: &Caller) -> Option<Arc<ToolSpec>> {
+    allowed(policy, version, &tool.spec.id.name, caller).ok()?;
+    let traits = effective(policy, version, tool.spec.traits);
+    if traits == tool.spec.traits {
+        return Some(tool.spec.clone());
+    }
+    Some(Arc::new(ToolSpec { traits, ..ToolSpec::clone(&tool.spec) }))
+}
+
+/// The author's claim as far as the grants bear it out.
+fn effective(policy: &Policy, version: &Version, claim: Traits) -> Traits {
+    let facts = policy.plugin(&version.name, Some(&version.component)).map_or_else(Facts::default, policy::Grant::facts);
+    let changes = facts.writes_files || facts.sends_http_other_than_get || facts.injects_secret;
+    claim.and(Traits { read_only: !changes, idempotent: true, additive: true, closed_world: !facts.reaches_out })
+}
+
+fn status(policy: &Policy, name: &str, entry: &Entry) -> PluginStatus {
+    let version = entry.version.as_deref();
+    let grant = policy.plugin(name, version.map(|version| &*version.component));
+    PluginStatus {
+        name: name.to_owned(),
+        file: entry.file.display().to_string(),
+        version: version.map(|version| version.version.clone()),
+        component: version.map(|version| version.component.to_string()),
+        tools_digest: version.map(|version| version.tools_digest.to_string()),
+        state: entry.state.clone(),
+        tools: version.map(|version| version.tools.keys().cloned().collect()).unwrap_or_default(),
+        grants: grant.map(policy::Grant::phrases).unwrap_or_default(),
+        requests: version.map(|version| version.requests.clone()).unwrap_or_default(),
+    }
+}

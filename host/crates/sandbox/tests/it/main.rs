@@ -1,0 +1,8 @@
+//! The sandbox from outside, as the server uses it: real components, real
+//! files, a real child process.
+
+mod catalog;
+mod grants;
+mod guests;
+mod limits;
+mod place;

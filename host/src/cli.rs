@@ -1,0 +1,206 @@
+//! The command line: one file per command. Commands other than `serve` speak to
+//! the running server over its socket, and open the data directory themselves
+//! where no server runs.
+
+mod access;
+mod agents;
+mod chat;
+mod completions;
+mod init;
+mod keys;
+mod plugins;
+mod policy;
+mod serve;
+mod sessions;
+mod table;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser, Subcommand};
+
+use crate::config::{Complaints, Flags, LogFormat, Settings, Sources};
+
+/// Done.
+const DONE: u8 = 0;
+/// It failed; the last line on standard error says why.
+const FAILED: u8 = 1;
+/// The command line or the configuration is wrong; nothing was done. The same as clap's own.
+const USAGE: u8 = 2;
+/// Another server uses the data directory.
+const IN_USE: u8 = 3;
+
+const EXAMPLES: &str = "\
+Examples:
+  wardian                                    serve on http://127.0.0.1:8750, nothing configured
+  wardian chat agt_customer_support          talk to an agent from the terminal
+  wardian init                               write wardian.toml, every setting explained
+  wardian keys create --role agent_user      make an API key for an application
+  wardian plugins inspect web                what a plugin asks for, and what was granted
+  wardian serve --check                      is the configuration right?
+
+Environment:
+  WARDIAN_OWNER_KEY   the owner's API key, instead of the one in <data>/owner.key
+  WARDIAN_CONFIG      the configuration file, as --config
+  WARDIAN_LOG         the log level, as --log-level
+  WARDIAN_<SETTING>   any setting of the file: server.rate is WARDIAN_SERVER_RATE
+
+Exit codes:
+  0 done   1 failed   2 wrong usage or configuration   3 the data directory is in use by another server";
+
+/// A self-hosted agent server whose tools are sandboxed WebAssembly components.
+///
+/// Without a command it serves: sessions and events over HTTP, an agent loop, and
+/// tools that can reach only what wardian.toml grants them.
+#[derive(Debug, Parser)]
+#[command(name = "wardian", version, propagate_version = true, after_help = EXAMPLES, max_term_width = 110)]
+struct Cli {
+    #[command(flatten)]
+    settings: SettingFlags,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+/// Flags that win over the environment and the file.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Settings (they win over the environment, and that over the file)")]
+struct SettingFlags {
+    /// The configuration file [default: ./wardian.toml if there is one]
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Address and port to listen on [default: 127.0.0.1:8750]
+    #[arg(long, global = true, value_name = "ADDRESS")]
+    listen: Option<String>,
+    /// The data directory [default: ./wardian-data]
+    #[arg(long, global = true, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// The plugin directory [default: plugins in the data directory]
+    #[arg(long, global = true, value_name = "DIR")]
+    plugins: Option<PathBuf>,
+    /// The default model: a name in [models], or PROVIDER[:MODEL], such as offline or anthropic:claude-sonnet-4-5
+    #[arg(long, global = true, value_name = "MODEL")]
+    model: Option<String>,
+    /// How log lines look [default: text]
+    #[arg(long, global = true, value_name = "FORMAT")]
+    log: Option<LogFormat>,
+    /// Which log lines are written: error, warn, info, debug, trace, or sandbox=debug,... [default: info]
+    #[arg(long, global = true, value_name = "LEVEL")]
+    log_level: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Start the server (the default)
+    Serve(serve::Args),
+    /// Write the configuration that holds without a file, with every setting explained
+    Init(init::Args),
+    /// Talk to an agent from the terminal
+    Chat(chat::Args),
+    /// Make, list and revoke API keys
+    #[command(subcommand)]
+    Keys(keys::Command),
+    /// See the agents
+    #[command(subcommand)]
+    Agents(agents::Command),
+    /// See conversations and what was said
+    #[command(subcommand)]
+    Sessions(sessions::Command),
+    /// See the plugins, their tools and grants
+    #[command(subcommand)]
+    Plugins(plugins::Command),
+    /// See and check what is allowed
+    #[command(subcommand)]
+    Policy(policy::Command),
+    /// Print the completions of a shell
+    Completions(completions::Args),
+}
+
+/// Parses the command line, runs the command, and says what went wrong.
+pub(crate) fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match run(cli) {
+        Ok(()) => ExitCode::from(DONE),
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::from(code(&error))
+        }
+    }
+}
+
+fn run(cli: Cli) -> anyhow::Result<()> {
+    let sources = Sources::of_process(cli.settings.into())?;
+    match cli.command.unwrap_or(Command::Serve(serve::Args::default())) {
+        Command::Serve(args) => serve::run(args, sources),
+        Command::Init(args) => init::run(&args, &sources),
+        Command::Completions(args) => completions::run(&args, Cli::command()),
+        Command::Chat(args) => with_settings(&sources, |settings| chat::run(args, settings)),
+        Command::Keys(command) => with_settings(&sources, |settings| keys::run(command, settings)),
+        Command::Agents(command) => with_settings(&sources, |settings| agents::run(command, settings)),
+        Command::Sessions(command) => with_settings(&sources, |settings| sessions::run(command, settings)),
+        Command::Plugins(command) => with_settings(&sources, |settings| plugins::run(command, settings)),
+        Command::Policy(command) => with_settings(&sources, |settings| policy::run(command, settings)),
+    }
+}
+
+/// Runs a command that speaks to a server. Its own log is for what goes wrong.
+fn with_settings<F>(sources: &Sources, command: impl FnOnce(Settings) -> F) -> anyhow::Result<()>
+where
+    F: Future<Output = anyhow::Result<()>>,
+{
+    let settings = sources.load()?;
+    let level = sources.flags.log_level.as_deref().unwrap_or("error");
+    crate::logs::start(settings.log.format, level)?;
+    let runtime = runtime()?;
+    let done = runtime.block_on(command(settings));
+    // A thread that waits for a line of input must not hold up the end.
+    runtime.shutdown_background();
+    done
+}
+
+fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("wardian").build()
+}
+
+/// The exit code that a failure stands for.
+fn code(error: &anyhow::Error) -> u8 {
+    if error.is::<Complaints>() {
+        return USAGE;
+    }
+    match error.downcast_ref::<storage::backends::redb::OpenError>() {
+        Some(storage::backends::redb::OpenError::InUse { .. }) => IN_USE,
+        _ => FAILED,
+    }
+}
+
+impl From<SettingFlags> for Flags {
+    fn from(flags: SettingFlags) -> Self {
+        let SettingFlags { config, listen, data, plugins, model, log, log_level } = flags;
+        Self { config, listen, data, plugins, model, log, log_level }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn settings_are_taken_before_and_after_a_command() {
+        for line in [["wardian", "--data", "d", "keys", "list"], ["wardian", "keys", "list", "--data", "d"]] {
+            assert_eq!(Cli::parse_from(line).settings.data, Some("d".into()));
+        }
+    }
+
+    #[test]
+    fn a_wrong_configuration_has_its_own_exit_code() {
+        let complaints = Complaints(Vec::new());
+        assert_eq!(code(&anyhow::Error::from(complaints)), USAGE);
+        let in_use = storage::backends::redb::OpenError::InUse { directory: "d".into() };
+        assert_eq!(code(&anyhow::Error::from(in_use).context("cannot open")), IN_USE);
+        assert_eq!(code(&anyhow::anyhow!("anything")), FAILED);
+    }
+}

@@ -1,0 +1,163 @@
+//! `wardian chat`: a conversation with an agent from the terminal, by the same
+//! API that every client uses.
+
+mod frames;
+mod input;
+mod view;
+
+use std::future::pending;
+use std::pin::Pin;
+
+use http::Method;
+use http_body_util::BodyExt;
+use serde_json::json;
+
+use super::access::{Access, Missing, refusal, whole};
+use super::agents::encoded;
+use crate::config::Settings;
+use frames::Frames;
+use input::{Input, Interrupts, Line};
+use view::View;
+
+pub(super) use view::shown;
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Ctrl-C interrupts the running turn; pressed again, or with no turn running, it ends the chat.
+Without a terminal each line of standard input is one message:
+  echo 'How long is the warranty?' | wardian chat agt_customer_support")]
+pub(super) struct Args {
+    /// The agent's key
+    agent: String,
+    /// Go on in this session; it is opened if it does not exist
+    #[arg(long, short, value_name = "KEY")]
+    session: Option<String>,
+    /// Say this, show the answer, and exit
+    #[arg(long, short, value_name = "TEXT")]
+    message: Option<String>,
+}
+
+pub(super) async fn run(args: Args, settings: Settings) -> anyhow::Result<()> {
+    let server = Access::reach_or(&settings, Missing::Make).await?;
+    server.plugins_ready().await;
+    let done = chat(&server, args).await;
+    server.close().await;
+    done
+}
+
+/// How a turn came to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ended {
+    Answered,
+    Failed,
+    /// The user wants to leave.
+    Left,
+}
+
+async fn chat(server: &Access, args: Args) -> anyhow::Result<()> {
+    let talk = Talk::open(server, &args.agent, args.session.as_deref()).await?;
+    let (mut view, mut interrupts) = (View::new(), Interrupts::listen()?);
+    let mut input = match args.message {
+        Some(message) => Input::one(message),
+        None => Input::of_terminal(),
+    };
+    view.hello(&args.agent, &talk.session);
+    let mut failed = false;
+    loop {
+        view.prompt();
+        let text = match input.next(&mut interrupts).await {
+            Line::Text(text) if text.trim().is_empty() => continue,
+            Line::Text(text) => text,
+            Line::End => break,
+        };
+        match talk.turn(&text, &mut view, &mut interrupts).await? {
+            Ended::Answered => {}
+            Ended::Failed => failed = true,
+            Ended::Left => break,
+        }
+    }
+    view.goodbye(&args.agent, &talk.session);
+    anyhow::ensure!(!failed, "a turn failed; what was said is kept in session {}", talk.session);
+    Ok(())
+}
+
+/// A request that is on its way.
+type Wish<'a> = Pin<Box<dyn Future<Output = anyhow::Result<()>> + 'a>>;
+
+/// One session.
+struct Talk<'a> {
+    server: &'a Access,
+    events: String,
+    session: String,
+}
+
+impl<'a> Talk<'a> {
+    /// The session of this name, or a new one.
+    async fn open(server: &'a Access, agent: &str, wanted: Option<&str>) -> anyhow::Result<Self> {
+        let sessions = format!("/v2/agents/{}/sessions", encoded(agent));
+        let known = match wanted {
+            Some(key) => server.ask(Method::GET, &format!("{sessions}/{}", encoded(key)), None).await?.status().is_success(),
+            None => false,
+        };
+        let session = match (wanted, known) {
+            (Some(key), true) => key.to_owned(),
+            (wanted, _) => {
+                let body = wanted.map_or_else(|| json!({}), |key| json!({ "key": key }));
+                let made = server.json(Method::POST, &sessions, Some(&body)).await?;
+                made["key"].as_str().unwrap_or_default().to_owned()
+            }
+        };
+        Ok(Self { server, events: format!("{sessions}/{}/events", encoded(&session)), session })
+    }
+
+    /// Posts a message and shows what comes of it. Ctrl-C asks for the turn's end, and pressed again leaves.
+    async fn turn(&self, text: &str, view: &mut View, interrupts: &mut Interrupts) -> anyhow::Result<Ended> {
+        let input = json!({ "type": "input_message", "messages": [{ "type": "text", "content": text }], "stream_response": true });
+        let answer = self.server.ask(Method::POST, &self.events, Some(&input)).await?;
+        if !answer.status().is_success() {
+            let status = answer.status();
+            view.failure(&refusal(status, &whole(answer).await?).to_string());
+            return Ok(Ended::Failed);
+        }
+        let (mut body, mut frames) = (answer.into_body(), Frames::default());
+        let mut ended = Ended::Answered;
+        // The wish to interrupt, until it is answered: the stream goes on meanwhile, and so does the keyboard.
+        let mut wish: Option<Wish<'_>> = None;
+        let mut pressed = false;
+        loop {
+            tokio::select! {
+                piece = body.frame() => {
+                    let Some(piece) = piece else { break };
+                    let Ok(bytes) = piece.map_err(|error| anyhow::anyhow!("the stream broke off: {error}"))?.into_data() else { continue };
+                    for event in frames.push(&bytes)? {
+                        if event["type"] == "error" {
+                            ended = Ended::Failed;
+                        }
+                        view.event(&event);
+                    }
+                }
+                () = interrupts.pressed() => {
+                    if pressed {
+                        return Ok(Ended::Left);
+                    }
+                    pressed = true;
+                    view.note("interrupting; press Ctrl-C again to leave");
+                    wish = Some(Box::pin(self.interrupt()));
+                }
+                answered = async { match wish.as_mut() { Some(wish) => wish.await, None => pending().await } } => {
+                    wish = None;
+                    if let Err(error) = answered {
+                        view.note(&format!("{error:#}"));
+                    }
+                }
+            }
+        }
+        view.turn_ended();
+        Ok(ended)
+    }
+
+    /// Asks for the end of the running turn; the answer comes when it has ended.
+    async fn interrupt(&self) -> anyhow::Result<()> {
+        self.server.json(Method::POST, &self.events, Some(&json!({ "type": "interrupt" }))).await.map(drop)
+    }
+}

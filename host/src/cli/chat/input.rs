@@ -1,0 +1,66 @@
+//! What the user types: a line at a time, from a terminal or from a pipe.
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::mpsc;
+
+/// What came of waiting for a line.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Line {
+    /// A message.
+    Text(String),
+    /// No more messages.
+    End,
+}
+
+/// Where messages come from.
+pub(super) struct Input(mpsc::Receiver<String>);
+
+impl Input {
+    /// One message.
+    pub(super) fn one(message: String) -> Self {
+        let (lines, input) = mpsc::channel(1);
+        // There is room for one.
+        let _ = lines.try_send(message);
+        Self(input)
+    }
+
+    /// Standard input. Its thread waits in the system for as long as nobody
+    /// types; the end of the process ends it.
+    pub(super) fn of_terminal() -> Self {
+        let (lines, input) = mpsc::channel(1);
+        std::thread::spawn(move || {
+            for line in std::io::stdin().lines() {
+                let Ok(line) = line else { return };
+                if lines.blocking_send(line).is_err() {
+                    return;
+                }
+            }
+        });
+        Self(input)
+    }
+
+    /// The next message. Ctrl-C ends the conversation.
+    pub(super) async fn next(&mut self, interrupts: &mut Interrupts) -> Line {
+        tokio::select! {
+            line = self.0.recv() => line.map_or(Line::End, Line::Text),
+            () = interrupts.pressed() => Line::End,
+        }
+    }
+}
+
+/// Ctrl-C. One listener for the whole conversation, so that none is lost while something else is done.
+pub(super) struct Interrupts(Signal);
+
+impl Interrupts {
+    /// From now on Ctrl-C does not end the process.
+    pub(super) fn listen() -> std::io::Result<Self> {
+        Ok(Self(signal(SignalKind::interrupt())?))
+    }
+
+    /// Waits for the next one.
+    pub(super) async fn pressed(&mut self) {
+        if self.0.recv().await.is_none() {
+            std::future::pending().await
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! What the server tells its operator about itself.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
+
+use api::{ModelInfo, Operator, Status};
+use arc_swap::ArcSwap;
+use async_trait::async_trait;
+use model::{Model, Models};
+use policy::Policy;
+use sandbox::Sandbox;
+use serde_json::{Value, json};
+use storage::Journal;
+use storage::backends::redb::Redb;
+use tool::Toolbox;
+
+use crate::config::{Complaints, Scheme, Settings};
+
+/// How long a readiness probe waits for the store.
+const PROBE: Duration = Duration::from_millis(800);
+
+/// The running server, as its operator sees it.
+pub(crate) struct Host {
+    store: Arc<Redb>,
+    sandbox: Arc<Sandbox>,
+    models: Arc<Models>,
+    policy: Arc<ArcSwap<Policy>>,
+    file: Option<PathBuf>,
+    data: PathBuf,
+    scheme: Scheme,
+    address: OnceLock<SocketAddr>,
+    started_at: String,
+    /// What is wrong with the newest file, where an older one is in force.
+    refused: Mutex<Option<Complaints>>,
+}
+
+impl Host {
+    /// A server that starts now.
+    pub(crate) fn new(
+        settings: &Settings,
+        store: Arc<Redb>,
+        sandbox: Arc<Sandbox>,
+        models: Arc<Models>,
+        policy: Arc<ArcSwap<Policy>>,
+    ) -> Self {
+        Self {
+            store,
+            sandbox,
+            models,
+            policy,
+            file: settings.file.clone(),
+            data: settings.data.clone(),
+            scheme: settings.scheme(),
+            address: OnceLock::new(),
+            started_at: agent::Clock.now().rfc3339(),
+            refused: Mutex::new(None),
+        }
+    }
+
+    /// The server listens here.
+    pub(crate) fn listens(&self, address: SocketAddr) {
+        // It listens once; a second address would be a mistake of ours that the first one outlives.
+        let _ = self.address.set(address);
+    }
+
+    /// The newest file was taken, or refused for these findings.
+    pub(crate) fn reloaded(&self, refused: Option<Complaints>) {
+        *self.refused.lock().unwrap_or_else(PoisonError::into_inner) = refused;
+    }
+
+    fn refusal(&self) -> Option<Vec<String>> {
+        let refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        refused.as_ref().map(|complaints| complaints.0.iter().map(ToString::to_string).collect())
+    }
+}
+
+#[async_trait]
+impl Operator for Host {
+    fn models(&self) -> Vec<ModelInfo> {
+        let info = |name: &str| {
+            let model: Arc<dyn Model> = self.models.get(name)?;
+            let origin = model.origin();
+            Some(ModelInfo {
+                name: name.to_owned(),
+                kind: origin.wire.clone(),
+                description: format!("{} at {}", origin.model, origin.provider),
+                model: origin.model.clone(),
+                context_window: model.context_window(),
+                default: name == self.models.default_name(),
+            })
+        };
+        self.models.names().filter_map(info).collect()
+    }
+
+    fn policy(&self) -> Value {
+        let policy = self.policy.load();
+        let plugins = self.sandbox.plugins().into_iter().map(|plugin| {
+            let source = match policy.named().any(|name| name == plugin.name) {
+                true => "file",
+                false if plugin.grants.is_empty() => "none",
+                false => "shipped",
+            };
+            json!({ "name": plugin.name, "source": source, "grants": plugin.grants })
+        });
+        json!({
+            "file": self.file,
+            "refused": self.refusal(),
+            "warnings": policy.warnings().iter().map(ToString::to_string).collect::<Vec<_>>(),
+            "secrets": policy.secrets().map(|(name, _)| name).collect::<Vec<_>>(),
+            "plugins": plugins.collect::<Vec<_>>(),
+        })
+    }
+
+    fn status(&self) -> Status {
+        let scheme = match self.scheme {
+            Scheme::Http => "http",
+            Scheme::Https => "https",
+        };
+        Status {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            addresses: self.address.get().map(|address| format!("{scheme}://{address}")).into_iter().collect(),
+            data: self.data.display().to_string(),
+            started_at: self.started_at.clone(),
+        }
+    }
+
+    async fn ready(&self) -> bool {
+        if !self.sandbox.ready() {
+            return false;
+        }
+        let probe = tokio::time::timeout(PROBE, self.store.probe()).await;
+        probe.is_ok_and(|answers| answers.iter().all(Result::is_ok))
+    }
+}

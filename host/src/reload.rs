@@ -1,0 +1,102 @@
+//! Watches the operator's file. What it allows takes effect within seconds, as a
+//! whole; a file with a mistake changes nothing, and is reported until it is mended.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use arc_swap::ArcSwap;
+use notify_debouncer_full::notify::{RecommendedWatcher, RecursiveMode};
+use notify_debouncer_full::{DebounceEventResult, Debouncer, RecommendedCache, new_debouncer};
+use policy::Policy;
+use tokio::sync::mpsc;
+
+use crate::config::{Complaint, Complaints, Settings, Sources};
+use crate::host::Host;
+use crate::open;
+
+/// Editors write a file in several steps.
+const SETTLE: Duration = Duration::from_millis(300);
+
+/// The watch; it ends when it is dropped.
+pub(crate) struct Watch(
+    #[expect(dead_code, reason = "held for its threads alone")] Option<Debouncer<RecommendedWatcher, RecommendedCache>>,
+);
+
+/// What a new file changes.
+pub(crate) struct Reload {
+    /// From where the configuration comes.
+    pub(crate) sources: Sources,
+    /// The policy in force.
+    pub(crate) policy: Arc<ArcSwap<Policy>>,
+    /// Who is told.
+    pub(crate) host: Arc<Host>,
+}
+
+/// Watches the file of these settings, if they have one.
+pub(crate) fn watch(settings: &Settings, reload: Reload) -> anyhow::Result<Watch> {
+    let Some(file) = settings.file.clone() else { return Ok(Watch(None)) };
+    // One place is enough: whoever finds it taken is heard by the look that is still to come.
+    let (changed, changes) = mpsc::channel(1);
+    let on_event = move |_: DebounceEventResult| {
+        let _ = changed.try_send(());
+    };
+    let mut debouncer = new_debouncer(SETTLE, None, on_event).context("cannot watch the configuration file")?;
+    // The directory, because editors and clusters replace the file instead of writing into it.
+    let directory = file.parent().map_or_else(|| PathBuf::from("."), PathBuf::from);
+    debouncer.watch(&directory, RecursiveMode::NonRecursive).with_context(|| format!("cannot watch {}", directory.display()))?;
+    tokio::spawn(follow(settings.clone(), reload, changes));
+    Ok(Watch(Some(debouncer)))
+}
+
+async fn follow(mut current: Settings, reload: Reload, mut changes: mpsc::Receiver<()>) {
+    let mut seen = current.text.clone();
+    while changes.recv().await.is_some() {
+        let text = current.file.as_deref().and_then(|file| std::fs::read_to_string(file).ok());
+        match text {
+            // Other files of the directory change as well.
+            Some(text) if text == seen => continue,
+            Some(text) => seen = text,
+            None => seen.clear(),
+        }
+        match taken(&reload) {
+            Ok(settings) => {
+                tell_what_waits(&current, &settings);
+                tracing::info!("the configuration file was read again and is in force");
+                reload.host.reloaded(None);
+                current = settings;
+            }
+            Err(complaints) => {
+                tracing::error!("the changed configuration file is refused and the last good one stays in force: {complaints}");
+                reload.host.reloaded(Some(complaints));
+            }
+        }
+    }
+}
+
+/// Reads everything again and puts the policy in force.
+fn taken(reload: &Reload) -> Result<Settings, Complaints> {
+    let settings = reload.sources.load()?;
+    match open::allowed(&settings) {
+        Ok(policy) => reload.policy.store(Arc::new(policy)),
+        Err(error) => {
+            return Err(error.downcast::<Complaints>().unwrap_or_else(|error| Complaint::new("configuration", error.to_string()).into()));
+        }
+    }
+    Ok(settings)
+}
+
+fn tell_what_waits(before: &Settings, after: &Settings) {
+    let differs = before.listen != after.listen
+        || before.data != after.data
+        || before.plugins != after.plugins
+        || before.models != after.models
+        || before.server != after.server
+        || before.log != after.log;
+    if differs {
+        tracing::warn!(
+            "some of the changed settings take effect at the next start: only [defaults], [network], [secrets] and [plugin] are taken while running"
+        );
+    }
+}
