@@ -13,6 +13,7 @@ mod policy;
 mod serve;
 mod sessions;
 mod table;
+mod tenants;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -99,6 +100,9 @@ enum Command {
     /// Make, list and revoke API keys
     #[command(subcommand)]
     Keys(keys::Command),
+    /// Make and list the tenants that share the server
+    #[command(subcommand)]
+    Tenants(tenants::Command),
     /// See the agents
     #[command(subcommand)]
     Agents(agents::Command),
@@ -135,6 +139,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Completions(args) => completions::run(&args, Cli::command()),
         Command::Chat(args) => with_settings(&sources, |settings| chat::run(args, settings)),
         Command::Keys(command) => with_settings(&sources, |settings| keys::run(command, settings)),
+        Command::Tenants(command) => with_settings(&sources, |settings| tenants::run(command, settings)),
         Command::Agents(command) => with_settings(&sources, |settings| agents::run(command, settings)),
         Command::Sessions(command) => with_settings(&sources, |settings| sessions::run(command, settings)),
         Command::Plugins(command) => with_settings(&sources, |settings| plugins::run(command, settings)),

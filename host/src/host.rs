@@ -17,6 +17,7 @@ use storage::backends::redb::Redb;
 use tool::Toolbox;
 
 use crate::config::{Complaints, Scheme, Settings};
+use crate::readiness::Readiness;
 
 /// How long a readiness probe waits for the store.
 const PROBE: Duration = Duration::from_millis(800);
@@ -34,6 +35,7 @@ pub(crate) struct Host {
     started_at: String,
     /// What is wrong with the newest file, where an older one is in force.
     refused: Mutex<Option<Complaints>>,
+    readiness: Readiness,
 }
 
 impl Host {
@@ -56,6 +58,7 @@ impl Host {
             address: OnceLock::new(),
             started_at: agent::Clock.now().rfc3339(),
             refused: Mutex::new(None),
+            readiness: Readiness::default(),
         }
     }
 
@@ -130,7 +133,11 @@ impl Operator for Host {
         if !self.sandbox.ready() {
             return false;
         }
-        let probe = tokio::time::timeout(PROBE, self.store.probe()).await;
-        probe.is_ok_and(|answers| answers.iter().all(Result::is_ok))
+        let store = self.store.clone();
+        let look = async move {
+            let probe = tokio::time::timeout(PROBE, store.probe()).await;
+            probe.is_ok_and(|answers| answers.iter().all(Result::is_ok))
+        };
+        self.readiness.ask(look).await
     }
 }

@@ -10,6 +10,7 @@ mod logs;
 mod open;
 mod owner;
 mod progress;
+mod readiness;
 mod reload;
 mod shipped;
 mod shutdown;

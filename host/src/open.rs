@@ -56,6 +56,7 @@ pub(crate) struct Server {
 
 /// Opens a server in its data directory. The store comes first: who holds it holds the directory.
 pub(crate) async fn open(settings: &Settings, manner: Manner) -> anyhow::Result<Server> {
+    warn_of_open_data(&settings.data);
     files::private_directory(&settings.data).with_context(|| format!("cannot make the data directory {}", settings.data.display()))?;
     let (store, models) = tokio::join!(store(settings), models(settings));
     let (store, (models, model_reason)) = (store?, models?);
@@ -230,11 +231,22 @@ fn knowledge(settings: &Settings) -> std::path::PathBuf {
     settings.data.join("knowledge")
 }
 
+/// One that the server makes is its own user's alone; one that is there stays as the operator made it.
+fn warn_of_open_data(data: &Path) {
+    if lets(data, 0o077) {
+        tracing::warn!("others on this machine can enter the data directory {0}; run chmod go= {0}", data.display());
+    }
+}
+
 /// Whoever can write there can bring tools into service.
 fn warn_of_open_directory(plugins: &Path) {
-    use std::os::unix::fs::PermissionsExt;
-    let open_to_all = std::fs::metadata(plugins).is_ok_and(|it| it.permissions().mode() & 0o002 != 0);
-    if open_to_all {
+    if lets(plugins, 0o002) {
         tracing::warn!("everybody on this machine can write to the plugin directory {0}; run chmod o-w {0}", plugins.display());
     }
+}
+
+/// Whether a directory is there and gives any of these rights.
+fn lets(directory: &Path, rights: u32) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::metadata(directory).is_ok_and(|it| it.permissions().mode() & rights != 0)
 }

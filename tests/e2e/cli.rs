@@ -41,6 +41,20 @@ async fn keys_are_made_and_revoked_while_the_server_runs_and_while_it_does_not()
 }
 
 #[tokio::test]
+async fn a_key_for_a_misspelt_tenant_is_refused_and_makes_none() -> Result<()> {
+    let model = FakeModel::start().await?;
+    let server = Server::start(&config(&model.base_url)).await?;
+    let home = server.home.path();
+    let create = ["keys", "create", "--tenant", "acme", "--role", "agent_user"];
+    let refused = run(home, &create).await?;
+    assert!(!refused.ok && refused.err.contains("wardian tenants create acme"), "{}", refused.err);
+    assert!(!run(home, &["tenants", "list"]).await?.out.contains("acme"));
+    assert!(run(home, &["tenants", "create", "acme"]).await?.ok);
+    assert!(run(home, &create).await?.ok);
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_configuration_with_an_unknown_key_is_refused_with_line_and_the_nearest_right_one() -> Result<()> {
     let home = tempfile::tempdir()?;
     std::fs::write(home.path().join("wardian.toml"), "data = \"d\"\n\n[server]\nrat = \"5/min\"\n")?;

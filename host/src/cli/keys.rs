@@ -25,7 +25,7 @@ Examples:
         /// What it may do
         #[arg(long, value_parser = ["agent_user", "agent_viewer", "agent_developer", "agent_administrator", "owner"])]
         role: String,
-        /// For which tenant; a new one is made
+        /// For which tenant; `wardian tenants create` makes one
         #[arg(long, default_value = policy::OPERATOR_TENANT)]
         tenant: String,
         /// The only agent it may see; repeat it for several
@@ -71,12 +71,6 @@ pub(super) async fn run(command: Command, settings: Settings) -> anyhow::Result<
 }
 
 async fn create(server: &Access, tenant: &str, mut key: Value) -> anyhow::Result<()> {
-    let tenants = server.json(Method::GET, "/operator/v1/tenants", None).await?;
-    let known = tenants["tenants"].as_array().is_some_and(|all| all.iter().any(|it| it["name"] == tenant));
-    if !known {
-        server.json(Method::POST, "/operator/v1/tenants", Some(&json!({ "name": tenant }))).await?;
-        eprintln!("made the tenant {tenant}");
-    }
     if let Some(members) = key.as_object_mut() {
         members.retain(|_, value| !value.is_null());
     }

@@ -3,7 +3,7 @@
 
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
 use model::config::ModelsFile;
@@ -101,8 +101,9 @@ impl Settings {
         let mut faults = Faults { place, found: Vec::new() };
         let listen = listen(&file.listen, &file.server, &mut faults);
         let server = server(&file.server, &base, &mut faults);
-        let data = base.join(&file.data);
+        let data = resolved(&base.join(&file.data));
         let plugins = file.plugins.as_ref().map_or_else(|| data.join("plugins"), |plugins| base.join(plugins));
+        let plugins = resolved(&plugins);
         let log = Log { format: file.log.format, level: file.log.level.clone() };
         if let Err(error) = log.level.parse::<tracing_subscriber::EnvFilter>() {
             faults.add(
@@ -145,6 +146,19 @@ impl Settings {
     pub(crate) fn complaints(&self, problems: &[policy::Problem]) -> Complaints {
         Complaints(problems.iter().map(|problem| Complaint::of_policy(self.file.as_deref(), &self.text, problem)).collect())
     }
+}
+
+/// The path without links and without `..`: grants take no other. What is not there yet has no links.
+fn resolved(path: &Path) -> PathBuf {
+    let found = path.ancestors().find_map(|there| Some((there.canonicalize().ok()?, path.strip_prefix(there).ok()?)));
+    let Some((mut resolved, missing)) = found else { return path.to_owned() };
+    for part in missing.components() {
+        match part {
+            Component::ParentDir => drop(resolved.pop()),
+            part => resolved.push(part),
+        }
+    }
+    resolved
 }
 
 /// Findings about one file.

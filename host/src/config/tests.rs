@@ -67,6 +67,17 @@ fn a_path_is_relative_to_where_it_was_said() {
 }
 
 #[test]
+fn a_directory_that_is_written_with_dots_is_the_one_it_means() {
+    let place = Place::with("data = 'missing/../data'\nplugins = 'link/../tools'\n");
+    let here = place.0.path().canonicalize().unwrap();
+    std::fs::create_dir_all(here.join("far/away")).unwrap();
+    std::os::unix::fs::symlink(here.join("far/away"), here.join("link")).unwrap();
+    let settings = place.load().unwrap();
+    assert_eq!((settings.data, settings.plugins), (here.join("data"), here.join("far/tools")));
+    assert!(!here.join("data").exists() && !here.join("missing").exists());
+}
+
+#[test]
 fn an_unknown_key_is_named_with_file_line_column_and_the_nearest_right_one() {
     let place = Place::with("# mine\n[server]\nstep = 3\n");
     assert_eq!(place.complaint(), "wardian.toml:3:1: unknown key `step`; did you mean `steps`?");

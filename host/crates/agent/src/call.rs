@@ -25,7 +25,7 @@ pub(crate) struct Checked {
 }
 
 /// Checks what the model asked for, before anything is recorded.
-pub(crate) fn check(toolbox: &dyn Toolbox, caller: &Caller, tools: &ToolList, asked: &AskedCall) -> Checked {
+pub(crate) async fn check(toolbox: &dyn Toolbox, caller: &Caller, tools: &ToolList, asked: &AskedCall) -> Checked {
     let spec = tools.find(&asked.name);
     let name = CallName {
         id: asked.id.clone(),
@@ -35,7 +35,7 @@ pub(crate) fn check(toolbox: &dyn Toolbox, caller: &Caller, tools: &ToolList, as
     let refused = match (object(&asked.arguments), spec) {
         (_, None) => Some(End::UnknownTool),
         (Err(why), _) => Some(End::InvalidInput(why)),
-        (Ok(()), Some(spec)) => toolbox.check(caller, &spec.id, &asked.arguments).err(),
+        (Ok(()), Some(spec)) => toolbox.check(caller, &spec.id, &asked.arguments).await.err(),
     };
     let input = if object(&asked.arguments).is_ok() { asked.arguments.clone() } else { "{}".into() };
     Checked { name, input, refused }

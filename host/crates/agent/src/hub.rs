@@ -152,10 +152,18 @@ struct Inner {
     taps: Vec<Tap>,
     shown: Vec<Arc<Entry>>,
     open: Option<Open>,
-    /// Entries wait for their commit: text that follows them must not overtake.
-    held: bool,
-    /// That text, in order.
-    waiting: Vec<(Part, String, Millis)>,
+    /// Batches on their way to the store, and what must not overtake them.
+    waiting: VecDeque<Waiting>,
+    /// What the last model call consumed, to be told after its entries.
+    usage: Option<(TokenUsage, Millis)>,
+}
+
+#[derive(Debug)]
+enum Waiting {
+    /// The entries of one batch, then what their model call consumed.
+    Batch(Option<(TokenUsage, Millis)>),
+    /// Text that came after them.
+    Text(Part, String, Millis),
 }
 
 #[derive(Debug)]
@@ -235,14 +243,19 @@ impl Hub {
         self.lock().taps.iter().any(|tap| tap.live && Arc::strong_count(&tap.reader) > 1)
     }
 
-    /// Entries are on their way to the store: hold text back until `settled`.
+    /// A batch is on its way to the store: what comes now waits until it is `settled`.
     pub(crate) fn hold(&self) {
-        self.lock().held = true;
+        let inner = &mut *self.lock();
+        inner.waiting.push_back(Waiting::Batch(inner.usage.take()));
     }
 
-    /// Entries are durable. `more` says whether others still wait.
-    pub(crate) fn settled(&self, entries: &[Arc<Entry>], more: bool) {
+    /// The oldest batch on its way is durable: its entries are shown, and what waited behind it.
+    pub(crate) fn settled(&self, entries: &[Arc<Entry>]) {
         let inner = &mut *self.lock();
+        let usage = match inner.waiting.pop_front() {
+            Some(Waiting::Batch(usage)) => usage,
+            Some(Waiting::Text(..)) | None => None,
+        };
         for entry in entries.iter().filter(|entry| entry.audience() != Audience::Internal) {
             if matches!(entry.kind, Kind::Thinking | Kind::AgentOutput) {
                 inner.open = None;
@@ -250,9 +263,11 @@ impl Hub {
             inner.tell(&News::Entry(entry.clone()), self.bytes_max);
             inner.shown.push(entry.clone());
         }
-        inner.held = more;
-        if !more {
-            for (part, text, at) in std::mem::take(&mut inner.waiting) {
+        if let Some((usage, at)) = usage {
+            inner.tell(&News::Usage { usage, at }, self.bytes_max);
+        }
+        while let Some(Waiting::Text(..)) = inner.waiting.front() {
+            if let Some(Waiting::Text(part, text, at)) = inner.waiting.pop_front() {
                 inner.write(part, &text, at, self.bytes_max);
             }
         }
@@ -261,27 +276,30 @@ impl Hub {
     /// A piece of text.
     pub(crate) fn delta(&self, part: Part, piece: String, at: Millis) {
         let inner = &mut *self.lock();
-        if !inner.held {
-            return inner.write(part, &piece, at, self.bytes_max);
-        }
-        match inner.waiting.last_mut() {
-            Some((last, text, _)) if *last == part => text.push_str(&piece),
-            _ => inner.waiting.push((part, piece, at)),
+        match inner.waiting.back_mut() {
+            None => inner.write(part, &piece, at, self.bytes_max),
+            Some(Waiting::Text(last, text, _)) if *last == part => text.push_str(&piece),
+            Some(_) => inner.waiting.push_back(Waiting::Text(part, piece, at)),
         }
     }
 
     /// What was streamed of the open reply does not count.
     pub(crate) fn void(&self, at: Millis) {
         let inner = &mut *self.lock();
-        inner.waiting.clear();
-        if let Some(open) = inner.open.take() {
+        while let Some(Waiting::Text(..)) = inner.waiting.back() {
+            inner.waiting.pop_back();
+        }
+        // With a batch on its way the open part is an earlier reply's, which counts.
+        if inner.waiting.is_empty()
+            && let Some(open) = inner.open.take()
+        {
             inner.tell(&News::Void { part: open.part, at }, self.bytes_max);
         }
     }
 
-    /// What the last model call consumed.
+    /// What the last model call consumed: told after the entries of the next batch.
     pub(crate) fn usage(&self, usage: TokenUsage, at: Millis) {
-        self.lock().tell(&News::Usage { usage, at }, self.bytes_max);
+        self.lock().usage = Some((usage, at));
     }
 
     /// The turn is over: everybody is told and let go.
@@ -289,7 +307,8 @@ impl Hub {
         let mut inner = self.lock();
         inner.tell(&News::Closed(how.clone()), self.bytes_max);
         let readers = inner.taps.drain(..).map(|tap| tap.reader).collect();
-        (inner.open, inner.held, inner.waiting) = (None, false, Vec::new());
+        (inner.open, inner.usage) = (None, None);
+        inner.waiting.clear();
         Past { shown: std::mem::take(&mut inner.shown), how, readers }
     }
 
@@ -385,8 +404,23 @@ mod tests {
         hub.delta(Part::Thinking, "hm".into(), Millis(1));
         hub.delta(Part::Text, "early".into(), Millis(1));
         assert_eq!(drain(&mut live), Vec::<String>::new());
-        hub.settled(&[entry(1, Kind::InputMessage, "{}")], false);
+        hub.settled(&[entry(1, Kind::InputMessage, "{}")]);
         assert_eq!(drain(&mut live), ["input_message", "hm", "early"]);
+    }
+
+    #[test]
+    fn everything_keeps_its_order_when_the_model_is_faster_than_the_disk() {
+        let hub = Hub::new(1 << 20);
+        let mut live = hub.watch(true);
+        hub.hold();
+        hub.delta(Part::Text, "one".into(), Millis(1));
+        hub.usage(TokenUsage::default(), Millis(1));
+        hub.hold();
+        hub.delta(Part::Text, "two".into(), Millis(2));
+        hub.settled(&[entry(1, Kind::InputMessage, "{}")]);
+        assert_eq!(drain(&mut live), ["input_message", "one"]);
+        hub.settled(&[entry(2, Kind::AgentOutput, "{}"), entry(3, Kind::ToolInput, "{}")]);
+        assert_eq!(drain(&mut live), ["agent_output", "tool_input", "usage", "two"]);
     }
 
     #[test]
@@ -403,7 +437,7 @@ mod tests {
     #[test]
     fn a_late_reader_gets_what_was_shown_then_the_unfinished_text_in_one_piece() {
         let hub = Hub::new(1 << 20);
-        hub.settled(&[entry(1, Kind::InputMessage, "{}"), entry(2, Kind::Thinking, r#"{"content":"hm"}"#)], false);
+        hub.settled(&[entry(1, Kind::InputMessage, "{}"), entry(2, Kind::Thinking, r#"{"content":"hm"}"#)]);
         hub.delta(Part::Text, "one ".into(), Millis(1));
         hub.delta(Part::Text, "two".into(), Millis(1));
         let mut late = hub.watch(true);
@@ -420,7 +454,7 @@ mod tests {
         let mut plain = hub.watch(false);
         assert!(!hub.watched());
         hub.delta(Part::Text, "x".into(), Millis(1));
-        hub.settled(&[entry(1, Kind::AgentOutput, "{}"), entry(2, Kind::Ended, "{}")], false);
+        hub.settled(&[entry(1, Kind::AgentOutput, "{}"), entry(2, Kind::Ended, "{}")]);
         hub.close(HowEnded::Answered);
         assert_eq!(drain(&mut plain), ["agent_output", "answered"]);
     }

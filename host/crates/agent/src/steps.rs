@@ -132,8 +132,10 @@ async fn record(task: &mut Task, reply: Reply) -> Result<(), Stopped> {
     if !reply.text.is_empty() || reply.calls.is_empty() {
         draft.event(Event::AgentOutput { content: reply.text });
     }
-    let checked: Vec<Checked> =
-        reply.calls.iter().map(|asked| call::check(&*task.engine.toolbox, &prepared.caller, &prepared.tools, asked)).collect();
+    let mut checked: Vec<Checked> = Vec::with_capacity(reply.calls.len());
+    for asked in &reply.calls {
+        checked.push(call::check(&*task.engine.toolbox, &prepared.caller, &prepared.tools, asked).await);
+    }
     for checked in &checked {
         draft.event(Event::ToolInput { call: checked.name.clone(), input: checked.input.clone() });
     }

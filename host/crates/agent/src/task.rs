@@ -344,7 +344,7 @@ impl Unsettled {
                 return Err(Stopped::Store);
             }
         }
-        self.hub.settled(&entries, !self.waiting.is_empty());
+        self.hub.settled(&entries);
         Ok(!self.waiting.is_empty())
     }
 

@@ -35,7 +35,7 @@ pub enum Error {
     #[error("the owner key must be {OWNER_KEY_LENGTH} to {KEY_TEXT} characters without blanks; leave it out to have one made")]
     WeakOwnerKey,
     /// There is no such tenant.
-    #[error("tenant `{0}` does not exist; create it first")]
+    #[error("tenant `{0}` does not exist; make it first, with `wardian tenants create {0}` or POST /operator/v1/tenants")]
     NoTenant(String),
     /// The tenant exists.
     #[error("tenant `{0}` exists already")]

@@ -10,7 +10,7 @@ use http::request::Parts;
 use serde::de::DeserializeOwned;
 
 use policy::{Action, may};
-use session::{Agent, Principal, Session};
+use session::{Agent, Principal, Session, Uid};
 
 use crate::App;
 use crate::errors::{Code, Error, Result};
@@ -33,6 +33,9 @@ impl FromRequestParts<Arc<App>> for Caller {
         let caller = Self(principal);
         let action = parts.extensions.get::<&'static Operation>().and_then(|operation| operation.action).unwrap_or(Action::Operate);
         caller.check(action, true)?;
+        if action == Action::Operate && !caller.operates(app.keyring.home().id) {
+            return Err(Error::new(Code::Forbidden, "this needs an owner key of the operator's own tenant that is not limited to agents"));
+        }
         Ok(caller)
     }
 }
@@ -72,6 +75,11 @@ impl Caller {
             format!("this needs a key with the role {} or higher; this key has {}", needed.word(), self.0.role.word())
         };
         Err(Error::new(Code::Forbidden, why))
+    }
+
+    /// Whether an owner is the server's and not only a tenant's: `home` is the operator's own tenant.
+    fn operates(&self, home: Uid) -> bool {
+        self.0.tenant == home && self.0.agents.is_none()
     }
 
     /// The agent of a path. One outside the caller's list looks like one that does not exist.

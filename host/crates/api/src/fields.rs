@@ -131,6 +131,11 @@ pub(crate) fn unsupported(at: &str) -> Error {
     Error::field(at, format!("`{at}` is not supported in this version; leave it out"))
 }
 
+/// A value that is understood but not supported; `instead` says what is.
+pub(crate) fn unsupported_value(at: &str, value: &str, instead: &str) -> Error {
+    Error::field(at, format!("`{at}` `{value}` is not supported in this version; it must be {instead}"))
+}
+
 /// A member of the wrong type.
 pub(crate) fn wrong(at: &str, wanted: &str, found: &Value) -> Error {
     let found = match found {
@@ -151,7 +156,8 @@ fn is_empty(value: &Value) -> bool {
         Value::String(text) => text.is_empty(),
         Value::Array(items) => items.is_empty(),
         Value::Object(members) => members.is_empty(),
-        Value::Bool(true) | Value::Number(_) => false,
+        Value::Number(number) => number.as_f64() == Some(0.0),
+        Value::Bool(true) => false,
     }
 }
 
@@ -170,8 +176,8 @@ mod tests {
 
     #[test]
     fn a_member_that_says_nothing_is_not_refused() {
-        let body = json!({"skills": {}, "reminders": [], "compaction": null, "other": 1});
-        assert!(Fields::of(&body, "").unwrap().refuse(&["skills", "reminders", "compaction"]).is_ok());
+        let body = json!({"skills": {}, "reminders": [], "compaction": null, "minutes": 0, "other": 1});
+        assert!(Fields::of(&body, "").unwrap().refuse(&["skills", "reminders", "compaction", "minutes"]).is_ok());
         let error = Fields::of(&json!({"skills": {"a": {}}}), "").map(|f| f.refuse(&["skills"]).unwrap_err()).unwrap();
         assert!(error.message().contains("skills"));
     }

@@ -108,7 +108,7 @@ impl From<auth::Error> for Error {
         use crate::errors::Code;
         let text = error.to_string();
         match error {
-            auth::Error::NoTenant(name) => Self::missing(Code::NotFound, "tenant", &name),
+            auth::Error::NoTenant(_) => Self::field("tenant", text),
             auth::Error::TenantTaken(_) => Self::new(Code::Conflict, text),
             auth::Error::WeakOwnerKey => Self::new(Code::InvalidRequest, text),
             auth::Error::Store(cause) => cause.into(),

@@ -32,7 +32,7 @@ impl Toolbox for NoTools {
         None
     }
 
-    fn check(&self, _: &Caller, _: &ToolId, _: &str) -> Result<(), End> {
+    async fn check(&self, _: &Caller, _: &ToolId, _: &str) -> Result<(), End> {
         Err(End::UnknownTool)
     }
 
@@ -284,6 +284,64 @@ async fn a_key_is_made_and_revoked_through_the_operators_door() {
     assert_eq!(server.ask(Method::DELETE, &path, &owner, None).await.status, 204);
     assert_eq!(server.get("/v2/agents", key).await.status, 401);
     assert_eq!(server.ask(Method::DELETE, &path, &owner, None).await.status, 404);
+}
+
+#[tokio::test]
+async fn only_an_owner_of_the_whole_server_operates_it() {
+    let server = start(Limits::default()).await;
+    let owner = server.key("default", Role::Owner).await;
+    server.keyring.create_tenant("acme").await.unwrap();
+    let stranger = server.key("acme", Role::Owner).await;
+    let limited = NewKey { tenant: "default".into(), role: Role::Owner, agents: Some(vec!["a".into()]), subject: None, label: None };
+    let limited = server.keyring.create(limited).await.unwrap().0;
+    for path in ["/operator/v1/keys", "/operator/v1/tenants", "/operator/v1/status", "/metrics"] {
+        assert_eq!(server.get(path, &owner).await.status, 200, "{path}");
+        assert_eq!(server.get(path, &stranger).await.status, 403, "{path}");
+        assert_eq!(server.get(path, &limited).await.status, 403, "{path}");
+    }
+    assert_eq!(server.get("/v2/agents", &stranger).await.status, 200);
+    for (body, field) in [
+        (json!({"role": "owner", "tenant": "acme"}), "tenant"),
+        (json!({"role": "owner", "agents": ["a"]}), "agents"),
+        (json!({"role": "agent_user", "tenant": "acne"}), "tenant"),
+    ] {
+        let refused = server.post("/operator/v1/keys", &owner, body).await;
+        assert_eq!(refused.status, 400);
+        assert!(refused.json()["field_errors"][field].is_string(), "{}", refused.text);
+    }
+    assert_eq!(server.keyring.tenants().unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn a_list_shows_an_agent_user_no_more_than_which_agents_there_are() {
+    let server = start(Limits::default()).await;
+    let (owner, user) = (server.key("default", Role::Owner).await, server.key("default", Role::AgentUser).await);
+    let agent = json!({"key": "a", "name": "A", "model": {"name": "default", "parameters": {"temperature": 0}}, "metadata": {"team": "x"},
+        "first_step": {"instructions": [{"name": "role", "template": "hidden", "template_type": "text"}]}});
+    assert_eq!(server.post("/v2/agents", &owner, agent).await.status, 201);
+    assert!(server.get("/v2/agents", &owner).await.text.contains("hidden"));
+    let listed = server.get("/v2/agents", &user).await.json();
+    let listed = &listed["agents"][0];
+    assert_eq!((&listed["key"], &listed["model"]), (&json!("a"), &json!({"name": "default"})));
+    assert_eq!((&listed["metadata"], &listed["first_step"]["instructions"]), (&json!({}), &json!([])));
+}
+
+#[tokio::test]
+async fn a_conflict_says_which_of_key_and_name_is_taken() {
+    let server = start(Limits::default()).await;
+    let owner = server.key("default", Role::Owner).await;
+    let agent = |key: &str, name: &str| json!({"key": key, "name": name, "model": {"name": "default"}, "first_step": {}});
+    for (key, name) in [("a", "A"), ("b", "B")] {
+        assert_eq!(server.post("/v2/agents", &owner, agent(key, name)).await.status, 201);
+    }
+    let renamed = server.ask(Method::PATCH, "/v2/agents/b", &owner, Some(json!({"name": "A"}))).await;
+    for answer in [server.post("/v2/agents", &owner, agent("c", "A")).await, renamed] {
+        assert_eq!(answer.status, 409);
+        assert!(answer.text.contains("another agent has the name `A`"), "{}", answer.text);
+    }
+    let same_key = server.post("/v2/agents", &owner, agent("a", "C")).await;
+    assert_eq!(same_key.status, 409);
+    assert!(same_key.text.contains("agent `a` exists already"), "{}", same_key.text);
 }
 
 #[tokio::test]

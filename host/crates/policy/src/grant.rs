@@ -170,9 +170,9 @@ impl Grant {
         grant.tenants = file.tenants.as_ref().map_or(grant.tenants, globs);
         grant.agents = file.agents.as_ref().map(globs);
         grant.tools = file.tools.as_ref().map(globs);
-        grant.pin = file.pin.unwrap_or_default();
+        grant.pin = pin(&key, file, problems);
         grant.pins = pins(&key, file, problems);
-        grant.shape = file.shape.unwrap_or_default();
+        grant.shape = shape(&key, file, problems);
         grant.approve = file.approve.unwrap_or_default();
         grant.approver = file.approver.unwrap_or_default();
         let (approve, approver) = (grant.approve, grant.approver);
@@ -280,6 +280,24 @@ impl Grant {
         let replaces = if self.builtin { " (an entry of yours replaces the whole grant that came with the server)" } else { "" };
         Denied { what, why: format!("{why} to plugin {}", self.plugin), help: format!("{help}{replaces}"), toml }
     }
+}
+
+/// Only digests that are pinned by hand are compared so far: an operator who relies on more has to hear of it.
+fn pin(key: &str, file: &PluginFile, problems: &mut Vec<Problem>) -> Pin {
+    if file.pin == Some(Pin::First) {
+        let help = "pin by hand with digest and tools-digest, as `wardian plugins inspect` shows them";
+        problems.push(Problem::warning(format!("{key}.pin"), "\"first\" is not enforced in this version", help));
+    }
+    file.pin.unwrap_or_default()
+}
+
+fn shape(key: &str, file: &PluginFile, problems: &mut Vec<Problem>) -> Shape {
+    let shape = file.shape.unwrap_or_default();
+    if shape != Shape::Native {
+        let help = "export the plugin contract and leave `shape` out";
+        problems.push(Problem::error(format!("{key}.shape"), "components of this shape are not supported in this version", help));
+    }
+    shape
 }
 
 fn pins(key: &str, file: &PluginFile, problems: &mut Vec<Problem>) -> Pins {

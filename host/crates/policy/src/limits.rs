@@ -36,8 +36,8 @@ pub const SENT_BYTES: u64 = 8 << 20;
 /// Response bodies of one call together: bounds what a server can pour in.
 pub const RECEIVED_BYTES: u64 = 32 << 20;
 
-/// Upper end for sizes in the file: a larger one is a slip of the pen.
-const MEMORY_BYTES_MAX: u64 = 4 << 30;
+/// The most that the sandbox has for one call; a larger limit would never be reached.
+pub const MEMORY_BYTES_MAX: u64 = 512 << 20;
 /// Upper end for times in the file.
 const TIME_MAX: Duration = Duration::from_secs(3_600);
 /// Upper end for `at-once`.
@@ -120,7 +120,7 @@ impl Limits {
                 faults.push((key, format!("the limit must be {range}")));
             }
         };
-        check("memory", (64 << 10..=MEMORY_BYTES_MAX).contains(&self.memory_bytes), "between 64KiB and 4GiB");
+        check("memory", (64 << 10..=MEMORY_BYTES_MAX).contains(&self.memory_bytes), "between 64KiB and 512MiB");
         check("time", !self.time.is_zero() && self.time <= TIME_MAX, "between 1ms and 1h");
         check("cpu", !self.cpu.is_zero() && self.cpu <= TIME_MAX, "between 1ms and 1h");
         check("output", (1..=64 << 20).contains(&self.output_bytes), "between 1B and 64MiB");

@@ -141,6 +141,25 @@ fn a_builtin_grant_is_bound_to_its_bytes_and_yields_to_any_entry() {
 }
 
 #[test]
+fn what_is_not_in_force_in_this_version_is_said() {
+    assert_eq!(
+        errors("[plugin.fetch]\nshape = 'functions'\n[plugin.weather]\nshape = 'command'"),
+        ["plugin.fetch.shape", "plugin.weather.shape"]
+    );
+    let warned = policy("[plugin.fetch]\nshape = 'native'\npin = 'first'");
+    assert_eq!(warned.warnings().iter().map(|it| it.key.as_str()).collect::<Vec<_>>(), ["plugin.fetch.pin"]);
+    assert!(policy("[plugin.fetch]\npin = 'auto'").warnings().is_empty());
+}
+
+#[test]
+fn a_memory_limit_beyond_what_the_sandbox_has_is_refused_with_the_bound() {
+    let text = |memory: &str| format!("[plugin.fetch.limits]\nmemory = '{memory}'");
+    assert_eq!(policy(&text("512MiB")).limits("fetch", None).memory_bytes, policy::limits::MEMORY_BYTES_MAX);
+    let problems = build(&text("513MiB")).expect_err("it is too much");
+    assert_eq!(problems[0].to_string(), "plugin.fetch.limits.memory: the limit must be between 64KiB and 512MiB");
+}
+
+#[test]
 fn limits_come_from_the_entry_then_the_defaults() {
     let policy = policy("[defaults.limits]\ntime = '9s'\nat-once = 2\n[plugin.fetch.limits]\ntime = '5s'\nrate = '60/min'");
     let (fetch, other) = (policy.limits("fetch", None), policy.limits("other", None));

@@ -50,7 +50,7 @@ pub(crate) enum Answer {
 
 /// Does the child's work where the arguments ask for it, and answers how the
 /// process ends; none where this is no child. A program that opens a sandbox
-/// calls this first thing in `main`.
+/// calls this first thing in `main`, before it starts a runtime: the child has its own.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> Option<ExitCode> {
     let mut arguments = arguments.into_iter().skip(1);
     if arguments.next()? != ARGUMENT || arguments.next().is_some() {

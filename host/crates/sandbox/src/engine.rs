@@ -46,9 +46,10 @@ const FIBER_STACK_BYTES: usize = 2 << 20;
 pub(crate) fn config(slots: u32) -> Config {
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(slots)
-        .total_core_instances(slots.saturating_mul(4).max(CORE_INSTANCES_MAX))
-        .total_memories(slots.saturating_mul(2).max(MEMORIES_MAX))
-        .total_tables(slots.saturating_mul(4).max(TABLES_MAX))
+        // Each slot may take all that one component may have: nobody's appetite is another's shortage.
+        .total_core_instances(slots.saturating_mul(CORE_INSTANCES_MAX))
+        .total_memories(slots.saturating_mul(MEMORIES_MAX))
+        .total_tables(slots.saturating_mul(TABLES_MAX))
         .total_stacks(slots.saturating_mul(2))
         .max_core_instances_per_component(CORE_INSTANCES_MAX)
         .max_memories_per_component(MEMORIES_MAX)

@@ -14,6 +14,14 @@ pub(crate) const BYTES_MAX: usize = 64 << 10;
 /// Subschemas of one schema: each may be tried for each part of a value.
 const SUBSCHEMAS_MAX: usize = 256;
 
+/// Ways from the root to a subschema, over all of them. Two references to one
+/// definition are two ways, and each level of such doubles multiplies them: this
+/// bounds how often one part of a value is looked at.
+const WAYS_MAX: u64 = 1_024;
+
+/// Values in all `enum` lists together; each is compared with each part of a value.
+const ENUM_VALUES_MAX: usize = 1_000;
+
 /// How deep a schema may lie in itself.
 const DEPTH_MAX: usize = 64;
 
@@ -45,7 +53,9 @@ impl Schema {
         {
             return Err("its `$schema` is not draft 2020-12".into());
         }
-        Map::of(&schema)?.check()?;
+        let map = Map::of(&schema)?;
+        map.check()?;
+        map.check_ways()?;
         jsonschema::options()
             .with_draft(Draft::Draft202012)
             .with_pattern_options(PatternOptions::regex().size_limit(PATTERN_BYTES_MAX).dfa_size_limit(PATTERN_BYTES_MAX))
@@ -122,6 +132,7 @@ const SINGLES: [&str; 12] = [
 struct Map {
     subschemas: BTreeSet<String>,
     steps: BTreeMap<String, Vec<(Step, String)>>,
+    enum_values: usize,
 }
 
 impl Map {
@@ -152,6 +163,10 @@ impl Map {
                 .and_then(local)
                 .ok_or_else(|| format!("{}: `$ref` must be a pointer inside the same schema, such as `#/$defs/name`", place(&at)))?;
             self.step(&at, Step::Ref, target);
+        }
+        self.enum_values += keywords.get("enum").and_then(Value::as_array).map_or(0, Vec::len);
+        if self.enum_values > ENUM_VALUES_MAX {
+            return Err(format!("its `enum` lists have more than {ENUM_VALUES_MAX} values together"));
         }
         for (keyword, value) in keywords {
             let name = keyword.as_str();
@@ -207,6 +222,44 @@ impl Map {
         Ok(())
     }
 
+    /// Refuses schemas that look at one part of a value very often: by many ways
+    /// that meet again, or by a circle that two keywords for the same part go round.
+    fn check_ways(&self) -> Result<(), String> {
+        for at in &self.subschemas {
+            let rounds: BTreeSet<&str> = self
+                .steps
+                .get(at)
+                .into_iter()
+                .flatten()
+                .filter(|(_, to)| self.leads(to, at, |_| true))
+                .map(|(step, to)| keyword_of(at, *step, to))
+                .collect();
+            if rounds.len() > 1 {
+                return Err(format!("{}: more than one keyword for the same part of the value comes back to this place", place(at)));
+            }
+        }
+        if self.ways("", &mut BTreeMap::new(), 0) > WAYS_MAX {
+            return Err(format!("its references multiply: there are more than {WAYS_MAX} ways through it"));
+        }
+        Ok(())
+    }
+
+    /// The ways that begin at a subschema and never come back to where they were.
+    fn ways<'a>(&'a self, at: &'a str, known: &mut BTreeMap<&'a str, u64>, depth: usize) -> u64 {
+        if let Some(ways) = known.get(at) {
+            return *ways;
+        }
+        // A circle enters the value at each round and is counted once.
+        known.insert(at, 1);
+        if depth > SUBSCHEMAS_MAX {
+            return WAYS_MAX + 1;
+        }
+        let steps = self.steps.get(at).into_iter().flatten();
+        let ways = steps.fold(1u64, |sum, (_, to)| sum.saturating_add(self.ways(to, known, depth + 1)));
+        known.insert(at, ways);
+        ways
+    }
+
     fn leads(&self, from: &str, to: &str, by: impl Fn(Step) -> bool) -> bool {
         let (mut seen, mut open) = (BTreeSet::from([from]), vec![from]);
         while let Some(at) = open.pop() {
@@ -220,6 +273,21 @@ impl Map {
             }
         }
         false
+    }
+}
+
+/// What a step goes by, as far as parts of a value can meet two of them: the
+/// members that `properties` names and all others are different parts, and so
+/// are the items that `prefixItems` counts and the rest.
+fn keyword_of<'a>(at: &str, step: Step, to: &'a str) -> &'a str {
+    if step == Step::Ref {
+        return "$ref";
+    }
+    let under = to.strip_prefix(at).and_then(|rest| rest.strip_prefix('/')).unwrap_or(to);
+    match under.split('/').next() {
+        Some("properties" | "additionalProperties") => "properties",
+        Some("items" | "prefixItems") => "items",
+        _ => under,
     }
 }
 
@@ -275,6 +343,24 @@ mod tests {
         assert!(refusal(endless).contains("without end"));
         let doubling = json!({"type": "object", "properties": {"x": {"anyOf": [{"$ref": "#"}, {"$ref": "#"}]}}});
         assert!(refusal(doubling).contains("combinator"));
+    }
+
+    #[test]
+    fn references_that_multiply_are_refused_also_without_a_circle() {
+        let mut definitions = serde_json::Map::new();
+        for n in 0..60 {
+            let next = json!({"$ref": format!("#/$defs/d{}", n + 1)});
+            definitions.insert(format!("d{n}"), json!({"allOf": [next, next]}));
+        }
+        definitions.insert("d60".into(), json!({"type": "object"}));
+        let doubling = json!({"type": "object", "$defs": definitions, "allOf": [{"$ref": "#/$defs/d0"}]});
+        assert!(refusal(doubling).contains("multiply"));
+        let inward = json!({"type": "object", "properties": {"a": {"$ref": "#"}}, "patternProperties": {"^a": {"$ref": "#"}}});
+        assert!(refusal(inward).contains("more than one keyword"), "each level would double");
+        let list = json!({"type": "object", "properties": {"left": {"$ref": "#"}, "right": {"$ref": "#"}}});
+        assert!(Schema::compile(&list.to_string()).is_ok(), "two members are two parts");
+        let values: Vec<u32> = (0..2_000).collect();
+        assert!(refusal(json!({"type": "object", "properties": {"n": {"enum": values}}})).contains("enum"));
     }
 
     #[test]

@@ -23,6 +23,10 @@ use crate::outcome::{self, millis};
 use crate::reach::{Reach, Scope};
 use crate::sandbox::Sandbox;
 
+/// Arguments up to this size are checked where they come in; larger ones on
+/// the guests' threads, because the schema is the author's and may be slow.
+const INLINE_BYTES_MAX: usize = 4 << 10;
+
 /// Random bytes in one request of a guest.
 const RANDOM_BYTES_MAX: u64 = 64 << 10;
 
@@ -40,12 +44,23 @@ impl Toolbox for Sandbox {
         visible(&self.policy.load(), version, version.tools.get(&tool.name)?, caller)
     }
 
-    fn check(&self, caller: &Caller, tool: &ToolId, input: &str) -> Result<(), End> {
-        let (policy, version) = (self.policy.load(), self.version(tool)?);
+    async fn check(&self, caller: &Caller, tool: &ToolId, input: &str) -> Result<(), End> {
+        let (policy, version) = (self.policy.load_full(), self.version(tool)?);
         let spec = version.tools.get(&tool.name).ok_or(End::UnknownTool)?;
         allowed(&policy, &version, &tool.name, caller)?;
-        check_input(spec, input)?;
-        unattended(&policy, &version, spec, caller)
+        unattended(&policy, &version, spec, caller)?;
+        if input.len() <= INLINE_BYTES_MAX {
+            return check_input(spec, input);
+        }
+        let (version, name, input) = (version.clone(), tool.name.clone(), input.to_owned());
+        let checking = self.threads.handle().spawn(async move {
+            let spec = version.tools.get(&name).ok_or(End::UnknownTool)?;
+            check_input(spec, &input)
+        });
+        match tokio::time::timeout(policy.limits(&tool.plugin, None).time, checking).await {
+            Ok(checked) => checked.unwrap_or_else(|error| Err(End::HostFault(format!("the arguments could not be checked: {error}")))),
+            Err(_) => Err(End::InvalidInput("checking them against the schema takes too long; send less".into())),
+        }
     }
 
     async fn call(&self, call: ToolCall) -> ToolReply {

@@ -82,7 +82,7 @@ pub trait Toolbox: Send + Sync {
 
     /// Checks arguments against the tool's schema and decides by the current
     /// grants, before anything is journaled. `Ok` is not a promise: `call` decides again.
-    fn check(&self, caller: &Caller, tool: &ToolId, input: &str) -> Result<(), End>;
+    async fn check(&self, caller: &Caller, tool: &ToolId, input: &str) -> Result<(), End>;
 
     /// Runs a call to its end. Never panics and always answers within the
     /// plugin's time limit; dropping the future ends the guest.

@@ -12,7 +12,7 @@ use policy::Action;
 use session::{Agent, Uid};
 use tool::Caller as ToolCaller;
 
-use super::definition::{patched, read, written};
+use super::definition::{outlined, patched, read, written};
 use crate::App;
 use crate::body::JsonBody;
 use crate::caller::{Caller, Segments};
@@ -49,7 +49,9 @@ pub(crate) async fn create(State(app): State<Arc<App>>, caller: Caller, JsonBody
     }
     let new = read(&body, key)?;
     check_tools(&app, &caller, &new, None)?;
-    let agent = app.engine.create_agent(caller.0.tenant, new).await?;
+    let (key, name) = (new.key.clone(), new.name.clone());
+    let made = app.engine.create_agent(caller.0.tenant, new).await;
+    let agent = made.map_err(|error| taken(error, &key, &name, app.engine.agent(caller.0.tenant, &key).is_err()))?;
     Ok(reply::json(StatusCode::CREATED, &written(&agent)))
 }
 
@@ -107,7 +109,8 @@ pub(crate) async fn list(State(app): State<Arc<App>>, caller: Caller, uri: Uri) 
     let slice = |after, size| Ok(app.engine.agents(caller.0.tenant, after, size)?);
     let page = gather(limit, after, |agent: &Agent| agent.uid, slice, keep)?;
     let key = page.items.last().filter(|_| page.more).map(|last| app.page_keys.write(&place, last.uid.0));
-    let agents: Vec<Value> = page.items.iter().map(written).collect();
+    let form = if caller.check(Action::ReadAgent, true).is_ok() { written } else { outlined };
+    let agents: Vec<Value> = page.items.iter().map(form).collect();
     Ok(reply::json(StatusCode::OK, &json!({ "agents": agents, "metadata": metadata(key) })))
 }
 
@@ -173,8 +176,21 @@ pub(crate) async fn replace(
 async fn changed(app: &App, caller: &Caller, seen: &Agent, whole: &Map<String, Value>) -> Result<Response> {
     let new = read(whole, seen.key.clone())?;
     check_tools(app, caller, &new, Some(seen))?;
-    let agent = app.engine.update_agent(seen, new).await?;
+    let name = new.name.clone();
+    // The key stays, so only the name can be another agent's.
+    let agent = app.engine.update_agent(seen, new).await.map_err(|error| taken(error, &seen.key, &name, true))?;
     Ok(reply::json(StatusCode::OK, &written(&agent)))
+}
+
+/// Says which of key and name is in use: the engine knows that one of them is.
+fn taken(error: agent::Error, key: &str, name: &str, key_is_free: bool) -> Error {
+    match error {
+        agent::Error::Taken { .. } if key_is_free => {
+            Error::new(Code::Conflict, format!("another agent has the name `{name}`; choose another `name`"))
+        }
+        agent::Error::Taken { .. } => Error::new(Code::Conflict, format!("agent `{key}` exists already; choose another `key`")),
+        other => other.into(),
+    }
 }
 
 pub(crate) static DELETE: Operation = Operation {

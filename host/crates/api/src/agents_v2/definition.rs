@@ -282,6 +282,13 @@ pub(super) fn written(agent: &Agent) -> Value {
     json
 }
 
+/// The answer's form for keys that may list agents and not read them: which there are, and not what they are told and given.
+pub(super) fn outlined(agent: &Agent) -> Value {
+    let model = ModelChoice { name: agent.model.name.clone(), parameters: Map::new(), retry: None };
+    let steps = agent.steps.keys().map(|name| (name.clone(), Step::default())).collect();
+    written(&Agent { model, steps, tools: BTreeMap::new(), metadata: Map::new(), ..agent.clone() })
+}
+
 fn written_binding(binding: &ToolBinding) -> Value {
     json!({ "type": "dynamic_vectara", "tool_id": binding.tool.wire() })
 }
@@ -372,6 +379,21 @@ mod tests {
         assert_eq!(once["first_step"]["name"], "first_step");
         assert_eq!(once["steps"]["first_step"]["output_parser"]["type"], "default");
         assert_eq!(written(&agent(&once)), once);
+    }
+
+    #[test]
+    fn an_outline_has_every_member_and_none_of_what_the_agent_is_told() {
+        let mut body = body();
+        body["metadata"] = json!({"team": "t"});
+        body["first_step"]["allowed_tools"] = json!(["search"]);
+        let whole = written(&agent(&body));
+        let outline = outlined(&agent(&body));
+        assert!(whole.as_object().unwrap().keys().eq(outline.as_object().unwrap().keys()));
+        assert_eq!((&outline["name"], &outline["model"]), (&json!("Support"), &json!({"name": "default"})));
+        assert_eq!((&outline["tool_configurations"], &outline["metadata"]), (&json!({}), &json!({})));
+        for step in [&outline["first_step"], &outline["steps"]["first_step"]] {
+            assert_eq!((&step["instructions"], step.get("allowed_tools")), (&json!([]), None));
+        }
     }
 
     #[test]

@@ -10,7 +10,7 @@ use agent::Repeat;
 use session::{Message, Principal};
 
 use crate::errors::{Code, Error, Result};
-use crate::fields::{Fields, unsupported};
+use crate::fields::{Fields, unsupported_value};
 use crate::limits::MESSAGES;
 
 /// Characters of an `Idempotency-Key`.
@@ -42,7 +42,7 @@ impl Posted {
         let asked = match kind(&fields)? {
             "input_message" => Asked::Turn(messages(&fields, bytes_max)?),
             "interrupt" => Asked::Interrupt,
-            "compact" | "tool_output" => return Err(unsupported("type")),
+            kind @ ("compact" | "tool_output") => return Err(unsupported_value("type", kind, "input_message or interrupt")),
             other => return Err(Error::field("type", format!("`type` must be input_message or interrupt, not `{other}`"))),
         };
         fields.refuse(&["since", "behavior"])?;
@@ -79,7 +79,7 @@ fn message(value: &Value, at: &str) -> Result<Message> {
     let fields = Fields::of(value, at)?;
     match fields.text("type", 1..=64)? {
         None | Some("text") => {}
-        Some("skill") => return Err(unsupported(&fields.path("type"))),
+        Some("skill") => return Err(unsupported_value(&fields.path("type"), "skill", "text")),
         Some(other) => return Err(Error::field(fields.path("type"), format!("`{at}.type` must be text, not `{other}`"))),
     }
     let content = fields.required("content", fields.text("content", 0..=usize::MAX)?)?;
@@ -169,6 +169,18 @@ mod tests {
         ] {
             let error = read(body).unwrap_err();
             assert!(error.body("r")["field_errors"][field].is_string(), "{field}: {error:?}");
+        }
+    }
+
+    #[test]
+    fn a_value_that_is_not_supported_is_named_with_what_is() {
+        for (body, value, instead) in [
+            (json!({"type": "compact"}), "`compact`", "input_message"),
+            (json!({"tool_outputs": []}), "`tool_output`", "input_message"),
+            (json!({"messages": [{"type": "skill", "skill_name": "x"}]}), "`skill`", "text"),
+        ] {
+            let error = read(body).unwrap_err();
+            assert!(error.message().contains(value) && error.message().contains(instead), "{error:?}");
         }
     }
 

@@ -27,8 +27,6 @@ const PAGE: usize = 10;
 const NAME: usize = 255;
 /// Characters of a description.
 const DESCRIPTION: usize = 5_000;
-/// A year of minutes: no session needs a longer time to idle.
-const TTI_MINUTES: u64 = 366 * 24 * 60;
 
 pub(crate) static CREATE: Operation = Operation {
     id: "createAgentSession",
@@ -153,7 +151,7 @@ pub(crate) async fn delete(
 /// Reads a body. What is absent comes from `seen`, where there is one; null clears.
 fn read(body: &Map<String, Value>, seen: Option<&Session>) -> Result<NewSession> {
     let fields = Fields::of_body(body);
-    fields.refuse(&["secrets", "from_session"])?;
+    fields.refuse(&["secrets", "from_session", "tti_minutes"])?;
     let kept = |member: &str| seen.filter(|_| !body.contains_key(member));
     let name = match (fields.text("name", 1..=NAME)?, kept("name")) {
         (Some(name), _) => name.to_owned(),
@@ -172,7 +170,7 @@ fn read(body: &Map<String, Value>, seen: Option<&Session>) -> Result<NewSession>
         description: kept("description").map_or(description, |seen| seen.description.clone()),
         metadata: kept("metadata").map_or_else(|| fields.metadata(), |seen| Ok(seen.metadata.clone()))?,
         enabled: fields.flag("enabled")?.or(kept("enabled").map(|seen| seen.enabled)).unwrap_or(true),
-        tti_minutes: fields.count("tti_minutes", 0..=TTI_MINUTES)?.or(kept("tti_minutes").map(|seen| seen.tti_minutes)).unwrap_or(0),
+        tti_minutes: kept("tti_minutes").map_or(0, |seen| seen.tti_minutes),
     })
 }
 
@@ -250,8 +248,12 @@ mod tests {
     }
 
     #[test]
-    fn a_fork_is_refused_by_name() {
-        let error = read(json!({"from_session": {"session_key": "x"}}).as_object().unwrap(), None).unwrap_err();
-        assert!(error.message().contains("`from_session` is not supported"));
+    fn what_is_not_supported_is_refused_by_name() {
+        for (body, field) in [(json!({"from_session": {"session_key": "x"}}), "from_session"), (json!({"tti_minutes": 30}), "tti_minutes")]
+        {
+            let error = read(body.as_object().unwrap(), None).unwrap_err();
+            assert!(error.body("r")["field_errors"][field].is_string(), "{error:?}");
+        }
+        assert_eq!(read(json!({"tti_minutes": 0}).as_object().unwrap(), None).unwrap().tti_minutes, 0);
     }
 }

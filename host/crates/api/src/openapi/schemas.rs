@@ -167,7 +167,7 @@ fn sessions() -> Value {
         "description": {"type": "string", "maxLength": 5000},
         "metadata": refer("Metadata"),
         "enabled": flag(true),
-        "tti_minutes": {"type": "integer", "minimum": 0, "default": 0},
+        "tti_minutes": {"type": "integer", "const": 0, "default": 0, "description": "Sessions do not end by idling in this version."},
     });
     let mut answer = definition.clone();
     answer["agent_key"] = refer("Key");

@@ -45,13 +45,29 @@ pub(crate) async fn create(State(app): State<Arc<App>>, _: Caller, JsonBody(body
     for agent in agents.iter().flatten() {
         naming::checked(agent, "agents")?;
     }
-    let tenant = fields.text("tenant", 1..=64)?.unwrap_or(&app.keyring.home().name).to_owned();
+    let home = &*app.keyring.home().name;
+    let tenant = fields.text("tenant", 1..=64)?.unwrap_or(home).to_owned();
+    if role == Role::Owner {
+        check_owner(tenant == home, agents.as_deref())?;
+    }
     let subject = fields.text("subject", 1..=LABEL)?.map(str::to_owned);
     let label = fields.text("label", 1..=LABEL)?.map(str::to_owned);
     let (text, key) = app.keyring.create(NewKey { tenant, role, agents, subject, label }).await?;
     let mut json = json!(key);
     json["key"] = json!(text);
     Ok(reply::json(StatusCode::CREATED, &json))
+}
+
+/// An owner runs the whole server: a narrower one would be an administrator under the wrong name.
+fn check_owner(of_home: bool, agents: Option<&[String]>) -> Result<()> {
+    if !of_home {
+        let why = "an owner key belongs to the operator's own tenant; for another one make a key with the role agent_administrator";
+        return Err(Error::field("tenant", why));
+    }
+    if agents.is_some() {
+        return Err(Error::field("agents", "an owner key cannot be limited to agents; leave `agents` out, or choose another role"));
+    }
+    Ok(())
 }
 
 pub(crate) static LIST: Operation = Operation {

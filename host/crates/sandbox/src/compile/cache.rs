@@ -159,8 +159,10 @@ fn read_or_make_key(path: &Path) -> io::Result<[u8; KEY_BYTES]> {
     let mut key = [0; KEY_BYTES];
     match File::open(path) {
         Ok(mut file) => {
-            file.read_exact(&mut key)?;
-            return Ok(key);
+            if file.read_exact(&mut key).is_ok() {
+                return Ok(key);
+            }
+            // Cut short by a crash: a new key only means that everything is compiled once more.
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         Err(error) => return Err(error),
@@ -176,6 +178,7 @@ fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let _ = fs::remove_file(&partial);
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&partial)?;
     file.write_all(bytes)?;
+    file.sync_all()?;
     fs::rename(&partial, path)
 }
 

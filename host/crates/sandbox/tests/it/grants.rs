@@ -116,7 +116,7 @@ async fn tools_are_seen_and_called_by_those_they_are_granted_to() {
 async fn a_call_that_needs_a_person_is_denied_with_the_line_that_lets_it_run_without() {
     let place = Place::with(&[("it", guest("(call $ok)"))], "[plugin.it]\napprove = 'always'\n").await;
     let tool = tool::ToolId { plugin: "it".into(), name: "act".into() };
-    let refused = place.sandbox.check(&caller(), &tool, "{}");
+    let refused = place.sandbox.check(&caller(), &tool, "{}").await;
     assert!(matches!(&refused, Err(End::Denied(why)) if why.contains("approve = \"never\" to [plugin.it.tool.act]")), "{refused:?}");
     assert!(matches!(place.call("it", "act", "{}").await.end, End::Denied(_)));
 }

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io;
+use std::os::unix::fs::OpenOptionsExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -129,7 +130,8 @@ fn create(path: &Path) -> Result<(), OpenError> {
     let failed = |source| OpenError::Io { path: path.to_owned(), source };
     fs::create_dir_all(directory(path)).map_err(failed)?;
     let draft = tempfile_beside(path);
-    let file = fs::OpenOptions::new().read(true).write(true).create_new(true).open(&draft).map_err(failed)?;
+    // Conversations are in it: whatever the directory lets others do, the file is for the server's own user.
+    let file = fs::OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(&draft).map_err(failed)?;
     let made = FileBackend::new(file)
         .and_then(|file| Builder::new().create_with_backend(file))
         .map_err(|error| refused(path, error))

@@ -1,6 +1,7 @@
 //! Opening, refusing and closing a file.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -36,6 +37,16 @@ fn a_new_store_leaves_nothing_else_in_its_directory() {
 
     let names: Vec<_> = fs::read_dir(place.0.path()).unwrap().map(|file| file.unwrap().file_name()).collect();
     assert_eq!(names, ["wardian.redb"]);
+}
+
+#[test]
+fn only_the_servers_own_user_can_read_a_new_store() {
+    let place = InDirectory::new();
+
+    drop(place.open());
+
+    let mode = fs::metadata(place.path()).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
 }
 
 #[test]
