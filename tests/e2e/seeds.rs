@@ -103,16 +103,14 @@ async fn the_streamed_form_has_the_frames_of_the_documents() -> Result<()> {
             "input_message",
             "streaming_thinking",
             "streaming_thinking_end",
-            "context_consumed",
             "tool_input",
+            "context_consumed",
             "tool_output",
             "streaming_agent_output",
             "streaming_agent_output_end",
             "context_consumed",
             "end"
-        ]
-        .into_iter()
-        .collect::<Vec<_>>(),
+        ],
         "{frames:#?}"
     );
     let text: String = frames.iter().filter(|f| f.event == "streaming_agent_output").filter_map(|f| f.data["content"].as_str()).collect();

@@ -39,7 +39,7 @@ async fn the_store_opens_with_its_grant_and_keeps_what_was_committed() {
     let denied = place.call("notes", "note_write", write).await;
     assert!(reason(&denied.end).is_some() && denied.writes.is_empty(), "{:?}", denied.end);
 
-    place.allow("[plugin.notes.store]\nscope = 'session'\nquota = '200B'\n");
+    place.allow("[plugin.notes]\napprove = 'never'\n[plugin.notes.store]\nscope = 'session'\nquota = '200B'\n");
     let written = place.call("notes", "note_write", write).await;
     assert_eq!((written.end, written.writes.len()), (End::Done, 1));
     let before = place.call("notes", "note_read", r#"{"key": "colour"}"#).await;
@@ -123,7 +123,7 @@ async fn a_call_that_needs_a_person_is_denied_with_the_line_that_lets_it_run_wit
 
 #[tokio::test]
 async fn a_tenants_rate_bounds_its_calls() {
-    let place = Place::with(&[("it", guest("(call $ok)"))], "[plugin.it.limits]\nrate = '2/h'\n").await;
+    let place = Place::with(&[("it", guest("(call $ok)"))], "[plugin.it]\napprove = 'never'\nlimits = { rate = '2/h' }\n").await;
     let mut ends = Vec::new();
     for _ in 0..3 {
         ends.push(place.call("it", "act", "{}").await.end);
