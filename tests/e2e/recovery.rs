@@ -139,3 +139,40 @@ async fn keys_agents_and_notes_outlive_a_restart() -> Result<()> {
     assert_ne!(key["key"].as_str(), Some(OWNER));
     Ok(())
 }
+
+#[tokio::test]
+async fn a_repeat_after_a_kill_joins_its_turn_instead_of_running_a_second_one() -> Result<()> {
+    let model = FakeModel::start().await?;
+    let server = Server::start(&config(&model.base_url)).await?;
+    let path = session(&server.owner(), "a1", &json!({})).await?;
+    model.queue([Reply::Hang]);
+    let mut body = say("only once");
+    body["stream_response"] = true.into();
+    let mut stream = server.owner().stream(&format!("{path}/events"), &body).await?;
+    stream.until("input_message").await?;
+    let home = server.kill().await?;
+    model.always(Reply::Slow(Duration::from_millis(800), text("here you are").into()));
+    let server = Server::spawn(home, &[]).await?;
+    let answer = server.owner().post(&format!("{path}/events"), &say("only once")).await?.expect(201)?;
+    let kinds: Vec<&str> = answer["events"].as_array().unwrap().iter().filter_map(|e| e["type"].as_str()).collect();
+    assert_eq!(kinds, ["input_message", "agent_output"], "the answer has the input of before the kill");
+    let listed = server.owner().get(&format!("{path}/events")).await?.expect(200)?;
+    assert_eq!(listed["metadata"]["total_count"], 2);
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_input_while_the_plugins_are_compiled_for_the_first_time_waits_for_its_tools() -> Result<()> {
+    let model = FakeModel::start().await?;
+    let home = Arc::new(tempfile::tempdir()?);
+    std::fs::write(home.path().join("wardian.toml"), config(&model.base_url))?;
+    // A data directory that no test has prepared: everything is compiled.
+    let server = Server::spawn(home, &["--data", "fresh"]).await?;
+    let owner = server.owner();
+    owner.post("/v2/agents/assistant/sessions", &json!({"key": "s"})).await?.expect(201)?;
+    model.queue([text("hello")]);
+    owner.post("/v2/agents/assistant/sessions/s/events", &say("hi")).await?.expect(201)?;
+    let offered = model.requests()[0]["tools"].as_array().map(Vec::len);
+    assert!(offered.is_some_and(|tools| tools >= 6), "the model was offered {offered:?} tools");
+    Ok(())
+}

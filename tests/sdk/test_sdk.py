@@ -24,6 +24,7 @@ from vectara.core.api_error import ApiError
 from vectara.environment import VectaraEnvironment
 from vectara.errors.not_found_error import NotFoundError
 from vectara.types.agent_model import AgentModel
+from vectara.types.first_agent_step import FirstAgentStep
 from vectara.types.agent_tool_configuration import AgentToolConfiguration_DynamicVectara as Tool
 
 KEY = "wardian-sdk-test-key-0123456789abcdef"
@@ -130,14 +131,16 @@ def test_the_asynchronous_client_does_the_same(address):
 
 def test_agents_are_created_listed_changed_replaced_and_deleted(client):
     calc = Tool(tool_id="tol_calculator_calculate")
-    made = client.agents.create(name="From the SDK", tool_configurations={"calc": calc}, model=AgentModel(name="default"))
+    step = FirstAgentStep(name="main", instructions=[], output_parser={"type": "default"})
+    model = AgentModel(name="default")
+    made = client.agents.create(name="From the SDK", tool_configurations={"calc": calc}, model=model, first_step=step)
     try:
         assert made.key.startswith("agt_from_the_sdk_")
         assert made.tool_configurations["calc"].tool_id == "tol_calculator_calculate"
         assert made.key in [agent.key for agent in client.agents.list(limit=1)]
         assert client.agents.update(made.key, description="d").description == "d"
         assert client.agents.get(made.key).description == "d"
-        replaced = client.agents.replace(made.key, name="Another", tool_configurations={}, model=AgentModel(name="default"))
+        replaced = client.agents.replace(made.key, name="Another", tool_configurations={}, model=model, first_step=step)
         assert replaced.tool_configurations == {} and replaced.key == made.key
     finally:
         client.agents.delete(made.key)
@@ -162,7 +165,7 @@ def test_every_tool_is_listed_in_a_form_that_the_sdk_reads(client):
 def test_errors_are_the_sdks_own(client, session, address):
     with pytest.raises(NotFoundError) as missing:
         client.agent_sessions.get("agt_customer_support", "ase_nope")
-    assert missing.value.body.messages
+    assert missing.value.body["messages"] and missing.value.body["code"] == "session_not_found"
     with pytest.raises(ApiError) as idle:
         client.agent_events.create("agt_customer_support", session, request=Interrupt())
     assert idle.value.status_code == 400

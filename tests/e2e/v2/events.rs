@@ -275,3 +275,39 @@ async fn paging_under_appends_yields_each_event_once() -> Result<()> {
     assert!(seen.is_sorted(), "ids sort as text in the order of the events");
     Ok(())
 }
+
+#[tokio::test]
+async fn a_long_answer_reaches_its_client_whole_in_both_forms() -> Result<()> {
+    let (model, server, events) = start(json!({})).await?;
+    let long = "é".repeat(200_000);
+    model.queue([text(&long), text(&long)]);
+    let answer = server.owner().post(&events, &say("one")).await?.expect(201)?;
+    assert_eq!(answer["events"][1]["content"].as_str().map(str::len), Some(long.len()));
+    let frames = server.owner().stream(&events, &streamed("two")).await?.all().await?;
+    let said: String = frames.iter().filter(|f| f.event == "streaming_agent_output").filter_map(|f| f.data["content"].as_str()).collect();
+    assert_eq!(said.len(), long.len());
+    Ok(())
+}
+
+#[tokio::test]
+async fn another_idempotency_key_is_another_input_also_while_a_turn_runs() -> Result<()> {
+    let (model, server, events) = start(json!({})).await?;
+    let owner = server.owner();
+    model.queue([Reply::Slow(Duration::from_millis(500), text("first").into())]);
+    let keyed = |key: &'static str| {
+        let (owner, events) = (owner.clone(), events.clone());
+        async move {
+            let headers = [("content-type", "application/json"), ("idempotency-key", key)];
+            owner.send(Method::POST, &events, &headers, say("the same words").to_string().into()).await
+        }
+    };
+    let first = tokio::spawn(keyed("k-1"));
+    while model.requests().is_empty() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert_eq!(keyed("k-2").await?.status, 409);
+    let joined = keyed("k-1").await?.expect(201)?;
+    assert_eq!(joined, first.await??.expect(201)?);
+    assert_eq!(model.requests().len(), 1);
+    Ok(())
+}
