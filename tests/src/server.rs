@@ -55,8 +55,20 @@ impl Server {
 
     /// Starts a server and waits only until it listens.
     pub async fn spawn(home: Arc<TempDir>, arguments: &[&str]) -> Result<Self> {
+        let command = command(home.path())?;
+        Self::launch(home, command, arguments).await
+    }
+
+    /// As `spawn`, for a user who has set nothing: the server makes its own owner key.
+    pub async fn spawn_for_a_new_user(home: Arc<TempDir>) -> Result<Self> {
+        let mut command = command(home.path())?;
+        command.env_remove("WARDIAN_OWNER_KEY");
+        Self::launch(home, command, &[]).await
+    }
+
+    async fn launch(home: Arc<TempDir>, mut command: Command, arguments: &[&str]) -> Result<Self> {
         seed_cache(home.path());
-        let mut child = command(home.path())?
+        let mut child = command
             .args(["serve", "--config", "wardian.toml", "--listen", "127.0.0.1:0"])
             .args(arguments)
             .stdout(Stdio::piped())
