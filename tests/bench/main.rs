@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 use tests::client::Client;
-use tests::server::{Server, config, session};
+use tests::server::{Server, config, config_with_rate, session};
 
 use load::{Load, run};
 use model::Peer;
@@ -26,7 +26,7 @@ async fn main() -> Result<()> {
     let scale: u32 = std::env::args().nth(1).map(|n| n.parse()).transpose()?.unwrap_or(1);
     let peer = Peer::start().await?;
     starts(&peer).await?;
-    let server = Server::start(&format!("{}\n[server]\nrate = \"100000000/min\"\n", config(&peer.base_url))).await?;
+    let server = Server::start(&config_with_rate(&peer.base_url, "100000000/min")).await?;
     println!("idle RSS after start: {:.1} MiB", resident(&server)? / 1024.0 / 1024.0);
     let owner = server.owner();
     let tools = json!({"calc": {"type": "dynamic_vectara", "tool_id": "tol_calculator_calculate"}});

@@ -72,3 +72,17 @@ async fn the_example_configuration_starts_a_server_as_it_stands() -> Result<()> 
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     Ok(())
 }
+
+#[tokio::test]
+async fn the_page_about_the_api_names_every_way_a_call_can_end() -> Result<()> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let page = std::fs::read_to_string(root.join("host/docs/api.md"))?;
+    let code = std::fs::read_to_string(root.join("host/crates/tool/src/end.rs"))?;
+    let words: Vec<&str> =
+        code.lines().filter_map(|line| line.trim().strip_prefix("Self::")?.split_once("=> \"")?.1.strip_suffix("\",")).collect();
+    assert!(words.len() >= 20, "{words:?}");
+    for word in words.iter().filter(|word| **word != "done") {
+        assert!(page.contains(&format!("`{word}`")), "{word} is not on the page");
+    }
+    Ok(())
+}

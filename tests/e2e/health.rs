@@ -4,7 +4,7 @@ use anyhow::Result;
 use http::Method;
 use serde_json::json;
 use tests::fake_model::{FakeModel, text};
-use tests::server::{Server, config, say};
+use tests::server::{Server, config, config_with_rate, say};
 
 #[tokio::test]
 async fn health_needs_no_key_and_metrics_need_the_owners() -> Result<()> {
@@ -58,7 +58,7 @@ async fn every_refusal_has_the_one_body_shape_and_a_request_id() -> Result<()> {
 #[tokio::test]
 async fn a_key_that_asks_too_often_is_told_when_to_come_back() -> Result<()> {
     let model = FakeModel::start().await?;
-    let server = Server::start(&format!("{}\n[server]\nrate = \"5/min\"\n", config(&model.base_url))).await?;
+    let server = Server::start(&config_with_rate(&model.base_url, "5/min")).await?;
     let owner = server.owner();
     for i in 0..40 {
         let answer = owner.get("/v2/agents").await?;

@@ -156,10 +156,15 @@ pub fn command(home: &Path) -> Result<Command> {
     Ok(command)
 }
 
-/// A configuration whose default model is the one at `base_url`.
+/// A configuration whose default model is the one at `base_url`, for tests that ask more often than people do.
 pub fn config(base_url: &str) -> String {
+    config_with_rate(base_url, "1000000/min")
+}
+
+/// The same with this many requests a key.
+pub fn config_with_rate(base_url: &str, rate: &str) -> String {
     format!(
-        "data = \"data\"\n\n[models.default]\nprovider = \"openai\"\nbase_url = \"{base_url}\"\nmodel = \"fake\"\ncontext_window = 128000\n"
+        "data = \"data\"\n\n[server]\nrate = \"{rate}\"\n\n[models.default]\nprovider = \"openai\"\nbase_url = \"{base_url}\"\nmodel = \"fake\"\ncontext_window = 128000\n"
     )
 }
 
