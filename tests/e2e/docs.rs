@@ -4,8 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
-use tests::fake_model::FakeModel;
-use tests::server::{OWNER, Server, config};
+use tests::server::{OWNER, Server};
 use tokio::process::Command;
 
 const OFFLINE: &str = "data = \"data\"\n[models.default]\nprovider = \"offline\"\n";
@@ -62,12 +61,10 @@ async fn every_file_that_the_readme_points_at_exists() -> Result<()> {
 }
 
 #[tokio::test]
-async fn the_example_configuration_starts_a_server_as_it_stands() -> Result<()> {
-    let model = FakeModel::start().await?;
+async fn the_example_configuration_is_valid_as_it_stands() -> Result<()> {
     let example = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../host/wardian.example.toml"))?;
     let home = Arc::new(tempfile::tempdir()?);
     std::fs::write(home.path().join("example.toml"), example)?;
-    std::fs::write(home.path().join("wardian.toml"), config(&model.base_url))?;
     let output = tests::server::command(home.path())?.args(["serve", "--check", "--config", "example.toml"]).output().await?;
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     Ok(())
