@@ -49,9 +49,10 @@ pub(crate) fn plugin(plugin: &PluginStatus) -> String {
         PluginState::Ready => plugin.tools.join(", "),
         PluginState::Stale(why) => format!("{}; the newest file was refused: {why}", plugin.tools.join(", ")),
         PluginState::Refused(why) => format!("refused: {why}"),
+        PluginState::Changed(why) => format!("changed, and out of service until it is accepted: {why}"),
     };
     let grants = match (&plugin.state, plugin.grants.is_empty()) {
-        (PluginState::Preparing | PluginState::Refused(_), _) => String::new(),
+        (PluginState::Preparing | PluginState::Refused(_) | PluginState::Changed(_), _) => String::new(),
         (_, false) => format!("   granted: {}", plugin.grants.join(", ")),
         (_, true) if plugin.name == "web" => "   nothing granted: add [[plugin.web.http]] with host = \"…\"".to_owned(),
         (_, true) => "   computes only".to_owned(),

@@ -8,7 +8,7 @@ use model::ToolList;
 use session::{AskedCall, CallName, Receipt, Session};
 use sha2::{Digest, Sha256};
 use storage::Blob;
-use tool::{CallContext, CallSink, Caller, Content, End, Ports, ToolCall, ToolId, ToolReply, Toolbox, Write, content};
+use tool::{CallContext, CallSink, Caller, Content, End, Ports, ToolCall, ToolId, ToolReply, Toolbox, Verdict, Write, content};
 
 use crate::Engine;
 use crate::state_store::{Owners, StateStore};
@@ -35,7 +35,11 @@ pub(crate) async fn check(toolbox: &dyn Toolbox, caller: &Caller, tools: &ToolLi
     let refused = match (object(&asked.arguments), spec) {
         (_, None) => Some(End::UnknownTool),
         (Err(why), _) => Some(End::InvalidInput(why)),
-        (Ok(()), Some(spec)) => toolbox.check(caller, &spec.id, &asked.arguments).await.err(),
+        (Ok(()), Some(spec)) => match toolbox.check(caller, &spec.id, &asked.arguments).await {
+            Ok(Verdict::Run) => None,
+            Ok(Verdict::Ask(who)) => Some(End::AwaitingApproval(format!("the {} has to agree to it", who.word()))),
+            Err(end) => Some(end),
+        },
     };
     let input = if object(&asked.arguments).is_ok() { asked.arguments.clone() } else { "{}".into() };
     Checked { name, input, refused }
@@ -128,7 +132,7 @@ impl Bench {
                     user: self.user.clone(),
                     trace: None,
                 };
-                self.toolbox.call(ToolCall { tool: tool.clone(), input, context, ports: self.ports.clone() }).await
+                self.toolbox.call(ToolCall { tool: tool.clone(), input, approval: None, context, ports: self.ports.clone() }).await
             }
         };
         self.finish(id, tool, name, input_hash, reply)
@@ -142,7 +146,7 @@ impl Bench {
             call: id,
             tool,
             end: reply.end.word().to_owned(),
-            component: reply.component.map(|digest| digest.to_string()),
+            component: reply.evidence.component.map(|digest| digest.to_string()),
             input_hash,
             output_hash: hex_digest(output.as_bytes()),
             wall_us: reply.usage.wall_us,

@@ -16,7 +16,7 @@ use policy::Role;
 use serde_json::{Value, json};
 use storage::backends::redb::{Options as StoreOptions, Redb};
 use tokio_util::sync::CancellationToken;
-use tool::{Caller, End, PluginStatus, ToolCall, ToolId, ToolReply, ToolSpec, Toolbox};
+use tool::{Caller, End, PluginStatus, ToolCall, ToolId, ToolReply, ToolSpec, Toolbox, Verdict};
 use tower::ServiceExt;
 
 /// A server without plugins.
@@ -32,7 +32,7 @@ impl Toolbox for NoTools {
         None
     }
 
-    async fn check(&self, _: &Caller, _: &ToolId, _: &str) -> Result<(), End> {
+    async fn check(&self, _: &Caller, _: &ToolId, _: &str) -> Result<Verdict, End> {
         Err(End::UnknownTool)
     }
 

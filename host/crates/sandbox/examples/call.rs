@@ -100,6 +100,7 @@ fn call() -> ToolCall {
     ToolCall {
         tool: ToolId { plugin: "calculator".into(), name: "calculate".into() },
         input: INPUT.into(),
+        approval: None,
         context: CallContext {
             call: "call".into(),
             caller: Caller { tenant: "default".into(), agent: "assistant".into() },

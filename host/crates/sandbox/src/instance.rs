@@ -66,6 +66,7 @@ impl Program {
             cpu_us: cpu.used_us(),
             memory_bytes: guest.memory.peak(),
             host_calls: guest.host_calls,
+            ..Usage::default()
         };
         Ran { returned, guest, usage }
     }

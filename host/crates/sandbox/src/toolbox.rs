@@ -7,7 +7,10 @@ use async_trait::async_trait;
 use policy::{Facts, Limits, Policy, Who};
 use tokio::task::JoinHandle;
 use tokio::time::timeout_at;
-use tool::{Caller, Content, End, PluginStatus, ToolCall, ToolId, ToolReply, ToolSpec, Toolbox, Traits, Write};
+use tool::{
+    Approval, Approver, Bounds, Caller, Content, End, Evidence, PluginStatus, ToolCall, ToolId, ToolReply, ToolSpec, Toolbox, Traits,
+    Verdict, Write,
+};
 use wasmtime_wasi::WasiCtxBuilder;
 
 use crate::answer::{check_input, check_output};
@@ -44,13 +47,12 @@ impl Toolbox for Sandbox {
         visible(&self.policy.load(), version, version.tools.get(&tool.name)?, caller)
     }
 
-    async fn check(&self, caller: &Caller, tool: &ToolId, input: &str) -> Result<(), End> {
+    async fn check(&self, caller: &Caller, tool: &ToolId, input: &str) -> Result<Verdict, End> {
         let (policy, version) = (self.policy.load_full(), self.version(tool)?);
         let spec = version.tools.get(&tool.name).ok_or(End::UnknownTool)?;
-        allowed(&policy, &version, &tool.name, caller)?;
-        unattended(&policy, &version, spec, caller)?;
+        let verdict = verdict(&policy, &version, spec, caller)?;
         if input.len() <= INLINE_BYTES_MAX {
-            return check_input(spec, input);
+            return check_input(spec, input).map(|()| verdict);
         }
         let (version, name, input) = (version.clone(), tool.name.clone(), input.to_owned());
         let checking = self.threads.handle().spawn(async move {
@@ -58,7 +60,10 @@ impl Toolbox for Sandbox {
             check_input(spec, &input)
         });
         match tokio::time::timeout(policy.limits(&tool.plugin, None).time, checking).await {
-            Ok(checked) => checked.unwrap_or_else(|error| Err(End::HostFault(format!("the arguments could not be checked: {error}")))),
+            Ok(checked) => {
+                let checked = checked.unwrap_or_else(|error| Err(End::HostFault(format!("the arguments could not be checked: {error}"))));
+                checked.map(|()| verdict)
+            }
             Err(_) => Err(End::InvalidInput("checking them against the schema takes too long; send less".into())),
         }
     }
@@ -86,11 +91,12 @@ impl Toolbox for Sandbox {
 impl Sandbox {
     /// The version of a plugin that serves now.
     fn version(&self, tool: &ToolId) -> Result<Arc<Version>, End> {
-        use tool::PluginState::{Preparing, Ready, Refused, Stale};
+        use tool::PluginState::{Changed, Preparing, Ready, Refused, Stale};
         let snapshot = self.snapshot.load();
         let entry = snapshot.get(&tool.plugin).ok_or(End::UnknownTool)?;
         entry.version.clone().ok_or_else(|| match &entry.state {
             Preparing => End::Unavailable("it is being prepared; try again in a moment".into()),
+            Changed(_) => End::Unavailable("it was changed, and the operator has to accept that first".into()),
             Refused(_) | Stale(_) | Ready => End::Unavailable("the operator has to repair it first".into()),
         })
     }
@@ -101,8 +107,8 @@ impl Sandbox {
         let policy = self.policy.load_full();
         let version = self.version(&call.tool)?;
         let spec = version.tools.get(&call.tool.name).ok_or(End::UnknownTool)?;
-        allowed(&policy, &version, &call.tool.name, &call.context.caller)
-            .and_then(|_| unattended(&policy, &version, spec, &call.context.caller))
+        verdict(&policy, &version, spec, &call.context.caller)
+            .and_then(|verdict| agreed(verdict, &version, call.approval.as_ref()))
             .inspect_err(|end| tracing::warn!(plugin.id = %version.name, call.id = %call.context.call, "{end}"))?;
         let limits = policy.limits(&version.name, Some(&version.component));
         if let Some(rate) = limits.rate
@@ -184,6 +190,12 @@ impl Admitted {
 fn reply(version: &Version, tool: &Tool, ran: Ran<Result<Vec<types::Content>, types::ToolError>>) -> ToolReply {
     let Ran { returned, mut guest, usage } = ran;
     let last_words = guest.log.finish();
+    let evidence = Evidence {
+        component: Some(version.component.clone()),
+        tools: Some(version.tools_digest.clone()),
+        limits: Some(bounds(&guest.limits)),
+        ..Evidence::default()
+    };
     let mut parts: Vec<Content> = std::mem::take(&mut guest.emitted);
     let mut end = match returned {
         None => End::Time(millis(guest.limits.time)),
@@ -205,7 +217,13 @@ fn reply(version: &Version, tool: &Tool, ran: Ran<Result<Vec<types::Content>, ty
     if !end.is_done() {
         tracing::info!(plugin.id = %version.name, duration_us = usage.wall_us, "a call of plugin {} ended: {end}", version.name);
     }
-    ToolReply { end, parts, writes, usage, component: Some(version.component.clone()) }
+    ToolReply { end, parts, writes, usage, evidence }
+}
+
+/// The bounds that a receipt names.
+fn bounds(limits: &Limits) -> Bounds {
+    let (time_ms, cpu_ms) = (millis(limits.time), millis(limits.cpu));
+    Bounds { time_ms, cpu_ms, memory_bytes: limits.memory_bytes, output_bytes: limits.output_bytes, fuel: None }
 }
 
 fn writes(guest: Guest) -> Vec<Write> {
@@ -251,19 +269,29 @@ fn allowed(policy: &Policy, version: &Version, tool: &str, caller: &Caller) -> R
     }
 }
 
-/// Whether a tool may run without a person's approval. Nobody can be asked yet,
-/// so a call that needs one is denied with the line that would let it run.
-fn unattended(policy: &Policy, version: &Version, tool: &Tool, caller: &Caller) -> Result<(), End> {
-    let (plugin, name) = (&version.name, &tool.spec.id.name);
-    let permit = allowed(policy, version, name, caller)?;
+/// Whether a tool may run, and whether a person has to agree to the call.
+fn verdict(policy: &Policy, version: &Version, tool: &Tool, caller: &Caller) -> Result<Verdict, End> {
+    let permit = allowed(policy, version, &tool.spec.id.name, caller)?;
     let traits = effective(policy, version, tool.spec.traits);
-    if permit.needs_approval(!traits.read_only && !traits.additive) {
-        return Err(End::Denied(format!(
-            "tool {name} of plugin {plugin} may change or destroy something, and the policy wants a person's approval for that; \
-             add approve = \"never\" to [plugin.{plugin}.tool.{name}] to let it run without"
-        )));
+    if !permit.needs_approval(!traits.read_only && !traits.additive) {
+        return Ok(Verdict::Run);
     }
-    Ok(())
+    Ok(Verdict::Ask(match permit.approver {
+        policy::Approver::Client => Approver::Client,
+        policy::Approver::Operator => Approver::Operator,
+    }))
+}
+
+/// Whether the agreement that a call needs is there, and speaks of what would run now.
+fn agreed(verdict: Verdict, version: &Version, approval: Option<&Approval>) -> Result<(), End> {
+    let Verdict::Ask(needed) = verdict else { return Ok(()) };
+    match approval {
+        Some(given) if given.component != *version.component || given.tools != *version.tools_digest => {
+            Err(End::Unavailable("the plugin was changed after this call was approved; ask for it again".into()))
+        }
+        Some(given) if given.by >= needed => Ok(()),
+        Some(_) | None => Err(End::AwaitingApproval(format!("the {} has to agree to it", needed.word()))),
+    }
 }
 
 /// The tool as the caller sees it, if it does.

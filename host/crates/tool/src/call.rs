@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
+use crate::approval::Approval;
 use crate::content::Content;
 use crate::end::End;
+use crate::evidence::Evidence;
 use crate::ports::{Ports, Write};
 use crate::spec::{Caller, ToolId};
 
@@ -30,6 +32,8 @@ pub struct ToolCall {
     pub tool: ToolId,
     /// The arguments: a JSON object, the exact text that the model wrote.
     pub input: String,
+    /// The agreement of a person to exactly this call, where one was given.
+    pub approval: Option<Approval>,
     /// What the guest may know.
     pub context: CallContext,
     /// What the guest may reach through us.
@@ -47,6 +51,12 @@ pub struct Usage {
     pub memory_bytes: u64,
     /// Calls from the guest into the host.
     pub host_calls: u64,
+    /// Fuel, where the operator set a budget of it; 0 otherwise.
+    pub fuel: u64,
+    /// Request bodies that left for other servers, in bytes.
+    pub sent_bytes: u64,
+    /// Response bodies that came back, in bytes.
+    pub received_bytes: u64,
 }
 
 /// What came of a call.
@@ -60,13 +70,13 @@ pub struct ToolReply {
     pub writes: Vec<Write>,
     /// What it consumed.
     pub usage: Usage,
-    /// Digest of the component that ran, where one ran.
-    pub component: Option<Arc<str>>,
+    /// What held when it ran.
+    pub evidence: Evidence,
 }
 
 impl ToolReply {
     /// A reply without an answer, for calls that never reached a guest.
     pub fn without_answer(end: End) -> Self {
-        Self { end, parts: Vec::new(), writes: Vec::new(), usage: Usage::default(), component: None }
+        Self { end, parts: Vec::new(), writes: Vec::new(), usage: Usage::default(), evidence: Evidence::default() }
     }
 }

@@ -68,12 +68,18 @@ pub enum End {
     Tool(ToolError),
     /// The operator's policy does not allow the call; the text names the line that would.
     Denied(String),
+    /// A person has to agree first, and nobody has; the text says who is asked.
+    AwaitingApproval(String),
+    /// A person was asked and did not agree; the text is theirs, or says that nobody answered in time.
+    Rejected(String),
     /// The caller lost interest.
     Cancelled,
     /// Over the wall-clock limit, in milliseconds.
     Time(u64),
     /// Over the processor limit, in milliseconds.
     Cpu(u64),
+    /// Over the budget of fuel.
+    Fuel(u64),
     /// Over the memory limit, in bytes.
     Memory(u64),
     /// Over the output limit, in bytes.
@@ -107,9 +113,12 @@ impl End {
             Self::Done => "done",
             Self::Tool(error) => error.reason.word(),
             Self::Denied(_) => "denied",
+            Self::AwaitingApproval(_) => "awaiting_approval",
+            Self::Rejected(_) => "rejected",
             Self::Cancelled => "cancelled",
             Self::Time(_) => "limit_time",
             Self::Cpu(_) => "limit_cpu",
+            Self::Fuel(_) => "limit_fuel",
             Self::Memory(_) => "limit_memory",
             Self::Output(_) => "limit_output",
             Self::HostCalls(_) => "limit_host_calls",
@@ -131,9 +140,12 @@ impl End {
             Self::Done => String::new(),
             Self::Tool(error) => error.message.clone(),
             Self::Denied(_) => "the operator has not allowed this; do not retry, say what is missing".into(),
+            Self::AwaitingApproval(who) => format!("the call waits for a person's approval: {who}"),
+            Self::Rejected(why) => format!("a person did not allow this call ({why}); do not repeat it, ask what they would like instead"),
             Self::Cancelled => "the call was cancelled".into(),
             Self::Time(ms) => format!("the tool took longer than the {ms} ms it may take; try a smaller request"),
             Self::Cpu(ms) => format!("the tool computed for more than the {ms} ms it may use; try a smaller request"),
+            Self::Fuel(units) => format!("the tool computed for more than the {units} units of fuel it may use; try a smaller request"),
             Self::Memory(bytes) => format!("the tool needed more than the {bytes} bytes of memory it may use; try a smaller request"),
             Self::Output(bytes) => format!("the tool's answer was larger than the {bytes} bytes it may return; ask for less"),
             Self::HostCalls(what) => format!("the tool asked too much of its host: {what}"),

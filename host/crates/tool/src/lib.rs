@@ -2,14 +2,18 @@
 //! and the ports through which a running call reaches the world. It knows
 //! nothing of WebAssembly, HTTP or storage; those lean on it.
 
+pub mod approval;
 pub mod call;
 pub mod content;
 pub mod end;
+pub mod evidence;
 pub mod ports;
 pub mod spec;
 
+pub use approval::{Approval, Approver, Verdict};
 pub use call::{CallContext, ToolCall, ToolReply, Usage};
 pub use content::Content;
 pub use end::{End, Reason, ToolError, TrapKind};
+pub use evidence::{Bounds, Decision, Evidence};
 pub use ports::{CallSink, KeyValue, Ports, StoreError, StoreScope, Toolbox, Write};
 pub use spec::{Caller, PluginState, PluginStatus, ToolId, ToolSpec, Traits};

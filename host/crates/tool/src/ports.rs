@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
+use crate::approval::Verdict;
 use crate::call::{ToolCall, ToolReply};
 use crate::end::End;
 use crate::spec::{Caller, PluginStatus, ToolId, ToolSpec};
@@ -81,8 +82,9 @@ pub trait Toolbox: Send + Sync {
     fn find(&self, caller: &Caller, tool: &ToolId) -> Option<Arc<ToolSpec>>;
 
     /// Checks arguments against the tool's schema and decides by the current
-    /// grants, before anything is journaled. `Ok` is not a promise: `call` decides again.
-    async fn check(&self, caller: &Caller, tool: &ToolId, input: &str) -> Result<(), End>;
+    /// grants, before anything is journaled. `Ok` is not a promise: `call` decides again,
+    /// and ends with [`End::AwaitingApproval`] where the call lacks the agreement that is needed by then.
+    async fn check(&self, caller: &Caller, tool: &ToolId, input: &str) -> Result<Verdict, End>;
 
     /// Runs a call to its end. Never panics and always answers within the
     /// plugin's time limit; dropping the future ends the guest.

@@ -108,6 +108,8 @@ pub enum PluginState {
     Stale(String),
     /// Not in service.
     Refused(String),
+    /// Not in service: its bytes or its descriptor changed since the operator accepted them; the text says what changed.
+    Changed(String),
 }
 
 /// A plugin as the operator sees it.

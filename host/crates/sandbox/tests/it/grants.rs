@@ -5,7 +5,7 @@ use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpListener;
 
-use tool::{Caller, Content, End, Reason, Toolbox};
+use tool::{Approval, Approver, Caller, Content, End, Reason, Toolbox, Verdict};
 
 use crate::guests::guest;
 use crate::place::{Place, caller, shipped};
@@ -113,12 +113,18 @@ async fn tools_are_seen_and_called_by_those_they_are_granted_to() {
 }
 
 #[tokio::test]
-async fn a_call_that_needs_a_person_is_denied_with_the_line_that_lets_it_run_without() {
-    let place = Place::with(&[("it", guest("(call $ok)"))], "[plugin.it]\napprove = 'always'\n").await;
+async fn a_call_that_needs_a_person_runs_only_with_an_agreement_to_this_very_build() {
+    let place = Place::with(&[("it", guest("(call $ok)"))], "[plugin.it]\napprove = 'always'\napprover = 'operator'\n").await;
     let tool = tool::ToolId { plugin: "it".into(), name: "act".into() };
-    let refused = place.sandbox.check(&caller(), &tool, "{}").await;
-    assert!(matches!(&refused, Err(End::Denied(why)) if why.contains("approve = \"never\" to [plugin.it.tool.act]")), "{refused:?}");
-    assert!(matches!(place.call("it", "act", "{}").await.end, End::Denied(_)));
+    assert_eq!(place.sandbox.check(&caller(), &tool, "{}").await, Ok(Verdict::Ask(Approver::Operator)));
+    assert!(matches!(place.call("it", "act", "{}").await.end, End::AwaitingApproval(_)));
+
+    let spec = place.sandbox.find(&caller(), &tool).unwrap();
+    let agreed = |by| Approval { by, component: spec.component.to_string(), tools: spec.tools.to_string() };
+    assert!(matches!(place.call_with(agreed(Approver::Client)).await.end, End::AwaitingApproval(_)));
+    assert_eq!(place.call_with(agreed(Approver::Operator)).await.end, End::Done);
+    let of_another_build = Approval { component: "sha256:00".into(), ..agreed(Approver::Operator) };
+    assert!(matches!(place.call_with(of_another_build).await.end, End::Unavailable(why) if why.contains("changed after")));
 }
 
 #[tokio::test]

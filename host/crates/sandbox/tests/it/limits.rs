@@ -24,7 +24,7 @@ async fn a_call_answers_and_says_what_it_used() {
     let reply = end_of(guest("(call $ok)")).await;
     assert_eq!((reply.end, reply.parts), (End::Done, vec![Content::Text("ok".into())]));
     assert!(reply.usage.memory_bytes >= 65_536 && reply.usage.cpu_us > 0 && reply.usage.wall_us > 0);
-    assert!(reply.component.unwrap().starts_with("sha256:"));
+    assert!(reply.evidence.component.unwrap().starts_with("sha256:"));
 }
 
 #[tokio::test]
@@ -123,7 +123,7 @@ async fn arguments_are_checked_before_any_guest_code_runs() {
     for (input, fault) in [("[]", "object"), ("{", "JSON"), ("{\"n\": 10}", "/n: 10 is greater than"), ("{\"a\": \"\\u0000\"}", "u0000")] {
         let reply = place.call("it", "act", input).await;
         assert!(matches!(&reply.end, End::InvalidInput(why) if why.contains(fault)), "{input}: {:?}", reply.end);
-        assert_eq!(reply.component, None);
+        assert_eq!(reply.evidence.component, None);
     }
     assert_eq!(place.call("it", "other", "{}").await.end, End::UnknownTool);
     assert_eq!(place.call("nobody", "act", "{}").await.end, End::UnknownTool);

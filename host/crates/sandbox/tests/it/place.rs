@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use arc_swap::ArcSwap;
 use policy::Policy;
 use sandbox::{Options, Sandbox};
-use tool::{CallContext, CallSink, Caller, KeyValue, Ports, StoreError, StoreScope, ToolCall, ToolId, ToolReply, Toolbox, Write};
+use tool::{Approval, CallContext, CallSink, Caller, KeyValue, Ports, StoreError, StoreScope, ToolCall, ToolId, ToolReply, Toolbox, Write};
 
 pub(crate) struct Place {
     pub(crate) directory: tempfile::TempDir,
@@ -136,9 +136,19 @@ impl Place {
     }
 
     pub(crate) fn call(&self, plugin: &str, tool: &str, input: &str) -> impl Future<Output = ToolReply> + use<> {
+        self.run(ToolId { plugin: plugin.into(), name: tool.into() }, input, None)
+    }
+
+    /// Calls the tool `act` of the plugin `it` with a person's agreement.
+    pub(crate) fn call_with(&self, approval: Approval) -> impl Future<Output = ToolReply> + use<> {
+        self.run(ToolId { plugin: "it".into(), name: "act".into() }, "{}", Some(approval))
+    }
+
+    fn run(&self, tool: ToolId, input: &str, approval: Option<Approval>) -> impl Future<Output = ToolReply> + use<> {
         let call = ToolCall {
-            tool: ToolId { plugin: plugin.into(), name: tool.into() },
+            tool,
             input: input.into(),
+            approval,
             context: CallContext {
                 call: "call-1".into(),
                 caller: caller(),
