@@ -167,7 +167,7 @@ fn the_example_shows_the_defaults() {
     assert_eq!((shown.log, shown.network), (defaults.log, defaults.network));
     let server = super::file::ServerFile { hosts: Vec::new(), tls: None, ..shown.server };
     assert_eq!(server, defaults.server);
-    let limits = policy::file::DefaultsFile { limits: policy::file::LimitsFile { rate: None, ..shown.defaults.limits } };
+    let limits = policy::file::DefaultsFile { limits: policy::file::LimitsFile { rate: None, fuel: None, ..shown.defaults.limits } };
     let policy = policy::file::PolicyFile { defaults: limits, ..Default::default() };
     let built = policy::Policy::build(&policy, std::path::Path::new("/"), &[]).unwrap();
     assert_eq!(built.limits("any", None), policy::Limits::default());

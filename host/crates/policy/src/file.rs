@@ -53,6 +53,22 @@ pub struct LimitsFile {
     pub at_once: Option<u32>,
     /// Calls in a span of time, per tenant.
     pub rate: Option<Rate>,
+    /// A deterministic budget of computing, in wasmtime's units of fuel: about one for each instruction.
+    pub fuel: Option<u64>,
+    /// Calls into the host.
+    pub host_calls: Option<u32>,
+    /// Resources held open at once.
+    pub handles: Option<u32>,
+    /// Outbound connections at once.
+    pub connections: Option<u32>,
+    /// Outbound requests.
+    pub requests: Option<u32>,
+    /// Headers of one message.
+    pub headers: Option<Bytes>,
+    /// Request bodies together.
+    pub sent: Option<Bytes>,
+    /// Response bodies together.
+    pub received: Option<Bytes>,
 }
 
 /// `[network]`: the floor below every grant.

@@ -42,6 +42,20 @@ pub const MEMORY_BYTES_MAX: u64 = 512 << 20;
 const TIME_MAX: Duration = Duration::from_secs(3_600);
 /// Upper end for `at-once`.
 const AT_ONCE_MAX: u32 = 1_024;
+/// Upper end for `fuel`: hours of computing, which the wall clock ends long before.
+const FUEL_MAX: u64 = 1 << 53;
+/// Upper end for `host-calls`: a call costs at least some tens of nanoseconds, so this is many seconds of the host's time.
+const HOST_CALLS_MAX: u32 = 1_000_000_000;
+/// Upper end for `handles`: each may cost the host some kilobytes.
+const HANDLES_MAX: u32 = 10_000;
+/// Upper end for `connections`: each is a descriptor of the server's own.
+const CONNECTIONS_MAX: u32 = 256;
+/// Upper end for `requests`.
+const REQUESTS_MAX: u32 = 100_000;
+/// Upper end for `headers`: both sides of a message are held in memory.
+const HEADER_BYTES_MAX: u64 = 1 << 20;
+/// Upper end for `sent` and `received`.
+const TRANSFER_BYTES_MAX: u64 = 64 << 30;
 
 /// Every bound on one call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,6 +74,8 @@ pub struct Limits {
     pub at_once: u32,
     /// Calls in a span of time, per tenant; none is no bound.
     pub rate: Option<Rate>,
+    /// A deterministic budget of computing, in wasmtime's units of fuel; none is no bound.
+    pub fuel: Option<u64>,
     /// Calls into the host.
     pub host_calls: u32,
     /// Resources held open at once.
@@ -86,6 +102,7 @@ impl Default for Limits {
             log_bytes: LOG_BYTES,
             at_once: AT_ONCE,
             rate: None,
+            fuel: None,
             host_calls: HOST_CALLS,
             handles: HANDLES,
             connections: CONNECTIONS,
@@ -108,7 +125,14 @@ impl Limits {
             log_bytes: file.log.map_or(self.log_bytes, |it| it.0),
             at_once: file.at_once.unwrap_or(self.at_once),
             rate: file.rate.or(self.rate),
-            ..self
+            fuel: file.fuel.or(self.fuel),
+            host_calls: file.host_calls.unwrap_or(self.host_calls),
+            handles: file.handles.unwrap_or(self.handles),
+            connections: file.connections.unwrap_or(self.connections),
+            requests: file.requests.unwrap_or(self.requests),
+            header_bytes: file.headers.map_or(self.header_bytes, |it| it.0),
+            sent_bytes: file.sent.map_or(self.sent_bytes, |it| it.0),
+            received_bytes: file.received.map_or(self.received_bytes, |it| it.0),
         }
     }
 
@@ -125,6 +149,14 @@ impl Limits {
         check("cpu", !self.cpu.is_zero() && self.cpu <= TIME_MAX, "between 1ms and 1h");
         check("output", (1..=64 << 20).contains(&self.output_bytes), "between 1B and 64MiB");
         check("log", self.log_bytes <= 64 << 20, "at most 64MiB");
+        check("fuel", self.fuel.is_none_or(|fuel| (1..=FUEL_MAX).contains(&fuel)), "between 1 and 2^53");
+        check("host-calls", (1..=HOST_CALLS_MAX).contains(&self.host_calls), "between 1 and 1000000000");
+        check("handles", (1..=HANDLES_MAX).contains(&self.handles), "between 1 and 10000");
+        check("connections", (1..=CONNECTIONS_MAX).contains(&self.connections), "between 1 and 256");
+        check("requests", self.requests <= REQUESTS_MAX, "at most 100000");
+        check("headers", (1 << 10..=HEADER_BYTES_MAX).contains(&self.header_bytes), "between 1KiB and 1MiB");
+        check("sent", self.sent_bytes <= TRANSFER_BYTES_MAX, "at most 64GiB");
+        check("received", self.received_bytes <= TRANSFER_BYTES_MAX, "at most 64GiB");
         check("at-once", (1..=AT_ONCE_MAX).contains(&self.at_once), "between 1 and 1024");
         faults
     }

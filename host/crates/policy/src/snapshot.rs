@@ -2,8 +2,11 @@
 //! swapped as a whole when they change.
 
 use std::collections::HashMap;
+use std::fmt::Write;
 use std::path::Path;
 use std::sync::Arc;
+
+use sha2::Digest;
 
 use crate::capabilities::{Capability, Permit, cache, call, config, files, http, secrets, store};
 use crate::denied::Denied;
@@ -53,6 +56,7 @@ pub struct Policy {
     /// By the digest that they are bound to.
     builtin: HashMap<String, Arc<Grant>>,
     warnings: Vec<Problem>,
+    digest: Arc<str>,
 }
 
 impl Default for Policy {
@@ -65,6 +69,7 @@ impl Default for Policy {
             plugins: HashMap::new(),
             builtin: HashMap::new(),
             warnings: Vec::new(),
+            digest: digest(&PolicyFile::default(), Path::new(""), &[]),
         }
     }
 }
@@ -92,16 +97,22 @@ impl Policy {
             let grant = Grant::build(&it.plugin, &it.file, &context, &mut problems);
             (it.digest.to_ascii_lowercase(), Arc::new(grant))
         });
-        let builtin = shipped.collect();
+        let (builtin, digest) = (shipped.collect(), digest(file, base, builtin));
         if problems.iter().any(|problem| problem.severity == Severity::Error) {
             return Err(problems);
         }
-        Ok(Self { floor, defaults, secrets, plugins, builtin, warnings: problems })
+        Ok(Self { floor, defaults, secrets, plugins, builtin, warnings: problems, digest })
     }
 
     /// What works, but likely not as meant.
     pub fn warnings(&self) -> &[Problem] {
         &self.warnings
+    }
+
+    /// A digest of everything that this policy was built from, `sha256:<hex>`:
+    /// two snapshots with the same digest decide the same. Receipts name it.
+    pub fn digest(&self) -> &Arc<str> {
+        &self.digest
     }
 
     /// The floor of the network.
@@ -191,6 +202,18 @@ impl Policy {
             None => ask(&Grant::bare(who.plugin, self.defaults)),
         }
     }
+}
+
+/// Maps are sorted and members stand in the order of their declaration, so the
+/// text is the same for the same sections, however they were spelled.
+fn digest(file: &PolicyFile, base: &Path, builtin: &[Builtin]) -> Arc<str> {
+    let shipped: Vec<_> = builtin.iter().map(|it| (&it.plugin, &it.digest, &it.file)).collect();
+    let text = serde_json::to_vec(&(file, base.to_string_lossy(), shipped)).expect("the sections are made of JSON values");
+    let hex = sha2::Sha256::digest(text).iter().fold(String::with_capacity(64), |mut hex, byte| {
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    });
+    format!("sha256:{hex}").into()
 }
 
 fn references(file: &PolicyFile, base: &Path, problems: &mut Vec<Problem>) -> SecretRefs {

@@ -223,7 +223,7 @@ fn reply(version: &Version, tool: &Tool, ran: Ran<Result<Vec<types::Content>, ty
 /// The bounds that a receipt names.
 fn bounds(limits: &Limits) -> Bounds {
     let (time_ms, cpu_ms) = (millis(limits.time), millis(limits.cpu));
-    Bounds { time_ms, cpu_ms, memory_bytes: limits.memory_bytes, output_bytes: limits.output_bytes, fuel: None }
+    Bounds { time_ms, cpu_ms, memory_bytes: limits.memory_bytes, output_bytes: limits.output_bytes, fuel: limits.fuel }
 }
 
 fn writes(guest: Guest) -> Vec<Write> {
