@@ -204,6 +204,7 @@ fn sandbox(settings: &Settings, policy: Arc<ArcSwap<Policy>>, manner: Manner) ->
         data: settings.data.clone(),
         policy,
         child: std::env::current_exe().context("cannot find the server's own program, which compiles plugins")?,
+        compiling: sandbox::confine::Bounds::default(),
         slots: sandbox::SLOTS,
         on_progress: if manner == Manner::Serving { progress::compiling() } else { None },
     };

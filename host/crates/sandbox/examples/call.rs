@@ -88,6 +88,7 @@ async fn open(place: &std::path::Path, bytes: &[u8]) -> Arc<Sandbox> {
         data: place.join("data"),
         policy: Arc::new(ArcSwap::default()),
         child: std::env::current_exe().expect("this program has a file"),
+        compiling: sandbox::confine::Bounds::default(),
         slots: SLOTS,
         on_progress: None,
     })

@@ -1,5 +1,5 @@
 //! The contract as Rust types and traits, generated from `wit/v0.1`. Every
-//! import may trap, so that a guest over its budget of host calls can be ended.
+//! import may end the guest with a trap.
 
 #![allow(missing_docs, reason = "generated; the documentation stands in the WIT files")]
 

@@ -248,6 +248,11 @@ fn read(name: &str, found: &Found) -> Result<Bytes, String> {
     Ok(Bytes { digest: crate::sha256(&bytes), bytes: bytes.into(), manifest })
 }
 
+/// A component's bytes, as [`read`] takes them.
+pub(crate) fn read_component(path: &Path) -> Result<Vec<u8>, String> {
+    read_file(path, COMPONENT_BYTES_MAX)
+}
+
 /// A regular file, not followed through a link.
 fn read_file(path: &Path, bytes_max: u64) -> Result<Vec<u8>, String> {
     use rustix::fs::{Mode, OFlags};

@@ -5,17 +5,18 @@
 //!
 //! It reads the component from standard input and answers on standard output
 //! with a frame: the length of a JSON text in four bytes, that text, and the
-//! compiled form. It is not confined further: Landlock and seccomp are not in force.
+//! compiled form. Standard error holds the last words of a compiler that fails.
 
 use std::ffi::OsString;
 use std::io::{self, Read, Write};
 use std::process::ExitCode;
 
-use rustix::process::{Resource, Rlimit, nice, setrlimit};
 use serde::{Deserialize, Serialize};
 use wasmtime::component::Component;
 
+use crate::confine::{Bounds, confine};
 use crate::descriptor::{self, Tool};
+use crate::engine::Kind;
 use crate::{census, describe, engine};
 
 /// The argument that makes the binary a child.
@@ -24,14 +25,14 @@ pub const ARGUMENT: &str = "__compile";
 /// A component's file.
 pub(crate) const COMPONENT_BYTES_MAX: u64 = 64 << 20;
 
-/// Processor time of one child. A Python interpreter takes twenty seconds.
-const CPU_SECONDS_MAX: u64 = 60;
-
-/// Writable memory of one child. A Python interpreter takes a third of it.
-const DATA_BYTES_MAX: u64 = 1 << 30;
-
-/// How much the child steps back behind the server.
-const NICENESS: i32 = 10;
+/// What a child is asked to do, as JSON in the argument after [`ARGUMENT`].
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Task {
+    /// For which engine.
+    pub kind: Kind,
+    /// What it may take.
+    pub bounds: Bounds,
+}
 
 /// What the child says before the compiled form.
 #[derive(Debug, Serialize, Deserialize)]
@@ -43,6 +44,8 @@ pub(crate) enum Answer {
         fingerprint: String,
         /// What `describe` said, valid.
         tools: Vec<Tool>,
+        /// Walls around the child that are not in force.
+        gaps: Vec<String>,
     },
     /// The component cannot be used, and why.
     Refused(String),
@@ -53,21 +56,26 @@ pub(crate) enum Answer {
 /// calls this first thing in `main`, before it starts a runtime: the child has its own.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> Option<ExitCode> {
     let mut arguments = arguments.into_iter().skip(1);
-    if arguments.next()? != ARGUMENT || arguments.next().is_some() {
+    if arguments.next()? != ARGUMENT {
         return None;
     }
-    Some(match work() {
+    let task = arguments.next().filter(|_| arguments.next().is_none())?;
+    let worked = serde_json::from_slice(task.as_encoded_bytes()).map_err(io::Error::other).and_then(work);
+    Some(match worked {
         Ok(()) => ExitCode::SUCCESS,
-        Err(_) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
     })
 }
 
-fn work() -> io::Result<()> {
-    confine()?;
+fn work(task: Task) -> io::Result<()> {
+    let gaps = confine(task.bounds)?;
     let mut bytes = Vec::new();
     io::stdin().lock().take(COMPONENT_BYTES_MAX + 1).read_to_end(&mut bytes)?;
-    let (answer, compiled) = match compile(&bytes) {
-        Ok((fingerprint, tools, compiled)) => (Answer::Compiled { fingerprint, tools }, compiled),
+    let (answer, compiled) = match compile(task.kind, &bytes) {
+        Ok((fingerprint, tools, compiled)) => (Answer::Compiled { fingerprint, tools, gaps }, compiled),
         Err(why) => (Answer::Refused(why), Vec::new()),
     };
     let text = serde_json::to_vec(&answer)?;
@@ -79,25 +87,14 @@ fn work() -> io::Result<()> {
     out.flush()
 }
 
-/// Address space is not bounded: the engine reserves much more of it than it uses.
-fn confine() -> io::Result<()> {
-    let at_most = |max| Rlimit { current: Some(max), maximum: Some(max) };
-    setrlimit(Resource::Cpu, at_most(CPU_SECONDS_MAX))?;
-    setrlimit(Resource::Data, at_most(DATA_BYTES_MAX))?;
-    setrlimit(Resource::Core, at_most(0))?;
-    // A lower priority is a courtesy; a system that refuses it still compiles.
-    let _ = nice(NICENESS);
-    Ok(())
-}
-
-fn compile(bytes: &[u8]) -> Result<(String, Vec<Tool>, Vec<u8>), String> {
+fn compile(kind: Kind, bytes: &[u8]) -> Result<(String, Vec<Tool>, Vec<u8>), String> {
     census::take(bytes)?;
-    let (engine, _) = engine::open(1).map_err(|error| error.to_string())?;
+    let engine = engine::open_one(kind).map_err(|error| error.to_string())?;
     let component = Component::from_binary(&engine, bytes).map_err(|error| format!("the component cannot be compiled: {error:#}"))?;
     let compiled = component.serialize().map_err(|error| format!("the compiled form cannot be written: {error:#}"))?;
-    let program = describe::link(&engine, &component)?;
+    let program = describe::link(&engine, kind, &component)?;
     let ticker = engine::Ticker::start(&engine).map_err(|error| error.to_string())?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| error.to_string())?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().map_err(|error| error.to_string())?;
     let running = ticker.running();
     let tools = runtime.block_on(describe::describe(&program))?;
     drop(running);

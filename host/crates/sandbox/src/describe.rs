@@ -16,6 +16,7 @@ use crate::bindings::exports::wardian::plugin::tools;
 use crate::bindings::wardian::plugin::types;
 use crate::call_log::CallLog;
 use crate::descriptor::Tool;
+use crate::engine::Kind;
 use crate::guest::{Guest, Parts};
 use crate::imports;
 use crate::imports::clocks::Frozen;
@@ -37,7 +38,7 @@ const OUTPUT_BYTES: u64 = 1 << 20;
 const TOOLS: &str = "wardian:plugin/tools@";
 
 /// Links a compiled component, or says why it does not fit the contract.
-pub(crate) fn link(engine: &Engine, component: &Component) -> Result<Program, String> {
+pub(crate) fn link(engine: &Engine, kind: Kind, component: &Component) -> Result<Program, String> {
     let exported: Vec<String> =
         component.component_type().exports(engine).filter_map(|(name, _)| name.strip_prefix(TOOLS).map(str::to_owned)).collect();
     let ours = format!("{CONTRACT}.");
@@ -53,7 +54,7 @@ pub(crate) fn link(engine: &Engine, component: &Component) -> Result<Program, St
     let linker = imports::linker(engine).map_err(|error| format!("the imports cannot be linked: {error:#}"))?;
     let pre = linker.instantiate_pre(component).and_then(PluginPre::new);
     let pre = pre.map_err(|error| format!("the component does not fit this server: {error:#}"))?;
-    Ok(Program { engine: engine.clone(), pre })
+    Ok(Program { engine: engine.clone(), kind, pre })
 }
 
 /// The component's tools, not yet validated.

@@ -1,13 +1,18 @@
-//! The one wasmtime engine: its configuration, its pool of instance slots, the
+//! The wasmtime engine: its configuration, its pool of instance slots, the
 //! thread that ticks its epochs, and the threads that guests run on. Everything
 //! that is not needed by tools is switched off here.
+//!
+//! There are two kinds of it. Counting fuel has to be compiled in, and costs
+//! every loop and call; so plugins without a budget of fuel run on an engine
+//! that does not count, and the other one is opened when a plugin first needs it.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle, Thread};
 use std::time::{Duration, Instant};
 
-use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
+use serde::{Deserialize, Serialize};
+use wasmtime::{Config, Enabled, Engine, EngineWeak, InstanceAllocationStrategy, PoolingAllocationConfig};
 
 use crate::error::Error;
 
@@ -41,9 +46,20 @@ const STACK_BYTES_MAX: usize = 1 << 20;
 /// The stack of the fiber a guest runs on: what guest code may use, and room for host calls.
 const FIBER_STACK_BYTES: usize = 2 << 20;
 
-/// The engine's configuration with `slots` calls at the same time. The child
-/// that compiles uses the same with one slot: the number of slots does not show in compiled code.
-pub(crate) fn config(slots: u32) -> Config {
+/// What an engine's compiled code counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Kind {
+    /// Nothing.
+    Plain,
+    /// Fuel.
+    Fueled,
+}
+
+/// The configuration of the engine without fuel, with `slots` calls at the same
+/// time. The child that compiles uses the same with one slot: the number of
+/// slots does not show in compiled code.
+fn plain(slots: u32) -> Config {
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(slots)
         // Each slot may take all that one component may have: nobody's appetite is another's shortage.
@@ -65,9 +81,23 @@ pub(crate) fn config(slots: u32) -> Config {
         .decommit_batch_size(8)
         .pagemap_scan(Enabled::Auto);
 
+    let mut config = common();
+    config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
+    config
+}
+
+/// The configuration of the engine with fuel. Without a pool: a second one would
+/// reserve the addresses of all slots again, for plugins that few operators
+/// have. An instance costs some 200 microseconds more there.
+fn fueled() -> Config {
+    let mut config = common();
+    config.allocation_strategy(InstanceAllocationStrategy::OnDemand).consume_fuel(true);
+    config
+}
+
+fn common() -> Config {
     let mut config = Config::new();
     config
-        .allocation_strategy(InstanceAllocationStrategy::Pooling(pool))
         .epoch_interruption(true)
         .concurrency_support(false)
         .max_wasm_stack(STACK_BYTES_MAX)
@@ -84,7 +114,7 @@ pub(crate) fn config(slots: u32) -> Config {
 pub(crate) fn open(slots: u32) -> Result<(Engine, u32), Error> {
     let mut slots = slots.max(1);
     loop {
-        match Engine::new(&config(slots)) {
+        match Engine::new(&plain(slots)) {
             Ok(engine) => return Ok((engine, slots)),
             Err(error) if slots > 1 => {
                 tracing::warn!(slots, "cannot reserve {slots} slots for guests, trying {}: {error:#}", slots / 2);
@@ -92,6 +122,14 @@ pub(crate) fn open(slots: u32) -> Result<(Engine, u32), Error> {
             }
             Err(error) => return Err(Error::Engine(format!("{error:#}"))),
         }
+    }
+}
+
+/// Opens the engine of a kind for one call at a time, or of the kind that needs no slots.
+pub(crate) fn open_one(kind: Kind) -> Result<Engine, Error> {
+    match kind {
+        Kind::Plain => open(1).map(|(engine, _)| engine),
+        Kind::Fueled => Engine::new(&fueled()).map_err(|error| Error::Engine(format!("{error:#}"))),
     }
 }
 
@@ -121,7 +159,7 @@ pub(crate) fn fingerprint(engine: &Engine) -> String {
 /// Raised when the cache's files, or what `describe` checks, change their meaning.
 const CACHE_FORMAT: u32 = 1;
 
-/// The thread that ticks the engine's epochs while calls run. It holds the engine weakly.
+/// The thread that ticks the engines' epochs while calls run. It holds the engines weakly.
 pub(crate) struct Ticker {
     shared: Arc<Shared>,
     ticking: Thread,
@@ -129,15 +167,24 @@ pub(crate) struct Ticker {
 }
 
 struct Shared {
+    engines: Mutex<Vec<EngineWeak>>,
     running: AtomicUsize,
     stop: AtomicBool,
+}
+
+impl Shared {
+    fn tick(&self) {
+        let engines = self.engines.lock().unwrap_or_else(PoisonError::into_inner);
+        engines.iter().filter_map(EngineWeak::upgrade).for_each(|engine| engine.increment_epoch());
+    }
 }
 
 impl Ticker {
     /// Starts the thread; it sleeps until the first call.
     pub(crate) fn start(engine: &Engine) -> Result<Self, Error> {
-        let shared = Arc::new(Shared { running: AtomicUsize::new(0), stop: AtomicBool::new(false) });
-        let (theirs, engine) = (shared.clone(), engine.weak());
+        let engines = Mutex::new(vec![engine.weak()]);
+        let shared = Arc::new(Shared { engines, running: AtomicUsize::new(0), stop: AtomicBool::new(false) });
+        let theirs = shared.clone();
         let thread = thread::Builder::new()
             .name("guest-epochs".into())
             .spawn(move || {
@@ -152,12 +199,16 @@ impl Ticker {
                         continue;
                     }
                     thread::sleep(TICK);
-                    let Some(engine) = engine.upgrade() else { return };
-                    engine.increment_epoch();
+                    theirs.tick();
                 }
             })
             .map_err(|error| Error::Engine(format!("cannot start the thread that ticks epochs: {error}")))?;
         Ok(Self { shared, ticking: thread.thread().clone(), thread: Some(thread) })
+    }
+
+    /// Ticks one more engine from now on.
+    pub(crate) fn also(&self, engine: &Engine) {
+        self.shared.engines.lock().unwrap_or_else(PoisonError::into_inner).push(engine.weak());
     }
 
     /// Keeps the ticks coming for as long as the guard lives.

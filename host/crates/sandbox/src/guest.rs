@@ -89,13 +89,19 @@ impl Guest {
         }
     }
 
-    /// Counts one call into the host; over the budget it ends the guest.
+    /// Counts one crossing into the host: calls of our imports and of WASI, growth
+    /// of memory and tables, handles made and dropped. Over the budget it ends the guest.
     pub(crate) fn enter(&mut self) -> wasmtime::Result<()> {
         self.host_calls += 1;
         if self.host_calls > u64::from(self.limits.host_calls) {
             return Err(self.end(Cause::HostCalls));
         }
         Ok(())
+    }
+
+    /// Takes a crossing back that was ours: a tick of the epochs.
+    pub(crate) fn ticked(&mut self) {
+        self.host_calls = self.host_calls.saturating_sub(1);
     }
 
     /// Ends the guest, for this reason.

@@ -5,15 +5,19 @@ use std::time::Instant;
 
 use tokio::time::timeout_at;
 use tool::Usage;
-use wasmtime::{Engine, Store, UpdateDeadline};
+use wasmtime::{CallHook, Engine, Store, UpdateDeadline};
 
 use crate::bindings::exports::wardian::plugin::tools;
 use crate::bindings::wardian::plugin::types;
 use crate::bindings::{Plugin, PluginPre};
+use crate::engine::Kind;
 use crate::guest::{Cause, Guest};
 
+/// Fuel for a guest without a budget, on an engine that counts all the same: when it describes itself.
+const FUEL_UNBOUNDED: u64 = u64::MAX;
+
 /// Live handles on resources inside the component, beside those that the host counts.
-const COMPONENT_HANDLES_MAX: usize = 10_000;
+pub(crate) const COMPONENT_HANDLES_MAX: usize = 10_000;
 
 /// What a guest may pass to the host in one call where it has no cache: a
 /// request's body comes in pieces, and an answer is far smaller.
@@ -36,6 +40,7 @@ pub(crate) struct Ran<T> {
 #[derive(Clone)]
 pub(crate) struct Program {
     pub engine: Engine,
+    pub kind: Kind,
     pub pre: PluginPre<Guest>,
 }
 
@@ -53,20 +58,29 @@ impl Program {
     async fn run<T>(&self, guest: Guest, export: impl AsyncFnOnce(&Plugin, &mut Store<Guest>) -> wasmtime::Result<T>) -> Ran<T> {
         let began = Instant::now();
         let (cpu, deadline) = (guest.cpu.clone(), guest.deadline);
+        let budget = guest.limits.fuel.unwrap_or(FUEL_UNBOUNDED);
         let mut store = store(&self.engine, guest);
         let running = async {
+            if self.kind == Kind::Fueled {
+                store.set_fuel(budget)?;
+            }
             let plugin = self.pre.instantiate_async(&mut store).await?;
             store.data_mut().instantiated = true;
             export(&plugin, &mut store).await
         };
         let returned = timeout_at(deadline.into(), cpu.meter(running)).await.ok();
+        // Only the engine that counts has an answer.
+        let fuel = store.get_fuel().map_or(0, |left| budget.saturating_sub(left));
         let guest = store.into_data();
+        let (sent_bytes, received_bytes) = guest.requests.bytes();
         let usage = Usage {
             wall_us: u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX),
             cpu_us: cpu.used_us(),
             memory_bytes: guest.memory.peak(),
             host_calls: guest.host_calls,
-            ..Usage::default()
+            fuel,
+            sent_bytes,
+            received_bytes,
         };
         Ran { returned, guest, usage }
     }
@@ -80,9 +94,14 @@ fn store(engine: &Engine, guest: Guest) -> Store<Guest> {
     store.limiter(|guest| &mut guest.memory);
     store.set_hostcall_fuel(passed.max(output.saturating_mul(2)));
     store.set_max_component_handles(COMPONENT_HANDLES_MAX);
+    store.call_hook(|mut context, crossing| match crossing {
+        CallHook::CallingHost => context.data_mut().enter(),
+        CallHook::ReturningFromHost | CallHook::CallingWasm | CallHook::ReturningFromWasm => Ok(()),
+    });
     store.set_epoch_deadline(1);
     store.epoch_deadline_callback(|mut context| {
         let guest = context.data_mut();
+        guest.ticked();
         if guest.over_cpu() {
             guest.cause.get_or_insert(Cause::Cpu);
             return Ok(UpdateDeadline::Interrupt);

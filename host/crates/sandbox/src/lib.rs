@@ -16,6 +16,7 @@
 //!     data: "data".into(),
 //!     policy: Arc::new(ArcSwap::from_pointee(policy::Policy::default())),
 //!     child: std::env::current_exe().expect("this program has a file"),
+//!     compiling: sandbox::confine::Bounds::default(),
 //!     slots: SLOTS,
 //!     on_progress: None,
 //! })?;
@@ -33,10 +34,12 @@ mod catalog;
 mod census;
 pub mod child;
 mod compile;
+pub mod confine;
 mod describe;
 mod descriptor;
 mod engine;
 mod error;
+mod fuel;
 mod gate;
 mod guest;
 mod imports;

@@ -2,11 +2,13 @@
 //! error and the guest's notes to the closed table of ends.
 
 use tool::{Content, End, Reason, ToolError, TrapKind};
+use wasmtime::component::ResourceTableError;
 use wasmtime::{PoolConcurrencyLimitError, Trap, WasmBacktrace};
 use wasmtime_wasi::I32Exit;
 
 use crate::bindings::wardian::plugin::types;
 use crate::guest::{Cause, Guest};
+use crate::instance::COMPONENT_HANDLES_MAX;
 
 /// What is kept of a tool's own error message.
 const MESSAGE_BYTES_MAX: usize = 4 << 10;
@@ -30,12 +32,21 @@ pub(crate) fn classify(error: &wasmtime::Error, guest: &Guest, last_words: &str)
         return End::Exit(*status);
     }
     let trapped = error.downcast_ref::<Trap>();
+    if trapped == Some(&Trap::OutOfFuel) {
+        return End::Fuel(limits.fuel.unwrap_or_default());
+    }
     // A guest that was refused memory aborts in a way of its language's own.
     if guest.memory.refused() {
         return End::Memory(limits.memory_bytes);
     }
     if error.is::<PoolConcurrencyLimitError>() {
         return End::Unavailable("the server is busy".into());
+    }
+    if error.chain().any(|cause| matches!(cause.downcast_ref(), Some(ResourceTableError::Full))) {
+        return End::HostCalls(format!("more than {} handles on streams, files and requests at the same time", limits.handles));
+    }
+    if error.root_cause().to_string().contains(HANDLES_EXHAUSTED) {
+        return End::HostCalls(format!("more than {COMPONENT_HANDLES_MAX} handles on resources of its own at the same time"));
     }
     let backtrace = error.downcast_ref::<WasmBacktrace>();
     if error.root_cause().to_string().contains(FUEL_EXHAUSTED) {
@@ -64,6 +75,9 @@ pub(crate) fn classify(error: &wasmtime::Error, guest: &Guest, last_words: &str)
 /// How wasmtime words it when a guest passes more to the host than it may; the type is its own.
 const FUEL_EXHAUSTED: &str = "fuel allocated for hostcalls";
 
+/// How wasmtime words it when a component holds more handles than it may; this, too, has no type of ours.
+const HANDLES_EXHAUSTED: &str = "store handle limit exceeded";
+
 /// The innermost function with a name.
 fn function(trace: &WasmBacktrace) -> Option<String> {
     trace.frames().iter().find_map(|frame| {
@@ -72,8 +86,13 @@ fn function(trace: &WasmBacktrace) -> Option<String> {
     })
 }
 
+/// As the author wrote it, where the compiler was Rust's or one for C++.
 fn demangled(name: &str) -> String {
-    format!("{:#}", rustc_demangle::demangle(name))
+    if let Ok(name) = rustc_demangle::try_demangle(name) {
+        return format!("{name:#}");
+    }
+    let plus = cpp_demangle::Symbol::new(name).ok().and_then(|symbol| symbol.demangle().ok());
+    plus.unwrap_or_else(|| name.to_owned())
 }
 
 /// A failure that the tool reported, bounded.
@@ -137,5 +156,8 @@ mod tests {
     #[test]
     fn mangled_names_are_read() {
         assert_eq!(demangled("_ZN4core9panicking5panic17h0123456789abcdefE"), "core::panicking::panic");
+        assert_eq!(demangled("_RNvCsgStHSCytQ6I_7mycrate3foo"), "mycrate::foo");
+        assert_eq!(demangled("_ZN5space3fooEibc"), "space::foo(int, bool, char)");
+        assert_eq!(demangled("plain"), "plain");
     }
 }

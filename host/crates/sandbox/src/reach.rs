@@ -5,14 +5,24 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use policy::{Denied, Policy, Who};
-use tool::{CallContext, Ports};
+use policy::{
+    Access, CachePermit, CallPermit, ConfigPermit, Denied, FilePermit, HttpPermit, HttpRequest, Policy, SecretPermit, SecretUse,
+    StorePermit, Who,
+};
+use tool::{CallContext, Decision, Evidence, Ports};
 
 use crate::guest::PluginName;
 
 /// Distinct denials that are logged for one call; a guest that tries every
 /// name there is fills no disk.
 const DENIALS_LOGGED_MAX: usize = 16;
+
+/// Distinct decisions that a call's receipt names; a guest that asks for every
+/// path there is makes no endless receipt. Those beyond are counted in one more.
+const DECISIONS_MAX: usize = 64;
+
+/// What is kept of the words for what was asked: a path is the guest's to choose.
+const WHAT_BYTES_MAX: usize = 256;
 
 /// The policy and the caller of one call, shared with the tasks that send its requests.
 pub(crate) struct Reach {
@@ -36,12 +46,22 @@ pub(crate) struct Scope {
     agent: Arc<str>,
     call: String,
     logged: Mutex<BTreeSet<String>>,
+    decisions: Decisions,
 }
 
 impl Scope {
     pub(crate) fn new(policy: Arc<Policy>, plugin: PluginName, component: Arc<str>, context: &CallContext) -> Self {
         let (tenant, agent) = (context.caller.tenant.clone(), context.caller.agent.clone());
-        Self { policy, plugin, component, tenant, agent, call: context.call.clone(), logged: Mutex::default() }
+        Self {
+            policy,
+            plugin,
+            component,
+            tenant,
+            agent,
+            call: context.call.clone(),
+            logged: Mutex::default(),
+            decisions: Decisions::default(),
+        }
     }
 
     /// The policy that holds for this call to its end.
@@ -59,10 +79,68 @@ impl Scope {
         Who { plugin: &self.plugin, digest: Some(&self.component), tenant: &self.tenant, agent: &self.agent }
     }
 
-    /// Asks the policy. A denial is logged, once for each thing denied, with
-    /// the lines that would allow it, and is otherwise the guest's to answer.
-    pub(crate) fn permit<T>(&self, ask: impl FnOnce(&Policy, &Who<'_>) -> Result<T, Denied>) -> Option<T> {
-        ask(&self.policy, &self.who()).inspect_err(|denied| self.log(denied)).ok()
+    /// Whether this call may run at all.
+    pub(crate) fn call(&self, tool: &str) -> Result<CallPermit, Denied> {
+        self.decided("call", tool, self.policy.call(&self.who(), tool), |permit| &permit.rule)
+    }
+
+    /// Leave to send a request. Whoever asks logs a denial: egress says more about one.
+    pub(crate) fn http(&self, request: &HttpRequest<'_>) -> Result<HttpPermit, Denied> {
+        let what = format!("{} {}{}", request.method, request.host, request.path);
+        self.decided("http", &what, self.policy.http(&self.who(), request), |permit| &permit.rule)
+    }
+
+    /// Leave to use a secret. Not logged: a guest may ask whether one is there.
+    pub(crate) fn secret(&self, name: &str, usage: SecretUse) -> Result<SecretPermit, Denied> {
+        let word = match usage {
+            SecretUse::Inject => "inject",
+            SecretUse::Reveal => "reveal",
+        };
+        self.decided("secrets", &format!("{word} {name}"), self.policy.secret(&self.who(), name, usage), |permit| &permit.rule)
+    }
+
+    /// Leave to read the settings, where there are any.
+    pub(crate) fn config(&self) -> Option<ConfigPermit> {
+        self.logged(self.decided("config", "", self.policy.config(&self.who()), |permit| &permit.rule))
+    }
+
+    /// Leave to use the store, where it is granted.
+    pub(crate) fn store(&self) -> Option<StorePermit> {
+        self.logged(self.decided("store", "", self.policy.store(&self.who()), |permit| &permit.rule))
+    }
+
+    /// Leave to use the cache, where it is granted.
+    pub(crate) fn cache(&self) -> Option<CachePermit> {
+        self.logged(self.decided("cache", "", self.policy.cache(&self.who()), |permit| &permit.rule))
+    }
+
+    /// The directories that are opened for the call.
+    pub(crate) fn mounts(&self) -> Vec<FilePermit> {
+        let mounts = self.policy.mounts(&self.who());
+        for permit in &mounts {
+            let access = match permit.access {
+                Access::Read => "read",
+                Access::Write => "write",
+            };
+            self.decisions.add("files", &format!("{access} {}", permit.guest), &permit.rule, true);
+        }
+        mounts
+    }
+
+    /// By which policy, and what was decided so far.
+    pub(crate) fn evidence(&self) -> Evidence {
+        Evidence { policy: Some(self.policy.digest().clone()), decisions: self.decisions.list(), ..Evidence::default() }
+    }
+
+    fn decided<T>(&self, capability: &str, what: &str, decided: Result<T, Denied>, rule: impl Fn(&T) -> &str) -> Result<T, Denied> {
+        self.decisions.add(capability, what, decided.as_ref().map_or("", rule), decided.is_ok());
+        decided
+    }
+
+    /// A denial is logged, once for each thing denied, with the lines that
+    /// would allow it, and is otherwise the guest's to answer.
+    pub(crate) fn logged<T>(&self, decided: Result<T, Denied>) -> Option<T> {
+        decided.inspect_err(|denied| self.log(denied)).ok()
     }
 
     /// Writes a denial to the operator's log.
@@ -75,5 +153,65 @@ impl Scope {
             plugin.id = %self.plugin, call.id = %self.call, tenant = %self.tenant, agent = %self.agent, allow = %denied.toml,
             "denied to plugin {}: {denied}", self.plugin
         );
+    }
+}
+
+/// What was decided for one call: each distinct decision once.
+#[derive(Default)]
+struct Decisions(Mutex<Vec<Decision>>);
+
+impl Decisions {
+    fn add(&self, capability: &str, what: &str, rule: &str, allowed: bool) {
+        let mut list = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let what = short(what);
+        let same = |it: &&mut Decision| it.capability == capability && it.what == what && it.rule == rule && it.allowed == allowed;
+        if let Some(known) = list.iter_mut().find(same) {
+            known.times = known.times.saturating_add(1);
+        } else if list.len() < DECISIONS_MAX {
+            list.push(Decision { capability: capability.into(), what, rule: rule.into(), allowed, times: 1 });
+        } else if let Some(more) = list.get_mut(DECISIONS_MAX) {
+            more.times = more.times.saturating_add(1);
+            more.allowed &= allowed;
+        } else {
+            list.push(Decision { capability: "more".into(), what: String::new(), rule: String::new(), allowed, times: 1 });
+        }
+    }
+
+    fn list(&self) -> Vec<Decision> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// Without control characters, cut at a limit.
+fn short(what: &str) -> String {
+    let mut kept = String::with_capacity(what.len().min(WHAT_BYTES_MAX));
+    for c in what.chars().filter(|c| !c.is_control()) {
+        if kept.len() + c.len_utf8() > WHAT_BYTES_MAX {
+            break;
+        }
+        kept.push(c);
+    }
+    kept
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn decisions_are_counted_and_bounded() {
+        let decisions = Decisions::default();
+        for _ in 0..3 {
+            decisions.add("http", "GET a.example/", "plugin.it.http[0]", true);
+        }
+        for n in 0..100 {
+            decisions.add("http", &format!("GET a.example/{n}"), "", n < 50);
+        }
+        let list = decisions.list();
+        assert_eq!((list.len(), list[0].times), (DECISIONS_MAX + 1, 3));
+        let more = list.last().unwrap();
+        assert_eq!((&*more.capability, more.times, more.allowed), ("more", 37, false));
+        decisions.add("call", &"é\n".repeat(1_000), "", false);
+        assert!(short(&"é\n".repeat(1_000)).len() <= WHAT_BYTES_MAX);
     }
 }

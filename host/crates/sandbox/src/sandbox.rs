@@ -12,9 +12,11 @@ use tokio::sync::{Semaphore, watch};
 use tool::PluginState;
 
 use crate::catalog::{Catalog, OnProgress, Parts, Snapshot, Watch};
-use crate::compile::Compiler;
-use crate::engine::{self, Threads, Ticker};
+use crate::compile::{Compiler, Workshop};
+use crate::confine::Bounds;
+use crate::engine::{self, Kind, Threads, Ticker};
 use crate::error::Error;
+use crate::fuel::Fueled;
 use crate::gate::Gates;
 
 /// Calls at the same time where nothing else is said.
@@ -32,6 +34,8 @@ pub struct Options {
     pub policy: Arc<ArcSwap<Policy>>,
     /// The program that compiles when it is started with [`crate::child::ARGUMENT`]: the server itself.
     pub child: PathBuf,
+    /// What it may take for one component.
+    pub compiling: Bounds,
     /// Calls at the same time, of all plugins together.
     pub slots: u32,
     /// Told how far the compiling of new plugins is.
@@ -45,6 +49,7 @@ pub struct Sandbox {
     pub(crate) slots: Arc<Semaphore>,
     pub(crate) gates: Gates,
     pub(crate) ticker: Arc<Ticker>,
+    pub(crate) fueled: Arc<Fueled>,
     pub(crate) threads: Threads,
     pub(crate) egress: crate::imports::http::Egress,
     pub(crate) cache: PathBuf,
@@ -58,13 +63,16 @@ impl Sandbox {
     /// Opens the directories and starts the threads. Plugins come into service
     /// one after another; see [`Sandbox::wait_ready`].
     pub fn open(options: Options) -> Result<Arc<Self>, Error> {
-        let Options { plugins, cache, data, policy, child, slots, on_progress } = options;
+        let Options { plugins, cache, data, policy, child, compiling, slots, on_progress } = options;
         std::fs::create_dir_all(&plugins).map_err(|cause| Error::Directory { path: plugins.clone(), cause })?;
         std::fs::create_dir_all(&data).map_err(|cause| Error::Directory { path: data.clone(), cause })?;
         let (engine, slots) = engine::open(slots)?;
         let stop = Arc::new(AtomicBool::new(false));
-        let compiler = Compiler::open(engine.clone(), cache.join("compiled"), data.join("compile-cache.key"), child, stop.clone())?;
+        let (compiled, key) = (cache.join("compiled"), data.join("compile-cache.key"));
+        let workshop = Workshop { cache: compiled, key, child, bounds: compiling, stop: stop.clone() };
+        let compiler = Compiler::open(engine.clone(), Kind::Plain, workshop.clone())?;
         let ticker = Arc::new(Ticker::start(&engine)?);
+        let fueled = Fueled::new(workshop, ticker.clone());
         let threads = Threads::start()?;
         let snapshot = Arc::new(ArcSwap::from_pointee(Snapshot::new()));
         let (looked, settled) = watch::channel(0);
@@ -80,6 +88,7 @@ impl Sandbox {
             slots: Arc::new(Semaphore::new(slots as usize)),
             gates: Gates::default(),
             ticker,
+            fueled,
             threads,
             egress: crate::imports::http::egress(),
             cache: cache.join("plugins"),

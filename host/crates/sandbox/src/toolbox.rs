@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use async_trait::async_trait;
-use policy::{Facts, Limits, Policy, Who};
+use policy::{CallPermit, Facts, Limits, Policy, Who};
 use tokio::task::JoinHandle;
 use tokio::time::timeout_at;
 use tool::{
@@ -17,11 +17,12 @@ use crate::answer::{check_input, check_output};
 use crate::bindings::wardian::plugin::types;
 use crate::call_log::{CallLog, Stream};
 use crate::catalog::{Entry, Tool, Version};
+use crate::fuel::Fueled;
 use crate::guest::{Guest, Parts};
 use crate::imports::clocks::Coarse;
 use crate::imports::http::Requests;
 use crate::imports::{files, store};
-use crate::instance::Ran;
+use crate::instance::{Program, Ran};
 use crate::outcome::{self, millis};
 use crate::reach::{Reach, Scope};
 use crate::sandbox::Sandbox;
@@ -74,7 +75,7 @@ impl Toolbox for Sandbox {
                 let running = Running(self.threads.handle().spawn(admitted.run()));
                 running.await
             }
-            Err(end) => ToolReply::without_answer(end),
+            Err(refused) => refused,
         }
     }
 
@@ -102,24 +103,41 @@ impl Sandbox {
     }
 
     /// Everything that is decided before a guest runs.
-    fn admit(&self, call: ToolCall) -> Result<Admitted, End> {
+    fn admit(&self, call: ToolCall) -> Result<Admitted, ToolReply> {
         let began = Instant::now();
         let policy = self.policy.load_full();
-        let version = self.version(&call.tool)?;
-        let spec = version.tools.get(&call.tool.name).ok_or(End::UnknownTool)?;
-        verdict(&policy, &version, spec, &call.context.caller)
-            .and_then(|verdict| agreed(verdict, &version, call.approval.as_ref()))
-            .inspect_err(|end| tracing::warn!(plugin.id = %version.name, call.id = %call.context.call, "{end}"))?;
-        let limits = policy.limits(&version.name, Some(&version.component));
-        if let Some(rate) = limits.rate
-            && !self.gates.within(rate, &call.context.caller.tenant, &version.name, began)
-        {
-            return Err(End::Unavailable(format!("it is called more often than {rate}; try again later")));
-        }
+        let found = self
+            .version(&call.tool)
+            .and_then(|version| if version.tools.contains_key(&call.tool.name) { Ok(version) } else { Err(End::UnknownTool) });
+        let version = found.map_err(|end| {
+            let evidence = Evidence { policy: Some(policy.digest().clone()), ..Evidence::default() };
+            ToolReply { evidence, ..ToolReply::without_answer(end) }
+        })?;
+        let scope = Arc::new(Scope::new(policy.clone(), version.name.clone(), version.component.clone(), &call.context));
+        let limits = self.leave(&call, &version, &scope, began).map_err(|end| {
+            tracing::warn!(plugin.id = %version.name, call.id = %call.context.call, "{end}");
+            ToolReply { evidence: scope.evidence(), ..ToolReply::without_answer(end) }
+        })?;
         let gate = self.gates.of(&version.name);
         let cache = self.cache.join(&*call.context.tenant_uid).join(&*version.name);
         let (slots, ticker, egress) = (self.slots.clone(), self.ticker.clone(), self.egress.clone());
-        Ok(Admitted { call, version, policy, limits, deadline: began + limits.time, gate, slots, ticker, egress, cache })
+        let fuel = limits.fuel.and_then(|_| Some((self.fueled.clone(), self.snapshot.load().get(&call.tool.plugin)?.file.clone())));
+        Ok(Admitted { call, version, scope, limits, deadline: began + limits.time, gate, slots, ticker, egress, cache, fuel })
+    }
+
+    /// Whether the policy, a person and the plugin's rate let the call run, and under which limits.
+    fn leave(&self, call: &ToolCall, version: &Version, scope: &Scope, now: Instant) -> Result<Limits, End> {
+        let tool = version.tools.get(&call.tool.name).ok_or(End::UnknownTool)?;
+        let permit = scope.call(&call.tool.name).map_err(|denied| End::Denied(denied.to_string()))?;
+        pinned(scope.policy(), version)?;
+        agreed(needed(scope.policy(), version, tool, &permit), version, call.approval.as_ref())?;
+        let limits = scope.policy().limits(&version.name, Some(&version.component));
+        match limits.rate {
+            Some(rate) if !self.gates.within(rate, &call.context.caller.tenant, &version.name, now) => {
+                Err(End::Unavailable(format!("it is called more often than {rate}; try again later")))
+            }
+            Some(_) | None => Ok(limits),
+        }
     }
 }
 
@@ -128,7 +146,7 @@ impl Sandbox {
 struct Admitted {
     call: ToolCall,
     version: Arc<Version>,
-    policy: Arc<Policy>,
+    scope: Arc<Scope>,
     limits: Limits,
     deadline: Instant,
     gate: Arc<crate::gate::Gate>,
@@ -136,35 +154,53 @@ struct Admitted {
     ticker: Arc<crate::engine::Ticker>,
     egress: crate::imports::http::Egress,
     cache: std::path::PathBuf,
+    /// Where a program with a budget of fuel comes from, and the component's file.
+    fuel: Option<(Arc<Fueled>, std::path::PathBuf)>,
 }
 
 impl Admitted {
     async fn run(self) -> ToolReply {
         let version = self.version.clone();
+        let scope = self.scope.clone();
+        let refused = |end| ToolReply { evidence: scope.evidence(), ..ToolReply::without_answer(end) };
         let Some(tool) = version.tools.get(&self.call.tool.name) else {
-            return ToolReply::without_answer(End::UnknownTool);
+            return refused(End::UnknownTool);
         };
         if let Err(end) = check_input(tool, &self.call.input) {
-            return ToolReply::without_answer(end);
+            return refused(end);
         }
+        let program = match self.program().await {
+            Ok(program) => program,
+            Err(end) => return refused(end),
+        };
         // Waiting for a place counts as time of the call.
         let places = async { (self.gate.clone().pass(self.limits.at_once).await, self.slots.clone().acquire_owned().await) };
         let _places = match timeout_at(self.deadline.into(), places).await {
             Ok((pass, Ok(slot))) => (pass, slot),
-            Ok((_, Err(_))) => return ToolReply::without_answer(End::Unavailable("the server is being stopped".into())),
-            Err(_) => return ToolReply::without_answer(End::Unavailable("too many of its calls run already; try again later".into())),
+            Ok((_, Err(_))) => return refused(End::Unavailable("the server is being stopped".into())),
+            Err(_) => return refused(End::Unavailable("too many of its calls run already; try again later".into())),
         };
         let _ticking = self.ticker.running();
         let call = types::Call { tool: self.call.tool.name.clone(), input: self.call.input.clone() };
         let guest = self.guest();
-        let ran = version.program.invoke(guest, call).await;
+        let ran = program.invoke(guest, call).await;
         reply(&version, tool, ran)
     }
 
+    /// The version's own program, or the one that counts fuel.
+    async fn program(&self) -> Result<Program, End> {
+        let Some((fueled, file)) = &self.fuel else { return Ok(self.version.program.clone()) };
+        match timeout_at(self.deadline.into(), fueled.program(&self.version.component, file.clone())).await {
+            Ok(made) => {
+                made.map_err(|_| End::Unavailable("it does not run with a budget of fuel; the operator has to look at the log".into()))
+            }
+            Err(_) => Err(End::Unavailable("it is being compiled for its budget of fuel; try again in a moment".into())),
+        }
+    }
+
     fn guest(self) -> Guest {
-        let Self { call, version, policy, limits, deadline, egress, cache, .. } = self;
+        let Self { call, version, scope, limits, deadline, egress, cache, .. } = self;
         let log = CallLog::new(version.name.clone(), call.context.call.clone(), limits.log_bytes);
-        let scope = Arc::new(Scope::new(policy, version.name.clone(), version.component.clone(), &call.context));
         let mut wasi = WasiCtxBuilder::new();
         // The guests' threads are theirs alone: a file's metadata is read there and then,
         // not on another thread. The builder hands this on to the directories that follow.
@@ -176,7 +212,7 @@ impl Admitted {
             .stderr(log.stream(Stream::Err))
             .allow_tcp(false)
             .allow_udp(false);
-        for permit in scope.policy().mounts(&scope.who()) {
+        for permit in scope.mounts() {
             files::preopen(&mut wasi, &version.name, &permit);
         }
         let requests = Requests::new(egress, scope.clone(), &limits);
@@ -194,7 +230,7 @@ fn reply(version: &Version, tool: &Tool, ran: Ran<Result<Vec<types::Content>, ty
         component: Some(version.component.clone()),
         tools: Some(version.tools_digest.clone()),
         limits: Some(bounds(&guest.limits)),
-        ..Evidence::default()
+        ..guest.reach.as_ref().map(|reach| reach.scope.evidence()).unwrap_or_default()
     };
     let mut parts: Vec<Content> = std::mem::take(&mut guest.emitted);
     let mut end = match returned {
@@ -257,29 +293,38 @@ fn who<'a>(version: &'a Version, caller: &'a Caller) -> Who<'a> {
 }
 
 /// Whether the caller may run the tool, by the grants and the pinned descriptor.
-fn allowed(policy: &Policy, version: &Version, tool: &str, caller: &Caller) -> Result<policy::CallPermit, End> {
+fn allowed(policy: &Policy, version: &Version, tool: &str, caller: &Caller) -> Result<CallPermit, End> {
     let permit = policy.call(&who(version, caller), tool).map_err(|denied| End::Denied(denied.to_string()))?;
+    pinned(policy, version).map(|()| permit)
+}
+
+/// Whether the descriptor is the one that the operator pinned, where they did.
+fn pinned(policy: &Policy, version: &Version) -> Result<(), End> {
     let pinned = policy.plugin(&version.name, Some(&version.component)).and_then(|grant| grant.pins.tools_digest.as_deref());
     match pinned {
         Some(pinned) if pinned != &*version.tools_digest => Err(End::Denied(format!(
             "descriptor {} of plugin {} is not the one that [plugin.{}] pins; change it to tools-digest = \"{}\"",
             version.tools_digest, version.name, version.name, version.tools_digest
         ))),
-        _ => Ok(permit),
+        _ => Ok(()),
     }
 }
 
 /// Whether a tool may run, and whether a person has to agree to the call.
 fn verdict(policy: &Policy, version: &Version, tool: &Tool, caller: &Caller) -> Result<Verdict, End> {
-    let permit = allowed(policy, version, &tool.spec.id.name, caller)?;
+    allowed(policy, version, &tool.spec.id.name, caller).map(|permit| needed(policy, version, tool, &permit))
+}
+
+/// Whether a person has to agree to a call that is allowed.
+fn needed(policy: &Policy, version: &Version, tool: &Tool, permit: &CallPermit) -> Verdict {
     let traits = effective(policy, version, tool.spec.traits);
     if !permit.needs_approval(!traits.read_only && !traits.additive) {
-        return Ok(Verdict::Run);
+        return Verdict::Run;
     }
-    Ok(Verdict::Ask(match permit.approver {
+    Verdict::Ask(match permit.approver {
         policy::Approver::Client => Approver::Client,
         policy::Approver::Operator => Approver::Operator,
-    }))
+    })
 }
 
 /// Whether the agreement that a call needs is there, and speaks of what would run now.

@@ -23,20 +23,6 @@ pub enum Reason {
     Failed,
 }
 
-impl Reason {
-    /// The word for it.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::InvalidInput => "invalid_input",
-            Self::NotFound => "not_found",
-            Self::Unauthorized => "unauthorized",
-            Self::Refused => "refused",
-            Self::Unavailable => "unavailable",
-            Self::Failed => "failed",
-        }
-    }
-}
-
 /// A failure that the tool reported.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ToolError {
@@ -106,34 +92,54 @@ pub enum End {
     HostFault(String),
 }
 
-impl End {
-    /// The stable word.
-    pub fn word(&self) -> &'static str {
-        match self {
-            Self::Done => "done",
-            Self::Tool(error) => error.reason.word(),
-            Self::Denied(_) => "denied",
-            Self::AwaitingApproval(_) => "awaiting_approval",
-            Self::Rejected(_) => "rejected",
-            Self::Cancelled => "cancelled",
-            Self::Time(_) => "limit_time",
-            Self::Cpu(_) => "limit_cpu",
-            Self::Fuel(_) => "limit_fuel",
-            Self::Memory(_) => "limit_memory",
-            Self::Output(_) => "limit_output",
-            Self::HostCalls(_) => "limit_host_calls",
-            Self::Trap(_) => "trap",
-            Self::Exit(_) => "exit",
-            Self::Unavailable(_) => "plugin_unavailable",
-            Self::Incompatible(_) => "incompatible",
-            Self::UnknownTool => "unknown_tool",
-            Self::InvalidInput(_) => "invalid_arguments",
-            Self::InvalidOutput(_) => "invalid_output",
-            Self::OutcomeUnknown => "outcome_unknown",
-            Self::HostFault(_) => "host_fault",
-        }
-    }
+/// Makes the table and the function from one list, so that they cannot differ,
+/// and so that an end without a line does not compile.
+macro_rules! words {
+    ($($end:pat => $word:literal, $meaning:literal;)*) => {
+        /// Every word by which a call can end, with what it means.
+        pub const WORDS: &[(&str, &str)] = &[$(($word, $meaning)),*];
 
+        impl End {
+            /// The stable word, one of [`WORDS`].
+            pub fn word(&self) -> &'static str {
+                match self {
+                    $($end => $word,)*
+                }
+            }
+        }
+    };
+}
+
+words! {
+    End::Done => "done", "the tool answered";
+    End::Tool(ToolError { reason: Reason::InvalidInput, .. }) => "invalid_input", "the tool says that its arguments are wrong; the model should correct them";
+    End::Tool(ToolError { reason: Reason::NotFound, .. }) => "not_found", "the tool says that the thing named does not exist";
+    End::Tool(ToolError { reason: Reason::Unauthorized, .. }) => "unauthorized", "the tool says that a credential is missing or stale";
+    End::Tool(ToolError { reason: Reason::Refused, .. }) => "refused", "the tool understood and will not do it";
+    End::Tool(ToolError { reason: Reason::Unavailable, .. }) => "unavailable", "the tool met passing trouble; the same call may work later";
+    End::Tool(ToolError { reason: Reason::Failed, .. }) => "failed", "the tool failed in another way";
+    End::Denied(_) => "denied", "the operator's policy does not allow the call; the log names the lines that would";
+    End::AwaitingApproval(_) => "awaiting_approval", "a person has to agree first, and nobody has yet";
+    End::Rejected(_) => "rejected", "a person was asked and did not agree, or nobody answered in time";
+    End::Cancelled => "cancelled", "the caller lost interest while the call ran";
+    End::Time(_) => "limit_time", "the call took longer than `time`, waiting in the host included";
+    End::Cpu(_) => "limit_cpu", "guest code computed for longer than `cpu`";
+    End::Fuel(_) => "limit_fuel", "guest code used up its `fuel`: the same call ends at the same place each time";
+    End::Memory(_) => "limit_memory", "memories and tables together would have grown beyond `memory`";
+    End::Output(_) => "limit_output", "the answer was larger than `output`";
+    End::HostCalls(_) => "limit_host_calls", "more was asked of the host than `host-calls` or `handles` allow, or too much in one call; the log says which";
+    End::Trap(_) => "trap", "guest code crashed; the log names the kind and the function";
+    End::Exit(_) => "exit", "the guest ended itself";
+    End::Unavailable(_) => "plugin_unavailable", "the plugin is not in service, runs as often as it may already, or is called too often";
+    End::Incompatible(_) => "incompatible", "the component does not fit this server's contract";
+    End::UnknownTool => "unknown_tool", "there is no such tool for this agent";
+    End::InvalidInput(_) => "invalid_arguments", "the arguments do not satisfy the tool's schema; no guest code ran";
+    End::InvalidOutput(_) => "invalid_output", "the answer is not valid JSON or does not satisfy the tool's own schema";
+    End::OutcomeUnknown => "outcome_unknown", "the server went down while the call ran; nobody knows whether it took effect";
+    End::HostFault(_) => "host_fault", "the server itself failed; the log says how";
+}
+
+impl End {
     /// What the model and the client read: short, useful, nothing about the host.
     pub fn message(&self) -> String {
         match self {
@@ -199,5 +205,20 @@ impl fmt::Display for End {
             Self::Done => f.write_str("done"),
             other => write!(f, "{}: {}", other.word(), other.message()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_word_is_there_once_and_is_plain() {
+        let mut words: Vec<&str> = WORDS.iter().map(|(word, _)| *word).collect();
+        assert!(words.iter().all(|word| word.bytes().all(|b| b.is_ascii_lowercase() || b == b'_')), "{words:?}");
+        assert!(WORDS.iter().all(|(_, meaning)| !meaning.is_empty() && !meaning.ends_with('.')));
+        words.sort_unstable();
+        words.dedup();
+        assert_eq!(words.len(), WORDS.len());
     }
 }

@@ -13,7 +13,7 @@ pub mod spec;
 pub use approval::{Approval, Approver, Verdict};
 pub use call::{CallContext, ToolCall, ToolReply, Usage};
 pub use content::Content;
-pub use end::{End, Reason, ToolError, TrapKind};
+pub use end::{End, Reason, ToolError, TrapKind, WORDS};
 pub use evidence::{Bounds, Decision, Evidence};
 pub use ports::{CallSink, KeyValue, Ports, StoreError, StoreScope, Toolbox, Write};
 pub use spec::{Caller, PluginState, PluginStatus, ToolId, ToolSpec, Traits};

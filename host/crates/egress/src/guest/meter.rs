@@ -32,6 +32,16 @@ impl Meter {
         })
     }
 
+    /// Bytes of request bodies so far.
+    pub fn sent(&self) -> u64 {
+        self.sent.load(Relaxed)
+    }
+
+    /// Bytes of response bodies so far.
+    pub fn received(&self) -> u64 {
+        self.received.load(Relaxed)
+    }
+
     pub(super) fn header_bytes_max(&self) -> u64 {
         self.limits.header_bytes
     }

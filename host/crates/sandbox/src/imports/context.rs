@@ -5,33 +5,27 @@ use crate::guest::Guest;
 
 impl Host for Guest {
     fn id(&mut self) -> wasmtime::Result<String> {
-        self.enter()?;
         Ok(self.reach.as_ref().map(|reach| reach.context.call.clone()).unwrap_or_default())
     }
 
     fn session(&mut self) -> wasmtime::Result<String> {
-        self.enter()?;
         Ok(self.reach.as_ref().map(|reach| reach.context.session.to_string()).unwrap_or_default())
     }
 
     fn agent(&mut self) -> wasmtime::Result<String> {
-        self.enter()?;
         Ok(self.reach.as_ref().map(|reach| reach.context.caller.agent.to_string()).unwrap_or_default())
     }
 
     fn user(&mut self) -> wasmtime::Result<Option<String>> {
-        self.enter()?;
         Ok(self.reach.as_ref().and_then(|reach| reach.context.user.clone()))
     }
 
     fn time_left(&mut self) -> wasmtime::Result<u64> {
-        self.enter()?;
         let left = self.remaining();
         Ok(self.reach.as_ref().map_or(0, |_| u64::try_from(left.as_millis()).unwrap_or(u64::MAX)))
     }
 
     fn trace(&mut self) -> wasmtime::Result<Option<String>> {
-        self.enter()?;
         Ok(self.reach.as_ref().and_then(|reach| reach.context.trace.clone()))
     }
 }

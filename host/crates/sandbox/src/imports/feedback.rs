@@ -10,7 +10,6 @@ const NOTE_CHARS_MAX: usize = 200;
 
 impl Host for Guest {
     fn progress(&mut self, share: Option<f32>, note: String) -> wasmtime::Result<()> {
-        self.enter()?;
         if let Some(reach) = &self.reach {
             let share = share.filter(|share| share.is_finite()).map(|share| share.clamp(0.0, 1.0));
             let note: String = note.chars().filter(|c| !c.is_control()).take(NOTE_CHARS_MAX).collect();
@@ -20,7 +19,6 @@ impl Host for Guest {
     }
 
     fn emit(&mut self, part: types::Content) -> wasmtime::Result<()> {
-        self.enter()?;
         let part = content(part);
         self.emitted_bytes = self.emitted_bytes.saturating_add(part_bytes(&part).max(1));
         if self.emitted_bytes > self.limits.output_bytes {
@@ -31,7 +29,6 @@ impl Host for Guest {
     }
 
     fn cancelled(&mut self) -> wasmtime::Result<bool> {
-        self.enter()?;
         Ok(self.reach.as_ref().is_some_and(|reach| reach.ports.sink.cancelled()))
     }
 }

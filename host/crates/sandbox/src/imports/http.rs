@@ -39,6 +39,11 @@ impl Requests {
         Self(None)
     }
 
+    /// Bytes of request and of response bodies so far.
+    pub(crate) fn bytes(&self) -> (u64, u64) {
+        self.0.as_ref().and_then(|way| way.meter.as_ref()).map_or((0, 0), |meter| (meter.sent(), meter.received()))
+    }
+
     /// Requests are decided by the scope's policy.
     pub(crate) fn new(client: Egress, scope: Arc<Scope>, limits: &Limits) -> Self {
         Self(Some(Way { client, scope, limits: *limits, meter: None }))
@@ -71,7 +76,7 @@ impl WasiHttpHooks for Requests {
 
 impl Gate for Scope {
     fn decide(&self, request: &HttpRequest<'_>) -> Result<HttpPermit, Denied> {
-        self.policy().http(&self.who(), request)
+        self.http(request)
     }
 
     fn floor(&self) -> &Floor {

@@ -5,7 +5,6 @@ use crate::guest::Guest;
 
 impl Host for Guest {
     fn write(&mut self, level: Level, message: String) -> wasmtime::Result<()> {
-        self.enter()?;
         let level = match level {
             Level::Trace => tracing::Level::TRACE,
             Level::Debug => tracing::Level::DEBUG,

@@ -12,9 +12,8 @@ const FILE_BYTES_MAX: u64 = 64 << 10;
 
 impl Host for Guest {
     fn reveal(&mut self, name: String) -> wasmtime::Result<Result<String, Denial>> {
-        self.enter()?;
         let Some(scope) = self.reach.as_ref().map(|reach| &reach.scope) else { return Ok(Err(Denial::Undeclared)) };
-        let Some(permit) = scope.permit(|policy, who| policy.secret(who, &name, SecretUse::Reveal)) else {
+        let Some(permit) = scope.logged(scope.secret(&name, SecretUse::Reveal)) else {
             return Ok(Err(if injected(scope, &name) { Denial::Denied } else { Denial::Undeclared }));
         };
         Ok(match resolve(&permit.reference) {
@@ -27,17 +26,15 @@ impl Host for Guest {
     }
 
     fn ready(&mut self, name: String) -> wasmtime::Result<bool> {
-        self.enter()?;
         let Some(scope) = self.reach.as_ref().map(|reach| &reach.scope) else { return Ok(false) };
-        let permit =
-            [SecretUse::Reveal, SecretUse::Inject].into_iter().find_map(|usage| scope.policy().secret(&scope.who(), &name, usage).ok());
+        let permit = [SecretUse::Reveal, SecretUse::Inject].into_iter().find_map(|usage| scope.secret(&name, usage).ok());
         Ok(permit.is_some_and(|permit| resolve(&permit.reference).is_ok()))
     }
 }
 
 /// Whether the name is known to the plugin, but only for injection.
 fn injected(scope: &Scope, name: &str) -> bool {
-    scope.policy().secret(&scope.who(), name, SecretUse::Inject).is_ok()
+    scope.secret(name, SecretUse::Inject).is_ok()
 }
 
 /// The value, from the environment or a small file. Read at each use, so that a rotated secret holds at once.

@@ -32,7 +32,7 @@ impl Guest {
     /// The call's reach and the leave to use the store.
     fn store(&mut self) -> Result<(&mut Reach, StorePermit), Error> {
         let reach = self.reach.as_deref_mut().ok_or(Error::Denied)?;
-        let permit = reach.scope.permit(|policy, who| policy.store(who)).ok_or(Error::Denied)?;
+        let permit = reach.scope.store().ok_or(Error::Denied)?;
         Ok((reach, permit))
     }
 }
@@ -67,7 +67,6 @@ impl Reach {
 
 impl Host for Guest {
     async fn get(&mut self, key: String) -> wasmtime::Result<Result<Option<Vec<u8>>, Error>> {
-        self.enter()?;
         let get = async {
             let (reach, permit) = self.store()?;
             valid(&key)?;
@@ -83,7 +82,6 @@ impl Host for Guest {
     }
 
     async fn set(&mut self, key: String, value: Vec<u8>) -> wasmtime::Result<Result<(), Error>> {
-        self.enter()?;
         let set = async {
             let (reach, permit) = self.store()?;
             valid(&key)?;
@@ -98,7 +96,6 @@ impl Host for Guest {
     }
 
     async fn delete(&mut self, key: String) -> wasmtime::Result<Result<(), Error>> {
-        self.enter()?;
         let delete = async {
             let (reach, permit) = self.store()?;
             valid(&key)?;
@@ -114,7 +111,6 @@ impl Host for Guest {
     }
 
     async fn keys(&mut self, prefix: String, after: Option<String>, limit: u32) -> wasmtime::Result<Result<Vec<String>, Error>> {
-        self.enter()?;
         let keys = async {
             let (reach, permit) = self.store()?;
             let mut keys: Vec<String> = reach.sizes(&permit).await?.keys().cloned().collect();

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use arc_swap::ArcSwap;
 use policy::Policy;
+use sandbox::confine::Bounds;
 use sandbox::{Options, Sandbox};
 use tool::{Approval, CallContext, CallSink, Caller, KeyValue, Ports, StoreError, StoreScope, ToolCall, ToolId, ToolReply, Toolbox, Write};
 
@@ -108,6 +109,7 @@ impl Place {
             data: directory.path().join("data"),
             policy: policy.clone(),
             child: PathBuf::from(child),
+            compiling: Bounds::default(),
             slots: 8,
             on_progress: None,
         })
