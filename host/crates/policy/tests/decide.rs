@@ -214,10 +214,19 @@ fn what_cannot_be_meant_is_refused_with_its_place() {
         ("[secrets.k]\nfrom = 'sk-live'", "secrets.k.from"),
         ("[network]\nprivate = ['10.0.0.0/40']", "network.private[0]"),
         ("[plugin.f.config]\na = ['b']", "plugin.f.config.a"),
+        ("[[plugin.f.files]]\nhost = 'd'\nguest = 'd'\naccess = 'read'\nquota = '1MiB'", "plugin.f.files[0].quota"),
         ("[plugin.f]\ntenants = ['*']\n[[plugin.f.files]]\nhost = 'd'\nguest = 'd'\naccess = 'write'", "plugin.f.files[0].host"),
     ] {
         assert_eq!(errors(text), [key], "{text}");
     }
+}
+
+#[test]
+fn a_directory_that_may_be_written_has_a_quota() {
+    let text = |quota: &str| format!("[[plugin.fetch.files]]\nhost = 'd'\nguest = 'd'\naccess = 'write'\n{quota}");
+    let quota = |text: &str| policy(text).mounts(&WHO).first().map(|permit| permit.quota_bytes);
+    assert_eq!(quota(&text("")), Some(64 << 20));
+    assert_eq!(quota(&text("quota = '3MiB'")), Some(3 << 20));
 }
 
 #[test]

@@ -34,7 +34,7 @@ fn names(from: &'static [&'static str]) -> impl Strategy<Value = Option<Vec<Stri
 
 fn plugin() -> impl Strategy<Value = PluginFile> {
     let access = prop::sample::select(&[Access::Read, Access::Write]);
-    let files = prop::option::of(access.prop_map(|access| MountFile { host: "d/{tenant}".into(), guest: "d".into(), access }));
+    let files = prop::option::of(access.prop_map(|access| MountFile { host: "d/{tenant}".into(), guest: "d".into(), access, quota: None }));
     let http = prop::collection::vec(http(), 0..4);
     (names(&["default", "acme", "*"]), names(&["a1", "a*"]), names(&["t", "u", "*"]), http, files, any::<bool>()).prop_map(
         |(tenants, agents, tools, http, files, store)| PluginFile {
@@ -190,7 +190,7 @@ proptest! {
             http: vec![HttpFile {
                 host: host.clone(), scheme: None, port: None, methods: None, paths: Some(vec![path.clone()]), response: None, inject: None,
             }],
-            files: vec![MountFile { host: path.clone(), guest: name.clone(), access: Access::Write }],
+            files: vec![MountFile { host: path.clone(), guest: name.clone(), access: Access::Write, quota: None }],
             ..Default::default()
         };
         let file = PolicyFile { plugin: [(name.clone(), plugin)].into(), ..Default::default() };

@@ -10,6 +10,10 @@ use crate::file::MountFile;
 use crate::glob::Glob;
 use crate::grant::Grant;
 use crate::problem::Problem;
+use crate::units::Bytes;
+
+/// All files of a directory that may be written, where the entry says nothing.
+const QUOTA: Bytes = Bytes(64 << 20);
 
 /// Stands for the tenant's name in a mount's `host`.
 const TENANT: &str = "{tenant}";
@@ -42,6 +46,8 @@ pub struct FilePermit {
     pub guest: String,
     /// The most that was granted, whatever was asked for.
     pub access: Access,
+    /// All files in it together; 0 where it is only read.
+    pub quota_bytes: u64,
     /// The line that allowed it.
     pub rule: String,
 }
@@ -52,6 +58,7 @@ pub struct Mount {
     host: PathBuf,
     guest: String,
     access: Access,
+    quota_bytes: u64,
     rule: String,
 }
 
@@ -69,8 +76,16 @@ impl Mount {
         if file.host.is_empty() || Path::new(&file.host).components().any(|part| part == Component::ParentDir) {
             return Err(Problem::error(format!("{key}.host"), "the directory is empty or goes up with ..", "write the path without .."));
         }
+        let quota_bytes = match (file.access, file.quota) {
+            (Access::Write, quota) => quota.unwrap_or(QUOTA).0,
+            (Access::Read, None) => 0,
+            (Access::Read, Some(_)) => {
+                let help = "remove the quota, or grant access = \"write\"";
+                return Err(Problem::error(format!("{key}.quota"), "a directory that is only read has no quota", help));
+            }
+        };
         let rule = format!("[[{}]] guest = {} access = \"{}\"", bare(key), denied::text(&file.guest), file.access.word());
-        Ok(Self { host: base.join(&file.host), guest: file.guest.clone(), access: file.access, rule })
+        Ok(Self { host: base.join(&file.host), guest: file.guest.clone(), access: file.access, quota_bytes, rule })
     }
 
     /// The guest's name for it.
@@ -100,7 +115,7 @@ impl Mount {
 
     fn permit(&self, tenant: &str) -> Option<FilePermit> {
         let host = self.place(tenant)?;
-        Some(FilePermit { host, guest: self.guest.clone(), access: self.access, rule: self.rule.clone() })
+        Some(FilePermit { host, guest: self.guest.clone(), access: self.access, quota_bytes: self.quota_bytes, rule: self.rule.clone() })
     }
 }
 
@@ -158,7 +173,7 @@ mod tests {
     use super::*;
 
     fn mount(host: &str, guest: &str, access: Access) -> Mount {
-        let file = MountFile { host: host.into(), guest: guest.into(), access };
+        let file = MountFile { host: host.into(), guest: guest.into(), access, quota: None };
         Mount::build("plugin.p.files[0]", &file, Path::new("/srv")).unwrap()
     }
 
@@ -190,7 +205,7 @@ mod tests {
     #[test]
     fn guest_names_that_are_paths_of_another_kind_are_refused() {
         for guest in ["", "/maps", "..", "a/../b", "a//b", "./a", "a/", "a\\b"] {
-            let file = MountFile { host: "a".into(), guest: guest.into(), access: Access::Read };
+            let file = MountFile { host: "a".into(), guest: guest.into(), access: Access::Read, quota: None };
             assert!(Mount::build("p", &file, Path::new("/")).is_err(), "{guest}");
         }
     }
