@@ -7,6 +7,7 @@ mod directory;
 mod fixture;
 mod journal;
 mod listing;
+mod waits;
 
 use crate::{Blobs, Directory, Journal};
 
@@ -14,6 +15,7 @@ pub use directory::*;
 pub use fixture::*;
 pub use journal::*;
 pub use listing::*;
+pub use waits::*;
 
 /// How the suite gets at a backend. One value stands for one place where a store lies.
 pub trait Backend {
@@ -48,6 +50,11 @@ macro_rules! contract {
             an_expired_idempotency_key_is_reaped_and_a_fresh_one_stays
             plugin_state_is_kept_by_tenant_plugin_owner_and_key
             the_scan_finds_only_turns_that_run
+            a_wait_is_found_until_it_is_over
+            a_page_of_waits_never_tears_a_session
+            due_waits_are_read_in_pages
+            a_refused_batch_changes_no_wait
+            what_was_deleted_waits_for_nothing
             a_blob_is_found_by_its_tenant_alone
             a_blob_goes_with_the_last_session_that_holds_it
             a_probe_is_answered

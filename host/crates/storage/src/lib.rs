@@ -9,6 +9,6 @@ pub mod contract;
 pub mod directory;
 pub mod journal;
 
-pub use batch::{Batch, Blob, Idempotency, IdempotencyKey, Running, StateWrite};
+pub use batch::{Batch, Blob, DueWait, Idempotency, IdempotencyKey, OpenWait, Running, StateWrite, WaitChange, WaitRow};
 pub use directory::{Directory, Kind, ListKey, Record, Rename};
 pub use journal::{Blobs, Error, Journal, Page, Ticket, When};

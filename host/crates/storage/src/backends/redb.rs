@@ -16,6 +16,7 @@ mod reap;
 mod row;
 #[cfg(test)]
 mod tests;
+mod waits;
 mod writer;
 
 use std::path::Path;
@@ -25,12 +26,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use async_trait::async_trait;
-use session::{Entry, Head, Seq, Uid};
+use session::{Entry, Head, Millis, Seq, Uid};
 use tokio::sync::oneshot;
 
 pub use file::{CACHE_BYTES_DEFAULT, OpenError, Options};
 
-use crate::batch::{Batch, Blob, Idempotency, IdempotencyKey, Running};
+use crate::batch::{Batch, Blob, DueWait, Idempotency, IdempotencyKey, OpenWait, Running, WaitRow};
 use crate::directory::{Directory, Kind, ListKey, Record, Rename};
 use crate::journal::{Blobs, Error, Journal, Page, Ticket, When};
 use apply::Memory;
@@ -191,6 +192,18 @@ impl Journal for Redb {
 
     fn running_turn(&self, session: Uid) -> Result<Option<Running>, Error> {
         self.view()?.running_turn(session)
+    }
+
+    fn waits(&self, session: Uid) -> Result<Vec<WaitRow>, Error> {
+        self.view()?.waits(session)
+    }
+
+    fn open_waits(&self, tenant: Option<Uid>, after: Option<Uid>, limit: usize) -> Result<Vec<OpenWait>, Error> {
+        self.view()?.open_waits(tenant, after, limit)
+    }
+
+    fn due_waits(&self, until: Millis, after: Option<DueWait>, limit: usize) -> Result<Vec<DueWait>, Error> {
+        self.view()?.due_waits(until, after, limit)
     }
 
     fn idempotency(&self, key: &IdempotencyKey) -> Result<Option<Idempotency>, Error> {

@@ -70,6 +70,7 @@ impl Pen {
             entries,
             head: self.head.clone(),
             running: None,
+            waits: Vec::new(),
             idempotency: Vec::new(),
             state: Vec::new(),
             blobs: Vec::new(),

@@ -9,8 +9,8 @@ use session::{Seq, Uid};
 
 use super::codec;
 use super::layout::{self, Class, Rows, join};
-use super::row;
-use crate::batch::{Batch, Blob, Idempotency, IdempotencyKey, StateWrite};
+use super::{row, waits};
+use crate::batch::{Batch, Blob, Idempotency, IdempotencyKey, StateWrite, WaitChange};
 use crate::journal::Error;
 
 /// Sessions whose place and head the writer remembers. Beyond that it forgets
@@ -62,6 +62,12 @@ pub(super) fn apply(rows: &mut Rows<'_>, memory: &mut Memory, batch: &Batch) -> 
         Some(Some(running)) => drop(rows.running()?.insert(&batch.session.0, &codec::running(batch.tenant, running))?),
         Some(None) => drop(rows.running()?.remove(&batch.session.0)?),
         None => {}
+    }
+    for change in &batch.waits {
+        match change {
+            WaitChange::Put(row) => waits::put(rows, batch.tenant, batch.session, row)?,
+            WaitChange::Remove(call) => waits::remove(rows, &layout::wait(batch.session, *call))?,
+        }
     }
     for (key, stands_for) in &batch.idempotency {
         accept(rows, key, stands_for)?;

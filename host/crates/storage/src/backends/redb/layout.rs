@@ -1,6 +1,7 @@
 //! The tables of the file and their keys. Keys are of fixed width and big-endian
 //! wherever a client's text is not part of them, so that ranges follow the order
-//! of positions and of age. A changed layout needs a new [`FORMAT`].
+//! of positions and of age. A changed layout needs a new [`FORMAT`]; tables that an
+//! older file does not have are made when it is opened.
 
 use ::redb::{ReadableTable, Table, TableDefinition, WriteTransaction};
 use session::{Seq, Uid};
@@ -10,7 +11,7 @@ use crate::directory::Kind;
 use crate::journal::Error;
 
 /// The version of everything below; a file with a greater one is refused.
-pub(super) const FORMAT: u32 = 1;
+pub(super) const FORMAT: u32 = 2;
 
 /// Row of `meta`: [`FORMAT`] as four bytes.
 pub(super) const META_FORMAT: &str = "format";
@@ -64,6 +65,12 @@ tables! {
     sessions SESSIONS: &'static [u8; 25] => &'static [u8];
     /// Session → the turn that runs.
     running RUNNING: UidKey => &'static [u8; 28];
+    /// Session and call → a wait, with its tenant and when it is due.
+    waits WAITS: &'static [u8; 24] => &'static [u8];
+    /// Tenant, session and call: the waits of one tenant.
+    tenant_waits TENANT_WAITS: &'static [u8; 40] => ();
+    /// Time, session and call: the waits by when they are due.
+    due_waits DUE_WAITS: &'static [u8; 32] => ();
     /// Tenant and digest → what a client's key stands for.
     idempotency IDEMPOTENCY: &'static [u8; 48] => &'static [u8; 64];
     /// Time, tenant and digest: idempotency rows by age, for reaping.
@@ -140,6 +147,11 @@ pub(super) fn join<const N: usize>(parts: &[&[u8]]) -> [u8; N] {
 /// The key of an idempotency row.
 pub(super) fn idempotency_key(key: &IdempotencyKey) -> [u8; 48] {
     join(&[&key.tenant.0, &key.digest])
+}
+
+/// The key of a wait.
+pub(super) fn wait(session: Uid, call: Seq) -> [u8; 24] {
+    join(&[&session.0, &call.0.to_be_bytes()])
 }
 
 /// What all keys of one owner's stores begin with: everything, one plugin of one tenant, or one value.

@@ -18,7 +18,7 @@ pub(super) type Slot = RwLock<Option<Database>>;
 /// What was committed at one moment.
 pub(super) struct View<'a> {
     // Before the guard: the transaction ends before the database may be closed.
-    transaction: ReadTransaction,
+    pub(super) transaction: ReadTransaction,
     _open: RwLockReadGuard<'a, Option<Database>>,
 }
 
@@ -43,7 +43,7 @@ impl<'a> View<'a> {
     }
 
     /// The tenant of a uid, or none where it is dead.
-    fn tenant_of(&self, uid: Uid) -> Result<Option<Uid>, Error> {
+    pub(super) fn tenant_of(&self, uid: Uid) -> Result<Option<Uid>, Error> {
         let Some(record) = self.transaction.open_table(at::RECORDS)?.get(&uid.0)? else { return Ok(None) };
         let (tenant, scope) = codec::record_place(record.value())?;
         Ok((!self.dead(&[scope, tenant])?).then_some(tenant))

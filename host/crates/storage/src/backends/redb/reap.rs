@@ -6,7 +6,7 @@ use session::{Millis, Uid};
 
 use super::codec;
 use super::layout::{self, Class, Rows, join};
-use super::names;
+use super::{names, waits};
 use crate::directory::Kind;
 use crate::journal::Error;
 
@@ -68,6 +68,7 @@ fn session(rows: &mut Rows<'_>, uid: Uid, room: usize) -> Result<usize, Error> {
     }
     removed += blobs(rows, uid, room - removed)?;
     removed += clear(rows.state()?, &uid.0, room - removed)?;
+    removed += waits::clear(rows, uid, room - removed)?;
     if removed < room {
         rows.sessions()?.remove(&layout::head(uid))?;
         rows.running()?.remove(&uid.0)?;

@@ -13,7 +13,7 @@ use tokio::sync::oneshot;
 
 use super::apply::{self, Memory};
 use super::file::{self, Medium, Options};
-use super::layout::{META_EPOCH, META_PULSE, Rows};
+use super::layout::{FORMAT, META_EPOCH, META_FORMAT, META_PULSE, Rows};
 use super::names::{self, Change};
 use super::read::Slot;
 use super::reap;
@@ -353,7 +353,12 @@ pub(super) fn take_epoch(database: &Database, before: u64) -> Result<u64, Error>
     let epoch = before + 1;
     let mut transaction = database.begin_write()?;
     transaction.set_quick_repair(true);
-    Rows::new(&transaction).meta()?.insert(META_EPOCH, epoch.to_be_bytes().as_slice())?;
+    let mut rows = Rows::new(&transaction);
+    // A file of an older format becomes one of this: tables that are new are made, nothing else differs.
+    rows.create_all()?;
+    rows.meta()?.insert(META_FORMAT, FORMAT.to_be_bytes().as_slice())?;
+    rows.meta()?.insert(META_EPOCH, epoch.to_be_bytes().as_slice())?;
+    drop(rows);
     transaction.commit()?;
     Ok(epoch)
 }
