@@ -44,7 +44,7 @@ pub fn next(state: &State, limits: &TurnLimits) -> Next {
     let Some(turn) = &state.turn else {
         return Next::Idle;
     };
-    if turn.interrupted {
+    if turn.interrupted.is_some() {
         return Next::End(HowEnded::Interrupted);
     }
     let those = |state| turn.calls.iter().filter(|c| c.state == state).map(|c| c.seq).collect::<Vec<Seq>>();
@@ -255,7 +255,7 @@ mod tests {
         let mut story = Story::begun();
         story.call("a", "{}");
         story.replied();
-        story.0.turn.as_mut().unwrap().interrupted = true;
+        story.0.turn.as_mut().unwrap().interrupted = Some(Decider::Server);
         assert_eq!(story.next(), Next::End(HowEnded::Interrupted));
     }
 

@@ -12,7 +12,7 @@ use crate::event::{CallName, StoredEvent};
 use crate::ids::{Millis, Seq, TurnNo};
 use crate::mark::{Began, ReplyMark};
 use crate::transcript::{AskedCall, Item, ItemBody, RawReply, Transcript};
-use crate::wait::{Asker, Resolution, Resolved, Resumed, Wait, Waiting};
+use crate::wait::{Asker, Decider, Resolution, Resolved, Resumed, Wait, Waiting};
 
 /// What the next step is decided from.
 #[derive(Debug, Clone, Default)]
@@ -49,8 +49,8 @@ pub struct Turn {
     pub wrong_steps: u32,
     /// How often the last call was asked for in a row, word for word.
     pub repeats: u32,
-    /// Whether a client asked to stop.
-    pub interrupted: bool,
+    /// Who asked it to stop, if somebody did.
+    pub interrupted: Option<Decider>,
     /// Since when it does nothing but wait, if it does.
     pub paused: Option<Millis>,
     /// The first entry of the part that answers `asker`: the turn's first, or the one that ended a pause.
@@ -168,7 +168,7 @@ impl State {
             answered: false,
             wrong_steps: 0,
             repeats: 0,
-            interrupted: false,
+            interrupted: None,
             last_call: None,
         });
     }
