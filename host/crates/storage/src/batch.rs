@@ -27,6 +27,8 @@ pub struct Batch {
     pub state: Vec<StateWrite>,
     /// Blobs that entries of this batch refer to.
     pub blobs: Vec<Blob>,
+    /// Rows for the outbox; they outlive the session.
+    pub audit: Vec<Vec<u8>>,
 }
 
 /// A turn that has begun and not ended; what recovery scans.

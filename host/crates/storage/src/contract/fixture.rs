@@ -74,6 +74,7 @@ impl Pen {
             idempotency: Vec::new(),
             state: Vec::new(),
             blobs: Vec::new(),
+            audit: Vec::new(),
         }
     }
 

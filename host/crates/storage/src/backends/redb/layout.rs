@@ -9,6 +9,7 @@ use session::{Seq, Uid};
 use crate::batch::IdempotencyKey;
 use crate::directory::Kind;
 use crate::journal::Error;
+use crate::outbox::OutboxId;
 
 /// The version of everything below; a file with a greater one is refused.
 pub(super) const FORMAT: u32 = 2;
@@ -19,6 +20,9 @@ pub(super) const META_FORMAT: &str = "format";
 pub(super) const META_EPOCH: &str = "epoch";
 /// Row of `meta`: written by probes and checkpoints, so that they have something to commit.
 pub(super) const META_PULSE: &str = "pulse";
+
+/// Row of `meta`: the mark of the last settling of the outbox.
+pub(super) const META_OUTBOX: &str = "outbox";
 
 /// The key of everything that a uid names.
 pub(super) type UidKey = &'static [u8; 16];
@@ -93,6 +97,8 @@ tables! {
     dead DEAD: UidKey => ();
     /// Deleted uids whose rows are still there: tenant and kind.
     graves GRAVES: UidKey => &'static [u8; 17];
+    /// Epoch and number → what waits to leave the store.
+    outbox OUTBOX: &'static [u8; 16] => &'static [u8];
 }
 
 /// Rows of entries lie in two classes, so that a list never walks over rows without listed entries.
@@ -164,6 +170,17 @@ pub(super) fn state_key(owner: Uid, tenant: Uid, plugin: &str, key: &str) -> Vec
     bytes.extend_from_slice(plugin.as_bytes());
     bytes.extend_from_slice(key.as_bytes());
     bytes
+}
+
+/// The key of a row of the outbox.
+pub(super) fn outbox_key(id: OutboxId) -> [u8; 16] {
+    join(&[&id.epoch.to_be_bytes(), &id.number.to_be_bytes()])
+}
+
+/// The row of the outbox behind a key.
+pub(super) fn outbox_id(key: &[u8; 16]) -> OutboxId {
+    let both = u128::from_be_bytes(*key);
+    OutboxId { epoch: (both >> 64) as u64, number: both as u64 }
 }
 
 /// Which of a record's two names.

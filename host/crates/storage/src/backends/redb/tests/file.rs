@@ -9,10 +9,10 @@ use ::redb::{Database, ReadableDatabase, TableDefinition};
 use session::Kind as EntryKind;
 
 use super::InDirectory;
-use crate::backends::redb::layout::{DUE_WAITS, FORMAT, META, META_FORMAT, TENANT_WAITS, WAITS};
+use crate::backends::redb::layout::{DUE_WAITS, FORMAT, META, META_FORMAT, OUTBOX, TENANT_WAITS, WAITS};
 use crate::backends::redb::{OpenError, Options, Redb};
 use crate::contract::{Backend, Pen, one, session};
-use crate::{Error, Journal};
+use crate::{Error, Journal, Outbox};
 
 fn refusal(place: &InDirectory) -> OpenError {
     Redb::open(place.path(), Options::default()).unwrap_err()
@@ -77,6 +77,7 @@ async fn a_file_of_the_format_before_is_taken_over_with_what_it_holds() {
     transaction.delete_table(WAITS).unwrap();
     transaction.delete_table(TENANT_WAITS).unwrap();
     transaction.delete_table(DUE_WAITS).unwrap();
+    transaction.delete_table(OUTBOX).unwrap();
     transaction.commit().unwrap();
     drop(database);
 
@@ -84,6 +85,9 @@ async fn a_file_of_the_format_before_is_taken_over_with_what_it_holds() {
 
     assert_eq!(store.head(pen.session).unwrap(), Some(pen.head));
     assert_eq!(store.waits(pen.session).unwrap(), []);
+    assert_eq!(store.pending(1).unwrap(), []);
+    store.put(vec![b"a".to_vec()]).await.unwrap();
+    assert_eq!(store.waiting().unwrap(), 1);
     drop(store);
     let database = Database::open(place.path()).unwrap();
     let view = database.begin_read().unwrap();
