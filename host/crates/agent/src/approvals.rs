@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use session::{Agent, EventId, Millis, Principal, Seq, Session, StoredEvent, Uid, Wait};
-use storage::{DueWait, Kind, WaitRow};
+use storage::{DueWait, Kind, OpenWait, WaitRow};
 use tokio::sync::oneshot;
 use tool::Approver;
 
@@ -80,6 +80,21 @@ pub struct OpenApproval {
     pub expires: Millis,
 }
 
+/// What waits in one session, for whoever sees all of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpenApprovals {
+    /// The tenant's name.
+    pub tenant: Arc<str>,
+    /// The agent's key.
+    pub agent: String,
+    /// The session's key.
+    pub session: String,
+    /// The session's uid, after which the next page begins.
+    pub uid: Uid,
+    /// In the order of the calls.
+    pub approvals: Vec<OpenApproval>,
+}
+
 /// Decisions with everything that carrying them out needs.
 pub(crate) struct Decide {
     pub(crate) session: Arc<Session>,
@@ -117,22 +132,23 @@ impl Engine {
         open.filter_map(Result::transpose).collect()
     }
 
-    /// The sessions in which calls wait, of one tenant or of all, oldest first, after the session `after`;
-    /// about `limit` calls of them.
-    pub fn all_approvals(&self, tenant: Option<Uid>, after: Option<Uid>, limit: usize) -> Result<Vec<(Session, Vec<OpenApproval>)>, Error> {
-        let mut found: Vec<(Session, Vec<OpenApproval>)> = Vec::new();
-        for wait in self.journal.open_waits(tenant, after, limit)? {
-            if found.last().is_none_or(|(session, _)| session.uid != wait.session) {
-                match self.session_of(wait.session)? {
-                    Some(session) => found.push((session, Vec::new())),
-                    None => continue,
-                }
-            }
-            if let (Some((_, open)), Some(approval)) = (found.last_mut(), self.open_approval(wait.session, &wait.row)?) {
-                open.push(approval);
-            }
-        }
-        Ok(found)
+    /// The calls that wait in the sessions of one tenant or of all, oldest session first, after the
+    /// session `after`; at least `limit` of them where there are as many, because no session is torn.
+    pub fn all_approvals(&self, tenant: Option<Uid>, after: Option<Uid>, limit: usize) -> Result<Vec<OpenApprovals>, Error> {
+        let rows = self.journal.open_waits(tenant, after, limit)?;
+        let sessions = rows.chunk_by(|one, next| one.session == next.session);
+        // Whatever was deleted in this very moment is left out.
+        sessions.filter_map(|waits| self.all_of_session(waits).transpose()).collect()
+    }
+
+    fn all_of_session(&self, waits: &[OpenWait]) -> Result<Option<OpenApprovals>, Error> {
+        let Some(OpenWait { session, .. }) = waits.first() else { return Ok(None) };
+        let Some(session) = self.session_of(*session)? else { return Ok(None) };
+        let Some(agent) = self.agent_of(session.agent)? else { return Ok(None) };
+        let (now, tenant) = (self.clock.now(), self.tenant_name(session.tenant)?);
+        let open = waits.iter().filter(|wait| wait.row.due > now).map(|wait| self.open_approval(session.uid, &wait.row));
+        let approvals = open.filter_map(Result::transpose).collect::<Result<_, _>>()?;
+        Ok(Some(OpenApprovals { tenant, agent: agent.key.clone(), session: session.key, uid: session.uid, approvals }))
     }
 
     /// The session and the agent of an event, for whoever may see every tenant's.

@@ -30,7 +30,7 @@ use tokio_util::task::TaskTracker;
 use tool::Toolbox;
 
 pub use agents::NewAgent;
-pub use approvals::{Decision, Decisions, OpenApproval, Verdict};
+pub use approvals::{Decision, Decisions, OpenApproval, OpenApprovals, Verdict};
 pub use clock::Clock;
 pub use error::{Error, Thing};
 pub use hub::{Closing, News, Part, Watcher};

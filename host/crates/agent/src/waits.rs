@@ -6,7 +6,7 @@ use session::{
     Call, CallState, Decider, Event, EventId, HowEnded, Kind, Millis, Paused, Resolution, Resolved, Resumed, Seq, Wait, Waiting,
 };
 use storage::{Idempotency, IdempotencyKey, Running, WaitChange, WaitRow, When};
-use tool::{Approver, End, Verdict as Checked};
+use tool::{Approver, End};
 
 use crate::approvals::{Decide, Decision, Verdict};
 use crate::call::{self, exact, hex_digest};
@@ -204,8 +204,8 @@ async fn approved(task: &Task, prepared: &Prepared, standing: Approver, call: &C
     let bound = task.state.turn.as_ref().and_then(|turn| turn.began.tools.get(&*call.name.configuration));
     let bound = bound.ok_or_else(|| wrong(End::UnknownTool.message()))?;
     match task.engine.toolbox.check(&prepared.caller, &bound.tool, &input).await {
-        Ok(Checked::Ask(needed)) if needed > standing => Err(Error::ForOperator(event())),
-        Ok(Checked::Run | Checked::Ask(_)) => {
+        Ok(tool::Verdict::Ask(needed)) if needed > standing => Err(Error::ForOperator(event())),
+        Ok(tool::Verdict::Run | tool::Verdict::Ask(_)) => {
             let input_hash = hex_digest(input.as_bytes());
             Ok(Resolution::Approved { standing, input: Some(input), input_hash })
         }

@@ -1,7 +1,8 @@
 //! The operator's own door under `/operator/v1`: keys, tenants, plugins,
-//! policy, status. For the role owner, and for everything that comes through
+//! approvals, policy, status. For the role owner, and for everything that comes through
 //! the server's own socket.
 
+pub(crate) mod approvals;
 pub(crate) mod keys;
 pub(crate) mod plugins;
 pub(crate) mod tenants;
