@@ -4,6 +4,7 @@
 
 mod access;
 mod agents;
+mod approvals;
 mod chat;
 mod completions;
 mod init;
@@ -109,6 +110,9 @@ enum Command {
     /// See conversations and what was said
     #[command(subcommand)]
     Sessions(sessions::Command),
+    /// See the tool calls that wait for a person, and decide about them
+    #[command(subcommand)]
+    Approvals(approvals::Command),
     /// See the plugins, their tools and grants
     #[command(subcommand)]
     Plugins(plugins::Command),
@@ -142,6 +146,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Tenants(command) => with_settings(&sources, |settings| tenants::run(command, settings)),
         Command::Agents(command) => with_settings(&sources, |settings| agents::run(command, settings)),
         Command::Sessions(command) => with_settings(&sources, |settings| sessions::run(command, settings)),
+        Command::Approvals(command) => with_settings(&sources, |settings| approvals::run(command, settings)),
         Command::Plugins(command) => with_settings(&sources, |settings| plugins::run(command, settings)),
         Command::Policy(command) => with_settings(&sources, |settings| policy::run(command, settings)),
     }

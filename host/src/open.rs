@@ -72,6 +72,7 @@ pub(crate) async fn open(settings: &Settings, manner: Manner) -> anyhow::Result<
         models: models.clone(),
         limits: Limits {
             turn: TurnLimits { steps: settings.server.steps, calls: settings.server.calls, ..TurnLimits::default() },
+            approvals: settings.server.approvals,
             ..Limits::default()
         },
     });
@@ -135,12 +136,15 @@ impl Server {
         }
         let engine = self.engine.clone();
         let reaping = tokio::spawn(async move { engine.reap().await });
+        let engine = self.engine.clone();
+        let expiring = tokio::spawn(async move { engine.expire().await });
         let grace = self.settings.server.grace;
         let doors = Doors { drain: grace + Doors::default().drain, ..Doors::default() };
         let serving = api::serve(listeners, self.router.clone(), doors, self.stop.clone());
         let draining = async {
             self.stop.cancelled().await;
             reaping.abort();
+            expiring.abort();
             self.engine.drain(grace).await;
         };
         tokio::join!(serving, draining);
