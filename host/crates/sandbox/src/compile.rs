@@ -34,6 +34,9 @@ const ANSWER_BYTES_MAX: u64 = 256 << 20;
 /// What is read of a child's standard error: the line by which a compiler that fails says why.
 const LAST_WORDS_BYTES_MAX: u64 = 4 << 10;
 
+/// The first descriptor after the three standard streams.
+const FIRST_DESCRIPTOR: i32 = 3;
+
 /// How often a waiting parent looks whether the server is being stopped.
 const LOOK: Duration = Duration::from_millis(50);
 
@@ -117,6 +120,8 @@ impl Compiler {
         let Workshop { child: program, bounds, .. } = &self.workshop;
         let task = Task { kind: self.kind, bounds: *bounds };
         let task = serde_json::to_string(&task).map_err(|error| format!("the child that compiles cannot be told what to do: {error}"))?;
+        // Whatever this process was itself started with, and nobody marked, stays here.
+        close_fds::set_fds_cloexec_threadsafe(FIRST_DESCRIPTOR, &[]);
         let mut child = Command::new(program)
             .arg(ARGUMENT)
             .arg(task)

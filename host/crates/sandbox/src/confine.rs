@@ -1,6 +1,6 @@
 //! What the child that compiles gives up before it reads a byte of a component:
-//! open descriptors, files, the network, other processes, privileges, and more
-//! memory and processor time than it may take. A hole in the compiler then opens
+//! files, the network, other processes, privileges, and more memory and
+//! processor time than it may take. A hole in the compiler then opens
 //! onto nothing but the answer, which the parent does not trust either.
 //!
 //! Linux only. What the kernel does not offer is named in the answer, and the parent logs it.
@@ -21,9 +21,6 @@ const MEMORY_BYTES_MAX: u64 = 1 << 30;
 
 /// Descriptors of one child: its three streams, and what a compiler's temporary memory files need.
 const DESCRIPTORS_MAX: u64 = 64;
-
-/// Descriptors that are closed one by one where `/proc` does not list them.
-const DESCRIPTORS_CLOSED_MAX: i32 = 65_536;
 
 /// How much the child steps back behind the server.
 const NICENESS: i32 = 10;
@@ -50,25 +47,12 @@ impl Default for Bounds {
 /// The answer names what is not in force, because this kernel does not offer it;
 /// what every kernel offers is an error where it fails.
 pub fn confine(bounds: Bounds) -> io::Result<Vec<String>> {
-    close_descriptors();
     limit(bounds)?;
     set_parent_process_death_signal(Some(Signal::KILL))?;
     // A lower priority is a courtesy; a system that refuses it still compiles.
     let _ = nice(NICENESS);
     let walls = [("Landlock", landlock()), ("seccomp", seccomp())];
     Ok(walls.into_iter().filter_map(|(wall, built)| built.err().map(|why| format!("{wall} is not in force: {why}"))).collect())
-}
-
-/// Closes everything but the three standard streams. The parent's own
-/// descriptors are not inherited; those that it was itself started with may be.
-fn close_descriptors() {
-    let listed: Option<Vec<i32>> = std::fs::read_dir("/proc/self/fd")
-        .ok()
-        .map(|entries| entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect());
-    for descriptor in listed.unwrap_or_else(|| (0..DESCRIPTORS_CLOSED_MAX).collect()).into_iter().filter(|it| *it > 2) {
-        // The listing's own is among them and closed already.
-        let _ = nix::unistd::close(descriptor);
-    }
 }
 
 /// Address space is not bounded: the engine reserves much more of it than it
@@ -163,6 +147,9 @@ fn rules() -> Result<BTreeMap<i64, Vec<SeccompRule>>, seccompiler::BackendError>
     // An abort is a signal to oneself.
     let own = only(0, SeccompCmpOp::Eq, u64::from(std::process::id()))?;
     rules.insert(libc::SYS_tgkill, vec![SeccompRule::new(vec![own])?]);
+    // The image of a module's memory is sealed once it is written.
+    let seal = only(1, SeccompCmpOp::Eq, libc::F_ADD_SEALS as u64)?;
+    rules.insert(libc::SYS_fcntl, vec![SeccompRule::new(vec![seal])?]);
     // Names of threads and of memory.
     let names = [libc::PR_SET_NAME as u64, libc::PR_SET_VMA as u64];
     let names = names.into_iter().map(|name| SeccompRule::new(vec![only(0, SeccompCmpOp::Eq, name)?]));
