@@ -122,5 +122,5 @@ async fn a_child_that_dies_is_the_plugins_misfortune_only() {
     fs::create_dir(directory.path().join("plugins")).unwrap();
     fs::write(directory.path().join("plugins/it.wasm"), guest("(call $ok)")).unwrap();
     let place = Place::with_child(directory, "/bin/false").await;
-    assert!(refused(&place, "it").contains("compiling it was ended (exit status: 1)"));
+    assert!(refused(&place, "it").contains("the compiler failed on it (exit status: 1)"));
 }

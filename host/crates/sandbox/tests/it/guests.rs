@@ -20,15 +20,19 @@ pub(crate) struct Guest<'a> {
     pub(crate) contract: &'a str,
     /// The tool's description.
     pub(crate) description: &'a str,
+    /// Whether the guest has a resource of its own; `$own` makes a handle on it.
+    pub(crate) resource: bool,
 }
 
 impl Default for Guest<'_> {
     fn default() -> Self {
-        Self { body: "(call $ok)", describe: "", module: "", contract: "0.1.0", description: "Does one thing." }
+        Self { body: "(call $ok)", describe: "", module: "", contract: "0.1.0", description: "Does one thing.", resource: false }
     }
 }
 
 const SCHEMA: &str = r#"{"type":"object","properties":{"n":{"type":"integer","maximum":9}}}"#;
+
+const OWN_TYPE: &str = "(type $own (resource (rep i32))) (core func $own' (canon resource.new $own))";
 
 impl Guest<'_> {
     pub(crate) fn bytes(&self) -> Vec<u8> {
@@ -36,7 +40,11 @@ impl Guest<'_> {
     }
 
     fn text(&self) -> String {
-        let Self { body, describe, module, contract, description } = self;
+        let Self { body, describe, module, contract, description, resource } = self;
+        let (own_type, own_import, own_export) = match resource {
+            true => (OWN_TYPE, "(import \"host\" \"own\" (func $own (param i32) (result i32)))", "(export \"own\" (func $own'))"),
+            false => ("", "", ""),
+        };
         let schema = SCHEMA.replace('"', "\\\"");
         let (schema_len, description_len) = (SCHEMA.len(), description.len());
         format!(
@@ -94,6 +102,7 @@ impl Guest<'_> {
   (core func $log' (canon lower (func $log "write") (memory $m "memory")))
   (core func $emit' (canon lower (func $feedback "emit") (memory $m "memory")))
 
+  {own_type}
   (core module $guest
     (import "host" "memory" (memory 1))
     (import "host" "exit" (func $exit (param i32)))
@@ -102,6 +111,7 @@ impl Guest<'_> {
     (import "host" "block" (func $block (param i32)))
     (import "host" "log" (func $log (param i32 i32 i32)))
     (import "host" "emit" (func $emit (param i32 i32 i32 i32 i32 i32 i32 i32)))
+    {own_import}
     (data (i32.const 64) "ok")
     (data (i32.const 72) "act")
     (data (i32.const 128) "{schema}")
@@ -142,7 +152,8 @@ impl Guest<'_> {
     (export "timer" (func $timer'))
     (export "block" (func $block'))
     (export "log" (func $log'))
-    (export "emit" (func $emit'))))))
+    (export "emit" (func $emit'))
+    {own_export}))))
 
   (func $describe (result (list $tool))
     (canon lift (core func $g "describe") (memory $m "memory") (realloc (func $g "realloc"))))
@@ -152,6 +163,15 @@ impl Guest<'_> {
   (export "wardian:plugin/tools@{contract}" (instance $tools)))"#
         )
     }
+}
+
+/// Returns from `invoke` with one data part that holds `depth` open brackets.
+pub(crate) fn nested(depth: u64) -> String {
+    format!(
+        "(drop (memory.grow (i32.const 10))) (memory.fill (i32.const 65536) (i32.const 91) (i32.const {depth}))
+        (drop (call $ok)) (i32.store8 (i32.const 2080) (i32.const 1)) (i32.store (i32.const 2084) (i32.const 65536))
+        (i32.store (i32.const 2088) (i32.const {depth})) (i32.const 2048)"
+    )
 }
 
 /// Returns from `invoke` with one text part of `len` bytes from address 0.

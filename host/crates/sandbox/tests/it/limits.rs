@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tool::{Content, End};
 
-use crate::guests::{Guest, guest, text_of};
+use crate::guests::{Guest, guest, nested, text_of};
 use crate::place::Place;
 
 const LIMITS: &str = "[defaults.limits]\nmemory = '4MiB'\ntime = '20s'\ncpu = '200ms'\noutput = '64KiB'\nlog = '4KiB'\n";
@@ -36,10 +36,76 @@ async fn spinning_ends_at_the_processor_limit() {
 
 #[tokio::test]
 async fn spinning_in_host_calls_ends_too() {
-    let reply = end_of(guest("(loop $l (drop (call $now)) (br $l)) (unreachable)")).await;
-    assert_eq!(reply.end, End::Cpu(200));
-    let logging = end_of(guest("(loop $l (call $log (i32.const 2) (i32.const 64) (i32.const 2)) (br $l)) (unreachable)")).await;
-    assert!(matches!(logging.end, End::HostCalls(_) | End::Cpu(_)), "{:?}", logging.end);
+    for body in ["(loop $l (drop (call $now)) (br $l)) (unreachable)", "(loop $l (drop (memory.grow (i32.const 0))) (br $l)) (unreachable)"]
+    {
+        let place = Place::with(&[("it", guest(body))], "[defaults.limits]\ncpu = '20s'\nhost-calls = 50\n").await;
+        let reply = place.call("it", "act", "{}").await;
+        assert_eq!(reply.end, End::HostCalls("more than 50 calls into the host".into()), "{body}");
+        assert_eq!(reply.usage.host_calls, 51);
+        place.allow("[defaults.limits]\ncpu = '100ms'\nhost-calls = 1000000000\n");
+        assert_eq!(place.call("it", "act", "{}").await.end, End::Cpu(100), "{body}");
+    }
+}
+
+#[tokio::test]
+async fn computing_is_no_call_into_the_host() {
+    let limits = "[defaults.limits]\ncpu = '200ms'\nhost-calls = 3\n";
+    let place = Place::with(&[("it", guest("(loop $l (br $l)) (unreachable)"))], limits).await;
+    let reply = place.call("it", "act", "{}").await;
+    assert_eq!((reply.end, reply.usage.host_calls), (End::Cpu(200), 0), "the ticks that end it are ours");
+}
+
+#[tokio::test]
+async fn handles_have_an_end_of_their_own() {
+    let timers = guest("(loop $l (drop (call $timer (i64.const 1))) (br $l)) (unreachable)");
+    let reply = end_of(timers).await;
+    assert!(matches!(&reply.end, End::HostCalls(what) if what.starts_with("more than 256 handles")), "{:?}", reply.end);
+    let body = "(loop $l (drop (call $own (i32.const 1))) (br $l)) (unreachable)";
+    let reply = end_of(Guest { body, resource: true, ..Guest::default() }.bytes()).await;
+    assert!(matches!(&reply.end, End::HostCalls(what) if what.starts_with("more than 10000 handles")), "{:?}", reply.end);
+}
+
+const FUEL: &str = "[plugin.it]\napprove = 'never'\nlimits = { fuel = 100000, time = '60s', cpu = '60s' }\n";
+
+#[tokio::test]
+async fn a_budget_of_fuel_ends_the_same_call_at_the_same_place() {
+    let counts = "(local $n i32) (loop $l (local.set $n (i32.add (local.get $n) (i32.const 1)))
+        (br_if $l (i32.lt_u (local.get $n) (i32.const 1000)))) (call $ok)";
+    let mut used = Vec::new();
+    for _ in 0..2 {
+        let place = Place::with(&[("it", guest(counts))], FUEL).await;
+        for _ in 0..2 {
+            let reply = place.call("it", "act", "{}").await;
+            assert_eq!(reply.end, End::Done);
+            assert_eq!(reply.evidence.limits.map(|limits| limits.fuel), Some(Some(100_000)));
+            used.push(reply.usage.fuel);
+        }
+        let without = "[plugin.it]\napprove = 'never'\n";
+        place.allow(without);
+        assert_eq!(place.call("it", "act", "{}").await.usage.fuel, 0, "nothing counts where no budget is set");
+    }
+    assert!(used[0] > 1_000 && used[0] < 100_000 && used.iter().all(|fuel| *fuel == used[0]), "{used:?}");
+
+    let place = Place::with(&[("it", guest("(loop $l (br $l)) (unreachable)"))], FUEL).await;
+    for _ in 0..3 {
+        let reply = place.call("it", "act", "{}").await;
+        assert_eq!((reply.end, reply.usage.fuel), (End::Fuel(100_000), 100_000));
+    }
+}
+
+#[tokio::test]
+async fn a_budget_of_fuel_leaves_the_other_limits_in_force() {
+    let sleeps = guest("(call $block (call $timer (i64.const 9000000000000000000))) (call $ok)");
+    let place = Place::with(&[("it", sleeps)], FUEL).await;
+    assert_eq!(place.call("it", "act", "{\"n\": 10}").await.usage.fuel, 0);
+    place.allow("[plugin.it]\napprove = 'never'\nlimits = { fuel = 100000 }\n");
+    place.call("it", "act", "{\"n\": 9}").await;
+    place.allow("[plugin.it]\napprove = 'never'\nlimits = { fuel = 100000, time = '200ms' }\n");
+    assert_eq!(place.call("it", "act", "{}").await.end, End::Time(200));
+    let place = Place::with(&[("it", guest("(loop $l (br $l)) (unreachable)"))], FUEL).await;
+    place.call("it", "act", "{}").await;
+    place.allow("[plugin.it]\napprove = 'never'\nlimits = { fuel = 9007199254740992, cpu = '100ms' }\n");
+    assert_eq!(place.call("it", "act", "{}").await.end, End::Cpu(100));
 }
 
 #[tokio::test]
@@ -79,8 +145,16 @@ async fn an_answer_over_the_output_limit_is_refused() {
         (drop (call $ok)) (i32.store (i32.const 2084) (i32.const 4096)) (i32.store (i32.const 2088) (i32.const 600000)) (i32.const 2048)";
     let reply = end_of(guest(two)).await;
     assert_eq!((reply.end, reply.parts), (End::Output(64 << 10), vec![]));
-    let list = "(drop (call $ok)) (i32.store (i32.const 2060) (i32.const 10000000)) (i32.const 2048)";
-    assert!(matches!(end_of(guest(list)).await.end, End::Trap(_) | End::Output(_) | End::InvalidOutput(_)));
+}
+
+#[tokio::test]
+async fn ten_million_parts_and_endless_nesting_are_refused_while_they_are_read() {
+    let list = "(drop (memory.grow (i32.const 6000))) (drop (call $ok)) (i32.store (i32.const 2060) (i32.const 10000000)) (i32.const 2048)";
+    let place = Place::with(&[("it", guest(list))], "[defaults.limits]\nmemory = '450MiB'\n").await;
+    let reply = place.call("it", "act", "{}").await;
+    assert_eq!((reply.end, reply.parts), (End::Output(256 << 10), vec![]));
+    let reply = end_of(guest(&nested(60_000))).await;
+    assert!(matches!(&reply.end, End::InvalidOutput(why) if why.contains("recursion limit")), "{:?}", reply.end);
 }
 
 #[tokio::test]

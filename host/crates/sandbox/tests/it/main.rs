@@ -2,6 +2,8 @@
 //! files, a real child process.
 
 mod catalog;
+mod door;
+mod evidence;
 mod grants;
 mod guests;
 mod limits;

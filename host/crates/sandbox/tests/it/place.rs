@@ -19,6 +19,9 @@ pub(crate) struct Place {
     pub(crate) sink: Arc<Sink>,
 }
 
+/// The program that compiles.
+const CHILD: &str = env!("CARGO_BIN_EXE_sandbox-child");
+
 /// The durable store as a map. It commits nothing by itself, as the real one does not.
 #[derive(Default)]
 pub(crate) struct Store(Mutex<BTreeMap<String, Vec<u8>>>);
@@ -88,7 +91,15 @@ impl Place {
 
     /// In a directory that is already there.
     pub(crate) async fn open(directory: tempfile::TempDir, text: &str) -> Self {
-        Self::started(directory, text, env!("CARGO_BIN_EXE_sandbox-child")).await
+        Self::started(directory, text, CHILD, Bounds::default()).await
+    }
+
+    /// With one plugin, and so much for compiling it.
+    pub(crate) async fn compiling_within(bounds: Bounds, plugin: Vec<u8>) -> Self {
+        let directory = tempfile::tempdir().expect("a directory for the test");
+        fs::create_dir(directory.path().join("plugins")).expect("the directory is new");
+        fs::write(directory.path().join("plugins/it.wasm"), plugin).expect("the directory is ours");
+        Self::started(directory, "", CHILD, bounds).await
     }
 
     /// In a directory where everything has to come out of the cache.
@@ -98,10 +109,10 @@ impl Place {
 
     /// With another program as the child that compiles.
     pub(crate) async fn with_child(directory: tempfile::TempDir, child: &str) -> Self {
-        Self::started(directory, "", child).await
+        Self::started(directory, "", child, Bounds::default()).await
     }
 
-    async fn started(directory: tempfile::TempDir, text: &str, child: &str) -> Self {
+    async fn started(directory: tempfile::TempDir, text: &str, child: &str, compiling: Bounds) -> Self {
         let policy = Arc::new(ArcSwap::from_pointee(policy(text, directory.path())));
         let sandbox = Sandbox::open(Options {
             plugins: directory.path().join("plugins"),
@@ -109,7 +120,7 @@ impl Place {
             data: directory.path().join("data"),
             policy: policy.clone(),
             child: PathBuf::from(child),
-            compiling: Bounds::default(),
+            compiling,
             slots: 8,
             on_progress: None,
         })
