@@ -352,8 +352,7 @@ fn visible(policy: &Policy, version: &Version, tool: &Tool, caller: &Caller) -> 
 /// The author's claim as far as the grants bear it out.
 fn effective(policy: &Policy, version: &Version, claim: Traits) -> Traits {
     let facts = policy.plugin(&version.name, Some(&version.component)).map_or_else(Facts::default, policy::Grant::facts);
-    let changes = facts.writes_files || facts.sends_http_other_than_get || facts.injects_secret;
-    claim.and(Traits { read_only: !changes, idempotent: true, additive: true, closed_world: !facts.reaches_out })
+    claim.and(Traits { read_only: !facts.rule_out_read_only(), idempotent: true, additive: true, closed_world: !facts.reaches_out })
 }
 
 fn status(policy: &Policy, name: &str, entry: &Entry) -> PluginStatus {
