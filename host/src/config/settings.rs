@@ -9,7 +9,7 @@ use std::time::Duration;
 use model::config::ModelsFile;
 use policy::file::PolicyFile;
 
-use super::complaint::{Complaint, Complaints};
+use super::complaint::{self, Complaint, Complaints};
 use super::file::{File, LogFormat, ServerFile};
 
 /// Everything the operator decided.
@@ -145,6 +145,12 @@ impl Settings {
     /// Where the owner's key is kept.
     pub(crate) fn owner_key(&self) -> PathBuf {
         self.data.join("owner.key")
+    }
+
+    /// File and line of a key, where the file spells it out.
+    pub(crate) fn place_of(&self, key: &str) -> Option<String> {
+        let file = self.file.as_deref()?;
+        complaint::line_of(&self.text, key).map(|line| format!("{}:{line}", file.display()))
     }
 
     /// What is allowed, as findings of the policy with their lines.

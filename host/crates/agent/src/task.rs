@@ -328,6 +328,7 @@ impl Task {
             idempotency: draft.idempotency,
             state: draft.writes,
             blobs: draft.blobs,
+            audit: Vec::new(),
         };
         let ticket = self.engine.journal.commit(vec![batch], when);
         self.desk.hub.hold();

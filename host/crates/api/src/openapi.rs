@@ -187,6 +187,14 @@ fn query_parameter(query: &Query) -> Value {
         Query::IncludeHidden => ("include_hidden", json!({"type": "boolean", "default": false}), "Whether hidden events are listed too."),
         Query::Type => ("type", json!({"type": "string"}), "Only tools of this type; those of plugins are `dynamic_vectara`."),
         Query::Tenant => ("tenant", json!({"type": "string"}), "Only what belongs to this tenant."),
+        Query::Plugin => ("plugin", json!({"type": "string"}), "Which plugin."),
+        Query::Ask => (
+            "ask",
+            json!({"type": "string"}),
+            "What, in words: `http GET https://api.example.com/x`, `files read maps/x`, `secret NAME`, `config`, `store`, `cache`, `call TOOL`.",
+        ),
+        Query::ForTenant => ("tenant", json!({"type": "string", "default": "default"}), "For which tenant."),
+        Query::ForAgent => ("agent", json!({"type": "string", "default": "assistant"}), "For which agent."),
     };
     json!({ "name": name, "in": "query", "required": false, "schema": schema, "description": text })
 }

@@ -53,6 +53,10 @@ fn routes() -> Routes {
     routes.add(&operator::approvals::LIST, operator::approvals::list);
     routes.add(&operator::approvals::DECIDE, operator::approvals::decide);
     routes.add(&operator::POLICY, operator::policy);
+    routes.add(&operator::grants::EXPLAIN, operator::grants::explain);
+    routes.add(&operator::grants::LEND, operator::grants::lend);
+    routes.add(&operator::grants::LIST, operator::grants::list);
+    routes.add(&operator::grants::REVOKE, operator::grants::revoke);
     routes.add(&operator::STATUS, operator::status);
 
     routes.add(&health::LIVE, health::live);

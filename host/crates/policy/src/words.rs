@@ -132,10 +132,7 @@ impl Question {
         Ok(match words[..] {
             ["call", tool] => Self::Call { tool: tool.to_owned() },
             ["http", method, url] => Self::Http { method: method.to_owned(), url: Url::parse(url)? },
-            ["files", _, path] if path.split('/').any(|part| part == "..") => {
-                return unclear(format!("{path} goes up with ..; write where it leads"));
-            }
-            ["files", access, path] => Self::File { path: path.to_owned(), access: word_of_access(access)? },
+            ["files", access, ref path @ ..] if !path.is_empty() => file(access, path.join(" "))?,
             ["secret", name] | ["secret", name, "reveal"] => Self::Secret { name: name.to_owned(), usage: SecretUse::Reveal },
             ["secret", name, "inject"] => Self::Secret { name: name.to_owned(), usage: SecretUse::Inject },
             ["config"] => Self::Config,
@@ -198,6 +195,13 @@ impl LeaseFile {
         }
         Ok(grant)
     }
+}
+
+fn file(access: &str, path: String) -> Result<Question, Unclear> {
+    if path.split('/').any(|part| part == "..") {
+        return unclear(format!("{path} goes up with ..; write where it leads"));
+    }
+    Ok(Question::File { access: word_of_access(access)?, path })
 }
 
 /// Methods in a row with commas, and a URL with `*` where any run of characters may stand.

@@ -368,5 +368,6 @@ fn status(policy: &Policy, name: &str, entry: &Entry) -> PluginStatus {
         tools: version.map(|version| version.tools.keys().cloned().collect()).unwrap_or_default(),
         grants: grant.map(policy::Grant::phrases).unwrap_or_default(),
         requests: version.map(|version| version.requests.clone()).unwrap_or_default(),
+        asks: version.map(|version| version.asks.clone()).unwrap_or_default(),
     }
 }

@@ -34,6 +34,11 @@ pub(super) fn example(schema: &str) -> Option<Value> {
         "CreateKeyRequest" => json!({"tenant": "default", "role": "agent_user", "agents": ["agt_customer_support"], "label": "web shop"}),
         "CreateTenantRequest" => json!({"name": "acme"}),
         "DecideApprovalRequest" => json!({"decision": "reject", "reason": "not on a Friday"}),
+        "CreateGrantRequest" => json!({
+            "plugin": "web",
+            "grant": {"http": [{"host": "api.example.com", "methods": ["GET"], "paths": ["/v2/*"]}]},
+            "for": "10m",
+        }),
         _ => return None,
     })
 }
@@ -305,6 +310,12 @@ fn operator() -> Value {
     });
     let mut created = key.clone();
     created["key"] = json!({"type": "string", "description": "The key itself; shown this once."});
+    let grant = json!({
+        "id": text(), "plugin": text(), "tenant": {"type": ["string", "null"]}, "agent": {"type": ["string", "null"]},
+        "grant": {"type": "object"}, "since": time(), "until": time(), "by": text(),
+    });
+    let mut lent = grant.clone();
+    lent["warnings"] = json!({"type": "array", "items": text()});
     json!({
         "CreateKeyRequest": object(&["role"], json!({
             "tenant": {"type": "string", "default": "default"}, "role": role, "agents": {"type": "array", "maxItems": 100, "items": refer("Key")},
@@ -320,6 +331,7 @@ fn operator() -> Value {
             "name": text(), "file": text(), "version": {"type": ["string", "null"]}, "component": {"type": ["string", "null"]},
             "tools_digest": {"type": ["string", "null"]}, "state": {"enum": ["preparing", "ready", "stale", "refused"]}, "reason": text(),
             "tools": {"type": "array", "items": text()}, "grants": {"type": "array", "items": text()}, "requests": {"type": "array", "items": text()},
+            "asks": {"type": "array", "items": {"type": "array", "items": text()}},
         })),
         "OpenApproval": outstanding_approval(json!({"tenant": text(), "agent_key": refer("Key"), "session_key": refer("Key")})),
         "ListApprovalsResponse": list_of("approvals", "OpenApproval"),
@@ -328,5 +340,13 @@ fn operator() -> Value {
             "event_id": text(), "decision": {"enum": ["approve", "reject"]}, "agent_key": refer("Key"), "session_key": refer("Key"),
         })),
         "ListPluginsResponse": one_page_of("plugins", "Plugin"),
+        "CreateGrantRequest": object(&["plugin", "grant", "for"], json!({
+            "plugin": text(), "for": {"type": "string", "description": "A span of time such as 10m, at most 24h."},
+            "grant": {"type": "object", "description": "As a [plugin.NAME] entry: http, files, secrets, config, store, cache."},
+            "tenant": {"type": ["string", "null"]}, "agent": {"type": ["string", "null"]},
+        })),
+        "Grant": object(&["id", "plugin", "grant", "since", "until", "by"], grant),
+        "CreatedGrant": object(&["id", "plugin", "grant", "since", "until", "by", "warnings"], lent),
+        "ListGrantsResponse": one_page_of("grants", "Grant"),
     })
 }

@@ -214,6 +214,7 @@ pub(super) fn kind_code(kind: Kind) -> u8 {
         Kind::Key => 2,
         Kind::Agent => 3,
         Kind::Session => 4,
+        Kind::Lease => 5,
     }
 }
 
@@ -224,6 +225,7 @@ pub(super) fn kind_of(code: u8) -> Result<Kind, Error> {
         2 => Ok(Kind::Key),
         3 => Ok(Kind::Agent),
         4 => Ok(Kind::Session),
+        5 => Ok(Kind::Lease),
         other => Err(Error::Damaged(format!("a record of the unknown kind {other}"))),
     }
 }

@@ -125,7 +125,7 @@ pub(super) fn delete(rows: &mut Rows<'_>, memory: &mut Memory, uid: Uid) -> Resu
             rows.dead()?.insert(&uid.0, ())?;
             memory.forget(None);
         }
-        Kind::Key => {}
+        Kind::Key | Kind::Lease => {}
     }
     Ok(1)
 }
@@ -140,7 +140,8 @@ pub(super) fn bury(rows: &mut Rows<'_>, record: &Record) -> Result<(), Error> {
     }
     rows.members()?.remove(&layout::member_key(tenant, kind, scope, uid))?;
     rows.records()?.remove(&uid.0)?;
-    if kind != Kind::Key {
+    // Nothing is scoped under a key or a lease.
+    if !matches!(kind, Kind::Key | Kind::Lease) {
         rows.graves()?.insert(&uid.0, &layout::join(&[&tenant.0, &[layout::kind_code(kind)]]))?;
     }
     Ok(())

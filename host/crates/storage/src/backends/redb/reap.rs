@@ -25,7 +25,7 @@ pub(super) fn reap(rows: &mut Rows<'_>, rows_max: usize, now: Millis) -> Result<
             Kind::Session => session(rows, uid, room)?,
             Kind::Agent => below(rows, &join::<33>(&[&tenant.0, &[layout::kind_code(Kind::Session)], &uid.0]), uid, room)?,
             Kind::Tenant => tenants(rows, uid, room)?,
-            Kind::Key => 0,
+            Kind::Key | Kind::Lease => 0,
         };
         removed += found;
         if found < room {
