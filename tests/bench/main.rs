@@ -5,6 +5,7 @@
 mod load;
 mod model;
 mod process;
+mod wall;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -23,8 +24,12 @@ const WORDS: usize = 32;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<()> {
-    let scale: u32 = std::env::args().nth(1).map(|n| n.parse()).transpose()?.unwrap_or(1);
+    let asked = std::env::args().nth(1);
     let peer = Peer::start().await?;
+    if asked.as_deref() == Some("wall") {
+        return wall::run(&peer).await;
+    }
+    let scale: u32 = asked.map(|n| n.parse()).transpose()?.unwrap_or(1);
     starts(&peer).await?;
     let server = Server::start(&config_with_rate(&peer.base_url, "100000000/min")).await?;
     println!("idle RSS after start: {:.1} MiB", resident(&server)? / 1024.0 / 1024.0);

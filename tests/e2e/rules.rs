@@ -55,7 +55,7 @@ fn dependencies_point_one_way() -> Result<()> {
 }
 
 /// What is used in one crate only, and where that is.
-const ONE_PLACE: [(&str, &[&str]); 8] = [
+const ONE_PLACE: [(&str, &[&str]); 10] = [
     ("wasmtime", &["sandbox"]),
     ("wasmtime-wasi", &["sandbox"]),
     ("wasmtime-wasi-http", &["sandbox"]),
@@ -64,6 +64,8 @@ const ONE_PLACE: [(&str, &[&str]); 8] = [
     ("hyper-rustls", &["egress"]),
     ("webpki-roots", &["egress"]),
     ("jsonschema", &["sandbox"]),
+    ("landlock", &["sandbox"]),
+    ("seccompiler", &["sandbox"]),
 ];
 
 #[test]

@@ -1,7 +1,6 @@
 //! The Agents API.
 
 mod agents;
-mod approvals;
 mod events;
 mod openapi;
 mod sessions;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use session::{CallState, Decider, Event, HowEnded, Session, Uid};
+use session::{CallState, Event, HowEnded, Session, Uid};
 use storage::{Running, When};
 use tool::{Caller, End};
 
@@ -77,15 +77,14 @@ pub(crate) async fn take_up(task: &mut Task) -> Result<(), Stopped> {
 }
 
 /// Ends a turn that cannot go on. What its open calls did nobody knows.
-pub(crate) async fn give_up(task: &mut Task, how: HowEnded) -> Result<(), Stopped> {
+async fn give_up(task: &mut Task, how: HowEnded) -> Result<(), Stopped> {
     let mut draft = Draft::default();
-    turn::close_calls(task, &mut draft, &End::OutcomeUnknown, &Decider::Server);
+    turn::close_calls(task, &mut draft, &End::OutcomeUnknown);
     let step = task.state.turn.as_ref().map_or(0, |turn| turn.steps);
     turn::end_with(task, draft, step, how).await
 }
 
-/// What the turn is made with, as things are now.
-pub(crate) fn prepare(task: &Task) -> Result<Prepared, Error> {
+fn prepare(task: &Task) -> Result<Prepared, Error> {
     let agent = task.engine.agent_of(task.session.agent)?;
     let agent = agent.ok_or_else(|| Error::Damaged(task.session.agent, "the agent of a running turn is gone".into()))?;
     let tenant_name = task.engine.tenant_name(task.session.tenant)?;

@@ -35,10 +35,6 @@ pub(crate) enum Query {
     IncludeHidden,
     Type,
     Tenant,
-    Plugin,
-    Ask,
-    ForTenant,
-    ForAgent,
 }
 
 /// What a success looks like.

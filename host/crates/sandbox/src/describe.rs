@@ -23,6 +23,7 @@ use crate::imports::clocks::Frozen;
 use crate::imports::http::Requests;
 use crate::instance::Program;
 use crate::manifest::CONTRACT;
+use crate::meter::Cpu;
 use crate::outcome;
 
 /// Processor time for `describe`. Interpreters start slowly.
@@ -81,7 +82,7 @@ fn nobody() -> Guest {
         .allow_tcp(false)
         .allow_udp(false)
         .build();
-    Guest::new(Parts { wasi, requests: Requests::none(), log, limits, deadline: Instant::now() + TIME, reach: None })
+    Guest::new(Parts { wasi, requests: Requests::none(), log, limits, deadline: Instant::now() + TIME, cpu: Cpu::default(), reach: None })
 }
 
 /// The cycle of "random" bytes in `describe`.

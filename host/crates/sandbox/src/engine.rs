@@ -1,6 +1,6 @@
-//! The wasmtime engine: its configuration, its pool of instance slots, the
-//! thread that ticks its epochs, and the threads that guests run on. Everything
-//! that is not needed by tools is switched off here.
+//! The wasmtime engine: its configuration, its pool of instance slots, and the
+//! thread that ticks its epochs. Everything that is not needed by tools is
+//! switched off here.
 //!
 //! There are two kinds of it. Counting fuel has to be compiled in, and costs
 //! every loop and call; so plugins without a budget of fuel run on an engine
@@ -236,36 +236,5 @@ pub(crate) struct Running(Arc<Shared>);
 impl Drop for Running {
     fn drop(&mut self) {
         self.0.running.fetch_sub(1, Ordering::AcqRel);
-    }
-}
-
-/// The threads that guests run on, apart from those of sessions and requests.
-pub(crate) struct Threads(Option<tokio::runtime::Runtime>);
-
-impl Threads {
-    /// One thread for each processor.
-    pub(crate) fn start() -> Result<Self, Error> {
-        let workers = thread::available_parallelism().map_or(1, |n| n.get());
-        tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(workers)
-            .thread_name("guest")
-            .enable_all()
-            .build()
-            .map(|runtime| Self(Some(runtime)))
-            .map_err(|error| Error::Engine(format!("cannot start the threads that guests run on: {error}")))
-    }
-
-    /// Where to spawn a guest.
-    pub(crate) fn handle(&self) -> tokio::runtime::Handle {
-        self.0.as_ref().expect("taken only when dropped").handle().clone()
-    }
-}
-
-impl Drop for Threads {
-    /// Without waiting: a runtime may not be waited for inside another one.
-    fn drop(&mut self) {
-        if let Some(runtime) = self.0.take() {
-            runtime.shutdown_background();
-        }
     }
 }

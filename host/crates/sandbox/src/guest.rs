@@ -59,13 +59,14 @@ pub(crate) struct Parts {
     pub log: CallLog,
     pub limits: Limits,
     pub deadline: Instant,
+    pub cpu: Cpu,
     pub reach: Option<Box<Reach>>,
 }
 
 impl Guest {
     /// A guest that has done nothing yet.
     pub(crate) fn new(parts: Parts) -> Self {
-        let Parts { wasi, requests, log, limits, deadline, reach } = parts;
+        let Parts { wasi, requests, log, limits, deadline, cpu, reach } = parts;
         let mut http = WasiHttpCtx::new();
         http.set_field_size_limit(usize::try_from(limits.header_bytes).unwrap_or(usize::MAX));
         let mut table = ResourceTable::new();
@@ -76,7 +77,7 @@ impl Guest {
             http,
             requests,
             memory: Memory::new(limits.memory_bytes),
-            cpu: Cpu::default(),
+            cpu,
             log,
             limits,
             deadline,

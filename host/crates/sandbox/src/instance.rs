@@ -69,8 +69,10 @@ impl Program {
             export(&plugin, &mut store).await
         };
         let returned = timeout_at(deadline.into(), cpu.meter(running)).await.ok();
-        // Only the engine that counts has an answer.
-        let fuel = store.get_fuel().map_or(0, |left| budget.saturating_sub(left));
+        let fuel = match self.kind {
+            Kind::Plain => 0,
+            Kind::Fueled => budget.saturating_sub(store.get_fuel().unwrap_or(budget)),
+        };
         let guest = store.into_data();
         let (sent_bytes, received_bytes) = guest.requests.bytes();
         let usage = Usage {

@@ -44,6 +44,7 @@ mod gate;
 mod guest;
 mod imports;
 mod instance;
+mod lanes;
 mod limiter;
 mod manifest;
 mod meter;
@@ -55,7 +56,6 @@ mod toolbox;
 
 pub use catalog::{OnProgress, Progress};
 pub use error::Error;
-pub use imports::secrets::resolve as secret;
 pub use sandbox::{Options, SLOTS, Sandbox};
 
 /// Bytes in hexadecimal digits.

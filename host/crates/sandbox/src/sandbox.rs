@@ -14,10 +14,11 @@ use tool::PluginState;
 use crate::catalog::{Catalog, OnProgress, Parts, Snapshot, Watch};
 use crate::compile::{Compiler, Workshop};
 use crate::confine::Bounds;
-use crate::engine::{self, Kind, Threads, Ticker};
+use crate::engine::{self, Kind, Ticker};
 use crate::error::Error;
 use crate::fuel::Fueled;
 use crate::gate::Gates;
+use crate::lanes::Lanes;
 
 /// Calls at the same time where nothing else is said.
 pub const SLOTS: u32 = 64;
@@ -50,7 +51,7 @@ pub struct Sandbox {
     pub(crate) gates: Gates,
     pub(crate) ticker: Arc<Ticker>,
     pub(crate) fueled: Arc<Fueled>,
-    pub(crate) threads: Threads,
+    pub(crate) lanes: Lanes,
     pub(crate) egress: crate::imports::http::Egress,
     pub(crate) cache: PathBuf,
     settled: watch::Receiver<u64>,
@@ -73,7 +74,7 @@ impl Sandbox {
         let compiler = Compiler::open(engine.clone(), Kind::Plain, workshop.clone())?;
         let ticker = Arc::new(Ticker::start(&engine)?);
         let fueled = Fueled::new(workshop, ticker.clone());
-        let threads = Threads::start()?;
+        let lanes = Lanes::start()?;
         let snapshot = Arc::new(ArcSwap::from_pointee(Snapshot::new()));
         let (looked, settled) = watch::channel(0);
         let (watch, events) = Watch::start(&plugins);
@@ -89,7 +90,7 @@ impl Sandbox {
             gates: Gates::default(),
             ticker,
             fueled,
-            threads,
+            lanes,
             egress: crate::imports::http::egress(),
             cache: cache.join("plugins"),
             settled,

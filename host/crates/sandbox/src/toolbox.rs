@@ -1,15 +1,14 @@
 //! The sandbox as a [`Toolbox`]: which tools a caller sees, and how one call runs.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use policy::{CallPermit, Facts, Limits, Policy, Who};
-use tokio::task::JoinHandle;
 use tokio::time::timeout_at;
 use tool::{
     Approval, Approver, Bounds, Caller, Content, End, Evidence, PluginStatus, ToolCall, ToolId, ToolReply, ToolSpec, Toolbox, Traits,
-    Verdict, Write,
+    Usage, Verdict, Write,
 };
 use wasmtime_wasi::WasiCtxBuilder;
 
@@ -23,6 +22,7 @@ use crate::imports::clocks::Coarse;
 use crate::imports::http::Requests;
 use crate::imports::{files, store};
 use crate::instance::{Program, Ran};
+use crate::meter::Cpu;
 use crate::outcome::{self, millis};
 use crate::reach::{Reach, Scope};
 use crate::sandbox::Sandbox;
@@ -30,6 +30,10 @@ use crate::sandbox::Sandbox;
 /// Arguments up to this size are checked where they come in; larger ones on
 /// the guests' threads, because the schema is the author's and may be slow.
 const INLINE_BYTES_MAX: usize = 4 << 10;
+
+/// How long after its time limit a call is waited for: a guest that gets a
+/// processor ends within a tick, and says what it used.
+const GRACE: Duration = Duration::from_millis(15);
 
 /// Random bytes in one request of a guest.
 const RANDOM_BYTES_MAX: u64 = 64 << 10;
@@ -56,7 +60,7 @@ impl Toolbox for Sandbox {
             return check_input(spec, input).map(|()| verdict);
         }
         let (version, name, input) = (version.clone(), tool.name.clone(), input.to_owned());
-        let checking = self.threads.handle().spawn(async move {
+        let checking = self.lanes.quick().spawn(async move {
             let spec = version.tools.get(&name).ok_or(End::UnknownTool)?;
             check_input(spec, &input)
         });
@@ -72,8 +76,12 @@ impl Toolbox for Sandbox {
     async fn call(&self, call: ToolCall) -> ToolReply {
         match self.admit(call) {
             Ok(admitted) => {
-                let running = Running(self.threads.handle().spawn(admitted.run()));
-                running.await
+                let late = admitted.late();
+                match timeout_at(late.at.into(), self.lanes.run(admitted.cpu.clone(), admitted.run())).await {
+                    Ok(Ok(reply)) => reply,
+                    Ok(Err(error)) => ToolReply::without_answer(End::HostFault(format!("the call was lost: {error}"))),
+                    Err(_) => late.reply(),
+                }
             }
             Err(refused) => refused,
         }
@@ -122,7 +130,20 @@ impl Sandbox {
         let cache = self.cache.join(&*call.context.tenant_uid).join(&*version.name);
         let (slots, ticker, egress) = (self.slots.clone(), self.ticker.clone(), self.egress.clone());
         let fuel = limits.fuel.and_then(|_| Some((self.fueled.clone(), self.snapshot.load().get(&call.tool.plugin)?.file.clone())));
-        Ok(Admitted { call, version, scope, limits, deadline: began + limits.time, gate, slots, ticker, egress, cache, fuel })
+        Ok(Admitted {
+            call,
+            version,
+            scope,
+            limits,
+            deadline: began + limits.time,
+            cpu: Cpu::default(),
+            gate,
+            slots,
+            ticker,
+            egress,
+            cache,
+            fuel,
+        })
     }
 
     /// Whether the policy, a person and the plugin's rate let the call run, and under which limits.
@@ -149,6 +170,7 @@ struct Admitted {
     scope: Arc<Scope>,
     limits: Limits,
     deadline: Instant,
+    cpu: Cpu,
     gate: Arc<crate::gate::Gate>,
     slots: Arc<tokio::sync::Semaphore>,
     ticker: Arc<crate::engine::Ticker>,
@@ -158,7 +180,42 @@ struct Admitted {
     fuel: Option<(Arc<Fueled>, std::path::PathBuf)>,
 }
 
+/// The answer for a call whose guest did not end in time, because the machine
+/// is too busy to run it even to its next tick. It ends there, with nobody waiting for it.
+struct Late {
+    at: Instant,
+    began: Instant,
+    cpu: Cpu,
+    limits: Limits,
+    scope: Arc<Scope>,
+    component: Arc<str>,
+    tools: Arc<str>,
+}
+
+impl Late {
+    fn reply(self) -> ToolReply {
+        let wall_us = u64::try_from(self.began.elapsed().as_micros()).unwrap_or(u64::MAX);
+        let usage = Usage { wall_us, cpu_us: self.cpu.used_us(), ..Usage::default() };
+        let (component, tools) = (Some(self.component), Some(self.tools));
+        let evidence = Evidence { component, tools, limits: Some(bounds(&self.limits)), ..self.scope.evidence() };
+        ToolReply { usage, evidence, ..ToolReply::without_answer(End::Time(millis(self.limits.time))) }
+    }
+}
+
 impl Admitted {
+    fn late(&self) -> Late {
+        let Self { version, scope, limits, deadline, cpu, .. } = self;
+        Late {
+            at: *deadline + GRACE,
+            began: *deadline - limits.time,
+            cpu: cpu.clone(),
+            limits: *limits,
+            scope: scope.clone(),
+            component: version.component.clone(),
+            tools: version.tools_digest.clone(),
+        }
+    }
+
     async fn run(self) -> ToolReply {
         let version = self.version.clone();
         let scope = self.scope.clone();
@@ -199,7 +256,7 @@ impl Admitted {
     }
 
     fn guest(self) -> Guest {
-        let Self { call, version, scope, limits, deadline, egress, cache, .. } = self;
+        let Self { call, version, scope, limits, deadline, cpu, egress, cache, .. } = self;
         let log = CallLog::new(version.name.clone(), call.context.call.clone(), limits.log_bytes);
         let mut wasi = WasiCtxBuilder::new();
         // The guests' threads are theirs alone: a file's metadata is read there and then,
@@ -218,7 +275,7 @@ impl Admitted {
         let requests = Requests::new(egress, scope.clone(), &limits);
         let (writes, sizes) = Default::default();
         let reach = Reach { scope, context: call.context, ports: call.ports, cache, writes, sizes };
-        Guest::new(Parts { wasi: wasi.build(), requests, log, limits, deadline, reach: Some(Box::new(reach)) })
+        Guest::new(Parts { wasi: wasi.build(), requests, log, limits, deadline, cpu, reach: Some(Box::new(reach)) })
     }
 }
 
@@ -263,29 +320,10 @@ fn bounds(limits: &Limits) -> Bounds {
 }
 
 fn writes(guest: Guest) -> Vec<Write> {
-    let Some(reach) = guest.reach else { return Vec::new() };
+    let Some(reach) = guest.reach.filter(|reach| !reach.writes.is_empty()) else { return Vec::new() };
     let Ok(permit) = reach.scope.policy().store(&reach.scope.who()) else { return Vec::new() };
     let (plugin, scope) = (reach.scope.plugin().to_owned(), store::scope(&permit));
     reach.writes.into_iter().map(|(key, value)| Write { plugin: plugin.clone(), scope, key, value }).collect()
-}
-
-/// A call on the guests' threads. Dropping it ends the guest at its next tick.
-struct Running(JoinHandle<ToolReply>);
-
-impl Future for Running {
-    type Output = ToolReply;
-
-    fn poll(mut self: std::pin::Pin<&mut Self>, context: &mut std::task::Context<'_>) -> std::task::Poll<ToolReply> {
-        std::pin::Pin::new(&mut self.0)
-            .poll(context)
-            .map(|joined| joined.unwrap_or_else(|error| ToolReply::without_answer(End::HostFault(format!("the call was lost: {error}")))))
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
 }
 
 fn who<'a>(version: &'a Version, caller: &'a Caller) -> Who<'a> {
@@ -352,7 +390,8 @@ fn visible(policy: &Policy, version: &Version, tool: &Tool, caller: &Caller) -> 
 /// The author's claim as far as the grants bear it out.
 fn effective(policy: &Policy, version: &Version, claim: Traits) -> Traits {
     let facts = policy.plugin(&version.name, Some(&version.component)).map_or_else(Facts::default, policy::Grant::facts);
-    claim.and(Traits { read_only: !facts.rule_out_read_only(), idempotent: true, additive: true, closed_world: !facts.reaches_out })
+    let changes = facts.writes_files || facts.sends_http_other_than_get || facts.injects_secret;
+    claim.and(Traits { read_only: !changes, idempotent: true, additive: true, closed_world: !facts.reaches_out })
 }
 
 fn status(policy: &Policy, name: &str, entry: &Entry) -> PluginStatus {
@@ -368,6 +407,5 @@ fn status(policy: &Policy, name: &str, entry: &Entry) -> PluginStatus {
         tools: version.map(|version| version.tools.keys().cloned().collect()).unwrap_or_default(),
         grants: grant.map(policy::Grant::phrases).unwrap_or_default(),
         requests: version.map(|version| version.requests.clone()).unwrap_or_default(),
-        asks: version.map(|version| version.asks.clone()).unwrap_or_default(),
     }
 }

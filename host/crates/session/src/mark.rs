@@ -117,8 +117,6 @@ pub enum HowEnded {
     Failed(String),
     /// Recovery was tried as often as it may be.
     RecoveryLimit,
-    /// It waited, and the user said something else instead.
-    Superseded,
 }
 
 impl HowEnded {
@@ -131,7 +129,6 @@ impl HowEnded {
             Self::ContextLimit => "context_limit",
             Self::Failed(_) => "failed",
             Self::RecoveryLimit => "recovery_limit",
-            Self::Superseded => "superseded",
         }
     }
 }

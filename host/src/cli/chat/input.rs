@@ -13,11 +13,7 @@ pub(super) enum Line {
 }
 
 /// Where messages come from.
-pub(super) struct Input {
-    lines: mpsc::Receiver<String>,
-    /// Whether somebody may be there to answer a question.
-    person: bool,
-}
+pub(super) struct Input(mpsc::Receiver<String>);
 
 impl Input {
     /// One message.
@@ -25,7 +21,7 @@ impl Input {
         let (lines, input) = mpsc::channel(1);
         // There is room for one.
         let _ = lines.try_send(message);
-        Self { lines: input, person: false }
+        Self(input)
     }
 
     /// Standard input. Its thread waits in the system for as long as nobody
@@ -40,18 +36,13 @@ impl Input {
                 }
             }
         });
-        Self { lines: input, person: true }
-    }
-
-    /// Whether somebody may be there to answer a question: not where one message was given and that is all.
-    pub(super) fn of_person(&self) -> bool {
-        self.person
+        Self(input)
     }
 
     /// The next message. Ctrl-C ends the conversation.
     pub(super) async fn next(&mut self, interrupts: &mut Interrupts) -> Line {
         tokio::select! {
-            line = self.lines.recv() => line.map_or(Line::End, Line::Text),
+            line = self.0.recv() => line.map_or(Line::End, Line::Text),
             () = interrupts.pressed() => Line::End,
         }
     }

@@ -1,6 +1,5 @@
 //! Compiling is a door: what a component can make of it, and the walls around the compiler.
 
-use std::fmt::Write;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
@@ -8,7 +7,7 @@ use std::process::Command;
 use sandbox::confine::Bounds;
 use tool::{End, PluginState};
 
-use crate::guests::{Guest, guest};
+use crate::guests::{guest, heavy};
 use crate::place::Place;
 
 fn refused(place: &Place) -> String {
@@ -16,16 +15,6 @@ fn refused(place: &Place) -> String {
         PluginState::Refused(why) => why,
         state => panic!("{state:?}"),
     }
-}
-
-/// A component with this many functions, each with so many additions.
-fn heavy(functions: usize, additions: usize) -> Vec<u8> {
-    let mut module = String::new();
-    let body = "(local.set 0 (i32.add (i32.mul (local.get 0) (local.get 1)) (local.get 1)))".repeat(additions);
-    for n in 0..functions {
-        write!(module, "(func $heavy{n} (param i32 i32) (result i32) {body} (local.get 0))").expect("a string takes everything");
-    }
-    Guest { module: &module, ..Guest::default() }.bytes()
 }
 
 #[tokio::test]

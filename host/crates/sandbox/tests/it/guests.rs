@@ -2,6 +2,8 @@
 //! component around one core module; tests write only the body of `invoke` and
 //! what else the module needs.
 
+use std::fmt::Write;
+
 /// A guest whose `invoke` has this body. In it `$ok` returns one text part
 /// "ok"; memory from 4096 on is free.
 pub(crate) fn guest(body: &str) -> Vec<u8> {
@@ -177,4 +179,14 @@ pub(crate) fn nested(depth: u64) -> String {
 /// Returns from `invoke` with one text part of `len` bytes from address 0.
 pub(crate) fn text_of(len: u64) -> String {
     format!("(drop (call $ok)) (i32.store (i32.const 2084) (i32.const 0)) (i32.store (i32.const 2088) (i32.const {len})) (i32.const 2048)")
+}
+
+/// A component with this many functions, each with so many additions.
+pub(crate) fn heavy(functions: usize, additions: usize) -> Vec<u8> {
+    let mut module = String::new();
+    let body = "(local.set 0 (i32.add (i32.mul (local.get 0) (local.get 1)) (local.get 1)))".repeat(additions);
+    for n in 0..functions {
+        write!(module, "(func $heavy{n} (param i32 i32) (result i32) {body} (local.get 0))").expect("a string takes everything");
+    }
+    Guest { module: &module, ..Guest::default() }.bytes()
 }
