@@ -4,8 +4,10 @@
 
 mod access;
 mod agents;
+mod approvals;
 mod chat;
 mod completions;
+mod grants;
 mod init;
 mod keys;
 mod plugins;
@@ -38,6 +40,8 @@ Examples:
   wardian init                               write wardian.toml, every setting explained
   wardian keys create --role agent_user      make an API key for an application
   wardian plugins inspect web                what a plugin asks for, and what was granted
+  wardian policy explain web http GET https://example.com/
+                                             is it allowed, by which line, or what would allow it
   wardian serve --check                      is the configuration right?
 
 Environment:
@@ -109,15 +113,36 @@ enum Command {
     /// See conversations and what was said
     #[command(subcommand)]
     Sessions(sessions::Command),
+    /// See the tool calls that wait for a person, and decide about them
+    #[command(subcommand)]
+    Approvals(approvals::Command),
     /// See the plugins, their tools and grants
     #[command(subcommand)]
     Plugins(plugins::Command),
-    /// See and check what is allowed
+    /// See, check and explain what is allowed
     #[command(subcommand)]
     Policy(policy::Command),
+    /// Grant something to a plugin for a time
+    Grant(grants::Grant),
+    /// End what was granted for a time
+    Revoke(grants::Revoke),
+    /// List what is granted for a time
+    Grants(grants::List),
     /// Print the completions of a shell
     Completions(completions::Args),
 }
+
+/// The answer of a command was no, and it has said so already: only the exit code is left to tell.
+#[derive(Debug)]
+struct Told;
+
+impl std::fmt::Display for Told {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("no")
+    }
+}
+
+impl std::error::Error for Told {}
 
 /// Parses the command line, runs the command, and says what went wrong.
 pub(crate) fn main() -> ExitCode {
@@ -125,7 +150,9 @@ pub(crate) fn main() -> ExitCode {
     match run(cli) {
         Ok(()) => ExitCode::from(DONE),
         Err(error) => {
-            eprintln!("error: {error:#}");
+            if !error.is::<Told>() {
+                eprintln!("error: {error:#}");
+            }
             ExitCode::from(code(&error))
         }
     }
@@ -142,8 +169,12 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Tenants(command) => with_settings(&sources, |settings| tenants::run(command, settings)),
         Command::Agents(command) => with_settings(&sources, |settings| agents::run(command, settings)),
         Command::Sessions(command) => with_settings(&sources, |settings| sessions::run(command, settings)),
+        Command::Approvals(command) => with_settings(&sources, |settings| approvals::run(command, settings)),
         Command::Plugins(command) => with_settings(&sources, |settings| plugins::run(command, settings)),
         Command::Policy(command) => with_settings(&sources, |settings| policy::run(command, settings)),
+        Command::Grant(args) => with_settings(&sources, |settings| grants::grant(args, settings)),
+        Command::Revoke(args) => with_settings(&sources, |settings| grants::revoke(args, settings)),
+        Command::Grants(args) => with_settings(&sources, |settings| grants::list(args, settings)),
     }
 }
 

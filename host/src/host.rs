@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
-use api::{ModelInfo, Operator, Status};
+use api::{Answered, Ask, Grants, LeaseInfo, Lent, ModelInfo, NewLease, NotLent, Operator, Status};
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use model::{Model, Models};
@@ -17,18 +17,25 @@ use storage::backends::redb::Redb;
 use tool::Toolbox;
 
 use crate::config::{Complaints, Scheme, Settings};
+use crate::explain;
+use crate::leases::Leases;
 use crate::readiness::Readiness;
 
 /// How long a readiness probe waits for the store.
 const PROBE: Duration = Duration::from_millis(800);
+
+/// Readiness says this while a changed configuration file is refused and an older one is in force.
+const POLICY_STALE: &str = "policy_stale";
 
 /// The running server, as its operator sees it.
 pub(crate) struct Host {
     store: Arc<Redb>,
     sandbox: Arc<Sandbox>,
     models: Arc<Models>,
+    leases: Arc<Leases>,
     policy: Arc<ArcSwap<Policy>>,
-    file: Option<PathBuf>,
+    /// Those in force: their file and their text, to name lines in.
+    settings: Mutex<Settings>,
     data: PathBuf,
     scheme: Scheme,
     address: OnceLock<SocketAddr>,
@@ -40,19 +47,14 @@ pub(crate) struct Host {
 
 impl Host {
     /// A server that starts now.
-    pub(crate) fn new(
-        settings: &Settings,
-        store: Arc<Redb>,
-        sandbox: Arc<Sandbox>,
-        models: Arc<Models>,
-        policy: Arc<ArcSwap<Policy>>,
-    ) -> Self {
+    pub(crate) fn new(settings: &Settings, store: Arc<Redb>, sandbox: Arc<Sandbox>, models: Arc<Models>, leases: Arc<Leases>) -> Self {
         Self {
             store,
             sandbox,
             models,
-            policy,
-            file: settings.file.clone(),
+            policy: leases.policy(),
+            leases,
+            settings: Mutex::new(settings.clone()),
             data: settings.data.clone(),
             scheme: settings.scheme(),
             address: OnceLock::new(),
@@ -68,9 +70,19 @@ impl Host {
         let _ = self.address.set(address);
     }
 
-    /// The newest file was taken, or refused for these findings.
-    pub(crate) fn reloaded(&self, refused: Option<Complaints>) {
-        *self.refused.lock().unwrap_or_else(PoisonError::into_inner) = refused;
+    /// The newest file was taken.
+    pub(crate) fn taken(&self, settings: Settings) {
+        *self.settings.lock().unwrap_or_else(PoisonError::into_inner) = settings;
+        *self.refused.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    /// The newest file was refused for these findings; the last good one stays in force.
+    pub(crate) fn refused(&self, complaints: Complaints) {
+        *self.refused.lock().unwrap_or_else(PoisonError::into_inner) = Some(complaints);
+    }
+
+    fn settings(&self) -> Settings {
+        self.settings.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn refusal(&self) -> Option<Vec<String>> {
@@ -98,21 +110,24 @@ impl Operator for Host {
     }
 
     fn policy(&self) -> Value {
-        let policy = self.policy.load();
+        let (policy, settings) = (self.policy.load(), self.settings());
         let plugins = self.sandbox.plugins().into_iter().map(|plugin| {
             let source = match policy.named().any(|name| name == plugin.name) {
                 true => "file",
                 false if plugin.grants.is_empty() => "none",
+                false if plugin.grants.iter().all(|grant| grant.starts_with("lease ")) => "lease",
                 false => "shipped",
             };
             json!({ "name": plugin.name, "source": source, "grants": plugin.grants })
         });
         json!({
-            "file": self.file,
+            "file": settings.file,
+            "digest": &**policy.digest(),
             "refused": self.refusal(),
-            "warnings": policy.warnings().iter().map(ToString::to_string).collect::<Vec<_>>(),
+            "warnings": settings.complaints(policy.warnings()).0.iter().map(ToString::to_string).collect::<Vec<_>>(),
             "secrets": policy.secrets().map(|(name, _)| name).collect::<Vec<_>>(),
             "plugins": plugins.collect::<Vec<_>>(),
+            "grants": self.leases.list(),
         })
     }
 
@@ -129,6 +144,11 @@ impl Operator for Host {
         }
     }
 
+    fn attention(&self) -> Vec<&'static str> {
+        let stale = self.refused.lock().unwrap_or_else(PoisonError::into_inner).is_some();
+        stale.then_some(POLICY_STALE).into_iter().collect()
+    }
+
     async fn ready(&self) -> bool {
         if !self.sandbox.ready() {
             return false;
@@ -139,5 +159,29 @@ impl Operator for Host {
             probe.is_ok_and(|answers| answers.iter().all(Result::is_ok))
         };
         self.readiness.ask(look).await
+    }
+}
+
+#[async_trait]
+impl Grants for Host {
+    async fn lend(&self, wanted: NewLease) -> Result<Lent, NotLent> {
+        let plugin = wanted.plugin.clone();
+        let mut lent = self.leases.lend(wanted).await?;
+        if !self.sandbox.plugins().iter().any(|it| it.name == plugin) {
+            lent.warnings.push(format!("there is no plugin {plugin} in the plugin directory; `wardian plugins list` shows those that are"));
+        }
+        Ok(lent)
+    }
+
+    fn leases(&self) -> Vec<LeaseInfo> {
+        self.leases.list()
+    }
+
+    async fn revoke(&self, id_or_plugin: &str) -> Result<usize, NotLent> {
+        self.leases.revoke(id_or_plugin).await
+    }
+
+    fn explain(&self, ask: &Ask) -> Answered {
+        explain::answer(ask, &self.policy.load(), &self.settings(), Some(&self.sandbox))
     }
 }

@@ -4,8 +4,11 @@
 mod banner;
 mod cli;
 mod config;
+mod explain;
+mod exposed;
 mod files;
 mod host;
+mod leases;
 mod logs;
 mod open;
 mod owner;

@@ -1,7 +1,6 @@
 //! Wires everything together: the one file that names the concrete parts.
 
 use std::net::SocketAddr;
-use std::path::Path;
 use std::sync::Arc;
 
 use agent::{Clock, Engine, Limits};
@@ -18,8 +17,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::Settings;
 use crate::host::Host;
+use crate::leases::Leases;
 use crate::owner::{self, OwnerKey};
-use crate::{files, progress, shipped};
+use crate::{exposed, files, progress, shipped};
 
 /// For whom a server is opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,8 +36,8 @@ pub(crate) struct Server {
     pub(crate) settings: Settings,
     /// The sessions and the names.
     pub(crate) store: Arc<Redb>,
-    /// What is allowed.
-    pub(crate) policy: Arc<ArcSwap<Policy>>,
+    /// What is allowed, for a time or for good.
+    pub(crate) leases: Arc<Leases>,
     /// The tools.
     pub(crate) sandbox: Arc<Sandbox>,
     /// The turns.
@@ -56,13 +56,14 @@ pub(crate) struct Server {
 
 /// Opens a server in its data directory. The store comes first: who holds it holds the directory.
 pub(crate) async fn open(settings: &Settings, manner: Manner) -> anyhow::Result<Server> {
-    warn_of_open_data(&settings.data);
+    exposed::warn_of_open_data(&settings.data);
     files::private_directory(&settings.data).with_context(|| format!("cannot make the data directory {}", settings.data.display()))?;
     let (store, models) = tokio::join!(store(settings), models(settings));
     let (store, (models, model_reason)) = (store?, models?);
     let models = Arc::new(models);
     unpack(settings)?;
-    let policy = Arc::new(ArcSwap::from_pointee(allowed(settings)?));
+    let leases = Arc::new(Leases::open(store.clone(), allowed(settings)?)?);
+    let policy = leases.policy();
     let sandbox = sandbox(settings, policy.clone(), manner)?;
 
     let engine = Engine::new(agent::Options {
@@ -72,6 +73,7 @@ pub(crate) async fn open(settings: &Settings, manner: Manner) -> anyhow::Result<
         models: models.clone(),
         limits: Limits {
             turn: TurnLimits { steps: settings.server.steps, calls: settings.server.calls, ..TurnLimits::default() },
+            approvals: settings.server.approvals,
             ..Limits::default()
         },
     });
@@ -83,7 +85,7 @@ pub(crate) async fn open(settings: &Settings, manner: Manner) -> anyhow::Result<
     shipped::create_once(&engine, keyring.home().id, &settings.data).await?;
 
     let stop = CancellationToken::new();
-    let host = Arc::new(Host::new(settings, store.clone(), sandbox.clone(), models, policy.clone()));
+    let host = Arc::new(Host::new(settings, store.clone(), sandbox.clone(), models, leases.clone()));
     let router = api::router(api::Options {
         engine: engine.clone(),
         keyring,
@@ -99,7 +101,7 @@ pub(crate) async fn open(settings: &Settings, manner: Manner) -> anyhow::Result<
         allowed_hosts: settings.server.hosts.clone(),
         stop: stop.clone(),
     });
-    Ok(Server { settings: settings.clone(), store, policy, sandbox, engine, host, router, stop, owner, model_reason })
+    Ok(Server { settings: settings.clone(), store, leases, sandbox, engine, host, router, stop, owner, model_reason })
 }
 
 impl Server {
@@ -135,12 +137,18 @@ impl Server {
         }
         let engine = self.engine.clone();
         let reaping = tokio::spawn(async move { engine.reap().await });
+        let engine = self.engine.clone();
+        let expiring = tokio::spawn(async move { engine.expire().await });
+        let leases = self.leases.clone();
+        let following = tokio::spawn(async move { leases.follow().await });
         let grace = self.settings.server.grace;
         let doors = Doors { drain: grace + Doors::default().drain, ..Doors::default() };
         let serving = api::serve(listeners, self.router.clone(), doors, self.stop.clone());
         let draining = async {
             self.stop.cancelled().await;
             reaping.abort();
+            expiring.abort();
+            following.abort();
             self.engine.drain(grace).await;
         };
         tokio::join!(serving, draining);
@@ -168,6 +176,8 @@ impl Server {
 pub(crate) fn allowed(settings: &Settings) -> anyhow::Result<Policy> {
     let builtin = shipped::grants(&knowledge(settings));
     let policy = Policy::build(&settings.policy, &settings.base, &builtin).map_err(|problems| settings.complaints(&problems))?;
+    let secrets = exposed::secrets(&policy);
+    let policy = policy.noting(secrets);
     for warning in settings.complaints(policy.warnings()).0 {
         tracing::warn!("{warning}");
     }
@@ -197,7 +207,7 @@ async fn store(settings: &Settings) -> anyhow::Result<Arc<Redb>> {
 }
 
 fn sandbox(settings: &Settings, policy: Arc<ArcSwap<Policy>>, manner: Manner) -> anyhow::Result<Arc<Sandbox>> {
-    warn_of_open_directory(&settings.plugins);
+    exposed::warn_of_open_plugins(&settings.plugins);
     let options = sandbox::Options {
         plugins: settings.plugins.clone(),
         cache: settings.data.join("cache"),
@@ -230,24 +240,4 @@ async fn adopt_owner(settings: &Settings, keyring: &Keyring) -> anyhow::Result<O
 
 fn knowledge(settings: &Settings) -> std::path::PathBuf {
     settings.data.join("knowledge")
-}
-
-/// One that the server makes is its own user's alone; one that is there stays as the operator made it.
-fn warn_of_open_data(data: &Path) {
-    if lets(data, 0o077) {
-        tracing::warn!("others on this machine can enter the data directory {0}; run chmod go= {0}", data.display());
-    }
-}
-
-/// Whoever can write there can bring tools into service.
-fn warn_of_open_directory(plugins: &Path) {
-    if lets(plugins, 0o002) {
-        tracing::warn!("everybody on this machine can write to the plugin directory {0}; run chmod o-w {0}", plugins.display());
-    }
-}
-
-/// Whether a directory is there and gives any of these rights.
-fn lets(directory: &Path, rights: u32) -> bool {
-    use std::os::unix::fs::PermissionsExt;
-    std::fs::metadata(directory).is_ok_and(|it| it.permissions().mode() & rights != 0)
 }

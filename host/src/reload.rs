@@ -6,14 +6,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use arc_swap::ArcSwap;
 use notify_debouncer_full::notify::{RecommendedWatcher, RecursiveMode};
 use notify_debouncer_full::{DebounceEventResult, Debouncer, RecommendedCache, new_debouncer};
-use policy::Policy;
 use tokio::sync::mpsc;
 
 use crate::config::{Complaint, Complaints, Settings, Sources};
 use crate::host::Host;
+use crate::leases::Leases;
 use crate::open;
 
 /// Editors write a file in several steps.
@@ -29,16 +28,20 @@ pub(crate) struct Reload {
     /// From where the configuration comes.
     pub(crate) sources: Sources,
     /// The policy in force.
-    pub(crate) policy: Arc<ArcSwap<Policy>>,
+    pub(crate) leases: Arc<Leases>,
     /// Who is told.
     pub(crate) host: Arc<Host>,
 }
 
 /// Watches the file of these settings, if they have one.
-pub(crate) fn watch(settings: &Settings, reload: Reload) -> anyhow::Result<Watch> {
+pub(crate) fn watch(settings: &Settings, mut reload: Reload) -> anyhow::Result<Watch> {
     let Some(file) = settings.file.clone() else { return Ok(Watch(None)) };
+    // The file of the start, named: one that vanishes is missed, and not taken for a wish to have none.
+    reload.sources.flags.config = Some(file.clone());
     // One place is enough: whoever finds it taken is heard by the look that is still to come.
     let (changed, changes) = mpsc::channel(1);
+    // The first look is for what changed between the start and the watch.
+    let _ = changed.try_send(());
     let on_event = move |_: DebounceEventResult| {
         let _ = changed.try_send(());
     };
@@ -64,12 +67,12 @@ async fn follow(mut current: Settings, reload: Reload, mut changes: mpsc::Receiv
             Ok(settings) => {
                 tell_what_waits(&current, &settings);
                 tracing::info!("the configuration file was read again and is in force");
-                reload.host.reloaded(None);
                 current = settings;
+                reload.host.taken(current.clone());
             }
             Err(complaints) => {
                 tracing::error!("the changed configuration file is refused and the last good one stays in force: {complaints}");
-                reload.host.reloaded(Some(complaints));
+                reload.host.refused(complaints);
             }
         }
     }
@@ -79,7 +82,7 @@ async fn follow(mut current: Settings, reload: Reload, mut changes: mpsc::Receiv
 fn taken(reload: &Reload) -> Result<Settings, Complaints> {
     let settings = reload.sources.load()?;
     match open::allowed(&settings) {
-        Ok(policy) => reload.policy.store(Arc::new(policy)),
+        Ok(policy) => reload.leases.file_changed(policy),
         Err(error) => {
             return Err(error.downcast::<Complaints>().unwrap_or_else(|error| Complaint::new("configuration", error.to_string()).into()));
         }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
-use tests::fake_model::{FakeModel, text};
+use tests::fake_model::{FakeModel, call, text};
 use tests::server::{Server, command, config};
 use tokio::io::AsyncWriteExt;
 
@@ -102,6 +102,46 @@ async fn a_conversation_works_from_the_terminal() -> Result<()> {
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(said.contains("good day to you"), "{said} {}", String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success());
+    Ok(())
+}
+
+#[tokio::test]
+async fn approvals_are_listed_and_decided_from_the_terminal() -> Result<()> {
+    let model = FakeModel::start().await?;
+    let gated = format!("{}\n[plugin.calculator]\napprove = \"always\"\napprover = \"operator\"\n", config(&model.base_url));
+    let server = Server::start(&gated).await?;
+    let home = server.home.clone();
+    assert!(run(home.path(), &["approvals", "list"]).await?.out.contains("nothing waits"));
+    let ask = async |expression: &str| -> Result<String> {
+        model.queue([call("calculate", serde_json::json!({ "expression": expression }))]);
+        let chat = run(home.path(), &["chat", "assistant", "--session", "s", "--message", "go"]).await?;
+        assert!(chat.ok, "{} {}", chat.out, chat.err);
+        let line = chat.out.lines().find(|line| line.contains("wardian approvals approve")).with_context(|| chat.out.clone())?;
+        Ok(line.split_whitespace().find(|word| word.starts_with("aev_")).context("an id")?.to_owned())
+    };
+    let first = ask("1+\u{202e}1").await?;
+    let listed = run(home.path(), &["approvals", "list"]).await?;
+    assert!(listed.out.contains(&first) && listed.out.contains("\\u202e") && listed.out.contains("session s"), "{}", listed.out);
+    let wrong = run(home.path(), &["approvals", "approve", &first, "--input", "{\"a\":1}"]).await?;
+    assert!(!wrong.ok && wrong.err.contains("waits on"), "{}", wrong.err);
+    model.always(text("well then"));
+    assert!(run(home.path(), &["approvals", "approve", &first, "--input", "{\"expression\": \"40+2\"}"]).await?.ok);
+    let again = run(home.path(), &["approvals", "reject", &first]).await?;
+    assert!(!again.ok, "it can be decided once");
+    let mut shown = String::new();
+    for _ in 0..300 {
+        shown = run(home.path(), &["sessions", "show", "assistant", "s"]).await?.out;
+        if shown.contains("well then") {
+            break;
+        }
+    }
+    assert!(shown.contains("42") && shown.contains("well then"), "{shown}");
+
+    let second = ask("2+2").await?;
+    let (home, _): (Arc<_>, _) = server.stop().await?;
+    let refused = run(home.path(), &["approvals", "approve", &second]).await?;
+    assert!(!refused.ok && refused.err.contains("start it with `wardian`"), "{}", refused.err);
+    assert!(run(home.path(), &["approvals", "list", "--json"]).await?.out.contains(&second));
     Ok(())
 }
 

@@ -1,6 +1,7 @@
 //! The Agents API.
 
 mod agents;
+mod approvals;
 mod events;
 mod openapi;
 mod sessions;

@@ -76,11 +76,16 @@ impl Access {
 
     /// Asks, and gives the answer as it comes.
     pub(super) async fn ask(&self, method: Method, path: &str, body: Option<&Value>) -> anyhow::Result<Answer> {
-        let bytes = body.map(Value::to_string).unwrap_or_default();
+        self.send(method, path, body.map(Value::to_string)).await
+    }
+
+    /// The same with a body whose text goes on as it is.
+    pub(super) async fn send(&self, method: Method, path: &str, body: Option<String>) -> anyhow::Result<Answer> {
         let mut request = Request::builder().method(method).uri(path).header("host", "localhost");
         if body.is_some() {
             request = request.header("content-type", "application/json");
         }
+        let bytes = body.unwrap_or_default();
         match self {
             Self::Socket(socket) => {
                 let request = request.body(Full::new(Bytes::from(bytes)))?;

@@ -1,6 +1,7 @@
 //! `wardian chat`: a conversation with an agent from the terminal, by the same
 //! API that every client uses.
 
+mod approve;
 mod frames;
 mod input;
 mod view;
@@ -10,10 +11,11 @@ use std::pin::Pin;
 
 use http::Method;
 use http_body_util::BodyExt;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::access::{Access, Missing, refusal, whole};
 use super::agents::encoded;
+use super::approvals::{Page, page};
 use crate::config::Settings;
 use frames::Frames;
 use input::{Input, Interrupts, Line};
@@ -62,20 +64,22 @@ async fn chat(server: &Access, args: Args) -> anyhow::Result<()> {
         None => Input::of_terminal(),
     };
     view.hello(&args.agent, &talk.session);
+    // A session may have been left while it waited.
+    let mut ended = talk.settle(Ended::Answered, &mut view, &mut input, &mut interrupts).await?;
     let mut failed = false;
-    loop {
+    while ended != Ended::Left {
+        failed |= ended == Ended::Failed;
         view.prompt();
         let text = match input.next(&mut interrupts).await {
             Line::Text(text) if text.trim().is_empty() => continue,
             Line::Text(text) => text,
             Line::End => break,
         };
-        match talk.turn(&text, &mut view, &mut interrupts).await? {
-            Ended::Answered => {}
-            Ended::Failed => failed = true,
-            Ended::Left => break,
-        }
+        let message = json!({ "type": "input_message", "messages": [{ "type": "text", "content": text }], "stream_response": true });
+        ended = talk.turn(&message, &mut view, &mut interrupts).await?;
+        ended = talk.settle(ended, &mut view, &mut input, &mut interrupts).await?;
     }
+    failed |= ended == Ended::Failed;
     view.goodbye(&args.agent, &talk.session);
     anyhow::ensure!(!failed, "a turn failed; what was said is kept in session {}", talk.session);
     Ok(())
@@ -88,6 +92,7 @@ type Wish<'a> = Pin<Box<dyn Future<Output = anyhow::Result<()>> + 'a>>;
 struct Talk<'a> {
     server: &'a Access,
     events: String,
+    approvals: String,
     session: String,
 }
 
@@ -107,13 +112,36 @@ impl<'a> Talk<'a> {
                 made["key"].as_str().unwrap_or_default().to_owned()
             }
         };
-        Ok(Self { server, events: format!("{sessions}/{}/events", encoded(&session)), session })
+        let path = format!("{sessions}/{}", encoded(&session));
+        Ok(Self { server, events: format!("{path}/events"), approvals: format!("{path}/outstanding_approvals"), session })
     }
 
-    /// Posts a message and shows what comes of it. Ctrl-C asks for the turn's end, and pressed again leaves.
-    async fn turn(&self, text: &str, view: &mut View, interrupts: &mut Interrupts) -> anyhow::Result<Ended> {
-        let input = json!({ "type": "input_message", "messages": [{ "type": "text", "content": text }], "stream_response": true });
-        let answer = self.server.ask(Method::POST, &self.events, Some(&input)).await?;
+    /// As long as calls wait for approval: asks the person at the keyboard, and shows what comes of it. Where
+    /// nobody can be asked it says how to decide, and leaves the turn as it is.
+    async fn settle(&self, mut ended: Ended, view: &mut View, input: &mut Input, interrupts: &mut Interrupts) -> anyhow::Result<Ended> {
+        while ended != Ended::Left {
+            let waiting: Page = page(self.server, &self.approvals).await?;
+            if waiting.approvals.is_empty() {
+                return Ok(ended);
+            }
+            if !view.asks() || !input.of_person() {
+                approve::tell(&waiting, view)?;
+                return Ok(ended);
+            }
+            match approve::ask(&waiting, view, input, interrupts).await? {
+                Some(decisions) => ended = self.turn(&decisions, view, interrupts).await?,
+                None => {
+                    approve::tell(&waiting, view)?;
+                    ended = Ended::Left;
+                }
+            }
+        }
+        Ok(ended)
+    }
+
+    /// Posts an input and shows what comes of it. Ctrl-C asks for the turn's end, and pressed again leaves.
+    async fn turn(&self, input: &Value, view: &mut View, interrupts: &mut Interrupts) -> anyhow::Result<Ended> {
+        let answer = self.server.ask(Method::POST, &self.events, Some(input)).await?;
         if !answer.status().is_success() {
             let status = answer.status();
             view.failure(&refusal(status, &whole(answer).await?).to_string());

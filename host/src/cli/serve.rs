@@ -52,7 +52,7 @@ async fn serve(settings: &Settings, sources: Sources) -> anyhow::Result<()> {
     let (listeners, address) = server.listen().await?;
     server.host.listens(address);
     shutdown::listen(server.stop.clone())?;
-    let reload = Reload { sources, policy: server.policy.clone(), host: server.host.clone() };
+    let reload = Reload { sources, leases: server.leases.clone(), host: server.host.clone() };
     let _watch = reload::watch(settings, reload)?;
     greet(&server, address);
     server.serve(listeners).await;

@@ -122,7 +122,7 @@ fn line_and_column(text: &str, at: usize) -> (usize, usize) {
 
 /// The line of a key by its path, such as `plugin.weather.http[0].host`: the
 /// longest beginning of the path that the file spells out somewhere.
-fn line_of(text: &str, path: &str) -> Option<usize> {
+pub(super) fn line_of(text: &str, path: &str) -> Option<usize> {
     let document = toml::de::DeTable::parse(text).ok()?;
     let mut table = document.get_ref();
     let mut found = None;

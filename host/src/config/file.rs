@@ -53,6 +53,8 @@ pub(crate) struct ServerFile {
     pub(crate) calls: u32,
     /// How long running turns may go on once the server was told to stop.
     pub(crate) grace: Span,
+    /// How long a tool call waits for a person.
+    pub(crate) approvals: Span,
     /// Plain HTTP beyond loopback, on purpose.
     pub(crate) allow_plain: bool,
     /// Names by which clients and web pages may know the server, beside loopback ones.
@@ -118,6 +120,7 @@ impl Default for ServerFile {
             steps: 25,
             calls: 16,
             grace: Span(Duration::from_secs(20)),
+            approvals: Span(Duration::from_secs(24 * 3_600)),
             allow_plain: false,
             hosts: Vec::new(),
             tls: None,

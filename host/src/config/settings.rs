@@ -9,7 +9,7 @@ use std::time::Duration;
 use model::config::ModelsFile;
 use policy::file::PolicyFile;
 
-use super::complaint::{Complaint, Complaints};
+use super::complaint::{self, Complaint, Complaints};
 use super::file::{File, LogFormat, ServerFile};
 
 /// Everything the operator decided.
@@ -52,6 +52,8 @@ pub(crate) struct Server {
     pub(crate) calls: usize,
     /// How long running turns may go on once the server was told to stop.
     pub(crate) grace: Duration,
+    /// How long a tool call waits for a person before it counts as rejected.
+    pub(crate) approvals: Duration,
     /// Names by which clients and web pages may know the server.
     pub(crate) hosts: Vec<String>,
     /// Certificate and key.
@@ -93,6 +95,9 @@ const TURN_MAX: u32 = 1_000;
 
 /// Nobody waits longer for a server to stop.
 const GRACE_MAX: Duration = Duration::from_secs(3_600);
+
+/// Nobody can answer in less than a second; and what nobody has answered in a month has no reader any more.
+const APPROVALS: std::ops::RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(30 * 24 * 3_600);
 
 impl Settings {
     /// Checks the file form. All findings at once.
@@ -140,6 +145,12 @@ impl Settings {
     /// Where the owner's key is kept.
     pub(crate) fn owner_key(&self) -> PathBuf {
         self.data.join("owner.key")
+    }
+
+    /// File and line of a key, where the file spells it out.
+    pub(crate) fn place_of(&self, key: &str) -> Option<String> {
+        let file = self.file.as_deref()?;
+        complaint::line_of(&self.text, key).map(|line| format!("{}:{line}", file.display()))
     }
 
     /// What is allowed, as findings of the policy with their lines.
@@ -207,6 +218,9 @@ fn server(file: &ServerFile, base: &Path, faults: &mut Faults) -> Server {
     if file.grace.0 > GRACE_MAX {
         faults.add("server.grace", "must be at most 1h", "");
     }
+    if !APPROVALS.contains(&file.approvals.0) {
+        faults.add("server.approvals", "must be between 1s and 720h", "");
+    }
     // A burst is a minute's worth, so that "1/s" is a slow rate and not a ban on pages that load two things.
     let per_minute = u64::from(file.rate.count).saturating_mul(60) / file.rate.per.as_secs().max(1);
     let per_minute = NonZeroU32::new(u32::try_from(per_minute).unwrap_or(u32::MAX));
@@ -226,6 +240,7 @@ fn server(file: &ServerFile, base: &Path, faults: &mut Faults) -> Server {
         steps: file.steps,
         calls: usize::try_from(file.calls).unwrap_or(usize::MAX),
         grace: file.grace.0,
+        approvals: file.approvals.0,
         hosts: file.hosts.clone(),
         tls,
     }

@@ -26,7 +26,12 @@ pub(crate) fn grants(knowledge: &Path) -> Vec<Builtin> {
 fn grant(name: &str, knowledge: &Path) -> Option<PluginFile> {
     match name {
         "knowledge" => Some(PluginFile {
-            files: vec![MountFile { host: knowledge.to_string_lossy().into_owned(), guest: "knowledge".into(), access: Access::Read }],
+            files: vec![MountFile {
+                host: knowledge.to_string_lossy().into_owned(),
+                guest: "knowledge".into(),
+                access: Access::Read,
+                quota: None,
+            }],
             cache: Some(CacheFile { quota: Some(KNOWLEDGE_CACHE) }),
             ..PluginFile::default()
         }),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use model::ToolList;
-use session::{AskedCall, CallName, Receipt, Session};
+use session::{AskedCall, Awaited, Call, CallName, Receipt, Session};
 use sha2::{Digest, Sha256};
 use storage::Blob;
 use tool::{CallContext, CallSink, Caller, Content, End, Ports, ToolCall, ToolId, ToolReply, Toolbox, Verdict, Write, content};
@@ -22,6 +22,8 @@ pub(crate) struct Checked {
     /// The arguments as they are recorded: a JSON object, `{}` where the model's were none.
     pub(crate) input: String,
     pub(crate) refused: Option<End>,
+    /// Whose agreement it needs before it may run.
+    pub(crate) awaited: Option<Awaited>,
 }
 
 /// Checks what the model asked for, before anything is recorded.
@@ -32,21 +34,32 @@ pub(crate) async fn check(toolbox: &dyn Toolbox, caller: &Caller, tools: &ToolLi
         configuration: asked.name.clone(),
         tool: spec.map_or_else(|| asked.name.clone(), |spec| spec.id.name.as_str().into()),
     };
-    let refused = match (object(&asked.arguments), spec) {
-        (_, None) => Some(End::UnknownTool),
-        (Err(why), _) => Some(End::InvalidInput(why)),
+    let (refused, awaited) = match (object(&asked.arguments), spec) {
+        (_, None) => (Some(End::UnknownTool), None),
+        (Err(why), _) => (Some(End::InvalidInput(why)), None),
         (Ok(()), Some(spec)) => match toolbox.check(caller, &spec.id, &asked.arguments).await {
-            Ok(Verdict::Run) => None,
-            Ok(Verdict::Ask(who)) => Some(End::AwaitingApproval(format!("the {} has to agree to it", who.word()))),
-            Err(end) => Some(end),
+            Ok(Verdict::Run) => (None, None),
+            Ok(Verdict::Ask(approver)) => {
+                // Bound to what the model was shown: should another build serve by now, the agreement will not count for it.
+                let (component, tools) = (spec.component.to_string(), spec.tools.to_string());
+                (None, Some(Awaited::Approval { approver, component, tools }))
+            }
+            Err(end) => (Some(end), None),
         },
     };
     let input = if object(&asked.arguments).is_ok() { asked.arguments.clone() } else { "{}".into() };
-    Checked { name, input, refused }
+    Checked { name, input, refused, awaited }
+}
+
+/// Arguments as they are stored, shown and run: white space between tokens dropped, non-ASCII escaped, the rest as written.
+pub(crate) fn exact(arguments: &str) -> String {
+    let mut exact = String::with_capacity(arguments.len());
+    session::json::push_json(&mut exact, arguments);
+    exact
 }
 
 /// Whether arguments are a JSON object that may be stored and passed on.
-fn object(arguments: &str) -> Result<(), String> {
+pub(crate) fn object(arguments: &str) -> Result<(), String> {
     if arguments.len() > ARGUMENTS_BYTES {
         return Err(format!("they are {} bytes long, at most {ARGUMENTS_BYTES} are allowed", arguments.len()));
     }
@@ -119,7 +132,8 @@ impl Bench {
     }
 
     /// Runs one call to its end. `id` is ours: the tool's idempotency key.
-    pub(crate) async fn run(&self, id: String, tool: Option<ToolId>, name: CallName, input: String) -> Ran {
+    pub(crate) async fn run(&self, id: String, tool: Option<ToolId>, call: Call) -> Ran {
+        let Call { name, input, approval, .. } = call;
         let input_hash = hex_digest(input.as_bytes());
         let reply = match &tool {
             None => ToolReply::without_answer(End::UnknownTool),
@@ -132,7 +146,7 @@ impl Bench {
                     user: self.user.clone(),
                     trace: None,
                 };
-                self.toolbox.call(ToolCall { tool: tool.clone(), input, approval: None, context, ports: self.ports.clone() }).await
+                self.toolbox.call(ToolCall { tool: tool.clone(), input, approval, context, ports: self.ports.clone() }).await
             }
         };
         self.finish(id, tool, name, input_hash, reply)

@@ -52,6 +52,28 @@ pub enum Error {
     /// The same idempotency key came with another body before.
     #[error("this idempotency key was used before with another body; use a new key for a new input")]
     KeyReused,
+    /// The call is none that waits any more.
+    #[error("the call of event `{event}` was already decided: {how}")]
+    Decided {
+        /// The event.
+        event: String,
+        /// What became of it.
+        how: &'static str,
+    },
+    /// The call never waited.
+    #[error("nobody was asked about the call of event `{0}`; GET …/outstanding_approvals lists those that wait")]
+    NotAsked(String),
+    /// The call waits for somebody else.
+    #[error("the call of event `{0}` waits for the operator; approve it with an owner key or with `wardian approvals approve {0}`")]
+    ForOperator(String),
+    /// What somebody put in the place of a call's arguments cannot be its arguments.
+    #[error("the call of event `{event}` cannot run with these arguments, and waits on: {why}")]
+    WrongEdit {
+        /// The event.
+        event: String,
+        /// What is wrong with them.
+        why: String,
+    },
     /// Too much is going on.
     #[error("the server is at its limit of {0}; try again later")]
     Overloaded(&'static str),

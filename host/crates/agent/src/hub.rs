@@ -38,8 +38,27 @@ pub enum News {
         /// When.
         at: Millis,
     },
-    /// The turn ended; nothing follows.
-    Closed(HowEnded),
+    /// Nothing follows.
+    Closed(Closing),
+}
+
+/// Why nothing follows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Closing {
+    /// The turn ended.
+    Ended(HowEnded),
+    /// It goes on when somebody has answered for the calls that wait.
+    Paused,
+}
+
+impl Closing {
+    /// The word for logs.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Ended(how) => how.word(),
+            Self::Paused => "paused",
+        }
+    }
 }
 
 /// What a piece of text belongs to.
@@ -179,11 +198,11 @@ struct Open {
     at: Millis,
 }
 
-/// What a turn left behind for those who ask again.
+/// What a turn, or its part up to a pause, left behind for those who ask again.
 #[derive(Debug)]
 pub(crate) struct Past {
     shown: Vec<Arc<Entry>>,
-    how: HowEnded,
+    closing: Closing,
     readers: Vec<Arc<Shared>>,
 }
 
@@ -196,14 +215,14 @@ impl Past {
     /// The turn once more, for one more reader.
     pub(crate) fn watch(&mut self, live: bool) -> Watcher {
         let reader = replay(&self.shown, live);
-        reader.push(News::Closed(self.how.clone()), usize::MAX);
+        reader.push(News::Closed(self.closing.clone()), usize::MAX);
         self.readers.push(reader.clone());
         Watcher(reader)
     }
 
     /// Whether it ended without an answer that repeating could not better.
     pub(crate) fn failed(&self) -> bool {
-        matches!(self.how, HowEnded::Failed(_))
+        matches!(self.closing, Closing::Ended(HowEnded::Failed(_)))
     }
 
     /// The entries that it showed.
@@ -212,9 +231,9 @@ impl Past {
     }
 }
 
-/// A turn that is over, as a watcher of it would have seen it.
-pub(crate) fn past(shown: Vec<Arc<Entry>>, how: HowEnded) -> Past {
-    Past { shown, how, readers: Vec::new() }
+/// A turn that is over or paused, as a watcher of it would have seen it.
+pub(crate) fn past(shown: Vec<Arc<Entry>>, closing: Closing) -> Past {
+    Past { shown, closing, readers: Vec::new() }
 }
 
 impl Hub {
@@ -302,14 +321,14 @@ impl Hub {
         self.lock().usage = Some((usage, at));
     }
 
-    /// The turn is over: everybody is told and let go.
-    pub(crate) fn close(&self, how: HowEnded) -> Past {
+    /// The turn is over or paused: everybody is told and let go.
+    pub(crate) fn close(&self, closing: Closing) -> Past {
         let mut inner = self.lock();
-        inner.tell(&News::Closed(how.clone()), self.bytes_max);
+        inner.tell(&News::Closed(closing.clone()), self.bytes_max);
         let readers = inner.taps.drain(..).map(|tap| tap.reader).collect();
         (inner.open, inner.usage) = (None, None);
         inner.waiting.clear();
-        Past { shown: std::mem::take(&mut inner.shown), how, readers }
+        Past { shown: std::mem::take(&mut inner.shown), closing, readers }
     }
 
     /// Entries that were shown before: of the turn that is taken up, or the input of the one that is retried.
@@ -390,7 +409,7 @@ mod tests {
                 News::Delta { text, .. } => text,
                 News::Void { .. } => "void".into(),
                 News::Usage { .. } => "usage".into(),
-                News::Closed(how) => how.word().to_owned(),
+                News::Closed(closing) => closing.word().to_owned(),
             });
         }
         seen
@@ -442,7 +461,7 @@ mod tests {
         hub.delta(Part::Text, "two".into(), Millis(1));
         let mut late = hub.watch(true);
         assert_eq!(drain(&mut late), ["input_message", "hm", "thinking", "one two"]);
-        let past = hub.close(HowEnded::Answered);
+        let past = hub.close(Closing::Ended(HowEnded::Answered));
         assert!(!past.delivered());
         assert_eq!(drain(&mut late), ["answered"]);
         assert!(past.delivered());
@@ -455,7 +474,7 @@ mod tests {
         assert!(!hub.watched());
         hub.delta(Part::Text, "x".into(), Millis(1));
         hub.settled(&[entry(1, Kind::AgentOutput, "{}"), entry(2, Kind::Ended, "{}")]);
-        hub.close(HowEnded::Answered);
+        hub.close(Closing::Ended(HowEnded::Answered));
         assert_eq!(drain(&mut plain), ["agent_output", "answered"]);
     }
 

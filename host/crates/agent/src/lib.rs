@@ -3,6 +3,7 @@
 //! neither HTTP nor WebAssembly, and not which front door an input came through.
 
 mod agents;
+mod approvals;
 mod call;
 pub mod clock;
 mod error;
@@ -17,19 +18,22 @@ mod steps;
 mod task;
 mod template;
 mod turn;
+mod waits;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use session::Uid;
 use storage::{Directory, Journal};
+use tokio::sync::Notify;
 use tokio_util::task::TaskTracker;
 use tool::Toolbox;
 
 pub use agents::NewAgent;
+pub use approvals::{Decision, Decisions, OpenApproval, OpenApprovals, Verdict};
 pub use clock::Clock;
 pub use error::{Error, Thing};
-pub use hub::{News, Part, Watcher};
+pub use hub::{Closing, News, Part, Watcher};
 pub use live::{Input, Repeat};
 pub use options::{Limits, Options};
 pub use sessions::{Listed, NewSession};
@@ -51,6 +55,8 @@ pub struct Engine {
     agents: agents::Cache,
     lists: prepared::Lists,
     live: live::Registry,
+    /// Told when something begins to wait: the next look for what is due may have to come sooner.
+    asked: Notify,
     tasks: TaskTracker,
 }
 
@@ -67,6 +73,7 @@ impl Engine {
             agents: agents::Cache::default(),
             lists: prepared::Lists::default(),
             live: live::Registry::default(),
+            asked: Notify::new(),
             tasks: TaskTracker::new(),
         })
     }

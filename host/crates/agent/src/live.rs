@@ -5,10 +5,11 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use session::{Agent, Message, Principal, Session, Uid};
+use session::{Agent, Decider, Message, Principal, Session, Uid};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::Engine;
+use crate::approvals::Decide;
 use crate::error::{Error, Thing};
 use crate::hub::Watcher;
 use crate::task::Task;
@@ -40,8 +41,12 @@ pub struct Repeat {
 pub(crate) enum Command {
     /// Somebody posted input.
     Post(Box<Post>),
+    /// Somebody decided about calls that wait.
+    Decide(Box<Decide>),
+    /// Something that waits is due.
+    Expire,
     /// Somebody wants the turn to stop, and to see its end.
-    Interrupt { stream: bool, answer: oneshot::Sender<Result<Watcher, Error>> },
+    Interrupt { by: Decider, stream: bool, answer: oneshot::Sender<Result<Watcher, Error>> },
     /// The server wants to stop: no further turn.
     Retire,
     /// The session, its agent or the server goes away now.
@@ -185,31 +190,29 @@ impl Engine {
         principal: &Principal,
         input: Input,
     ) -> Result<Watcher, Error> {
-        if !agent.enabled {
-            return Err(Error::Disabled(Thing::Agent, agent.key.clone()));
-        }
-        if !session.enabled {
-            return Err(Error::Disabled(Thing::Session, session.key.clone()));
-        }
+        takes_input(&agent, &session)?;
         let (answer, taken) = oneshot::channel();
         let post = Post { agent, session: session.clone(), principal: principal.clone(), input, answer };
         self.tell(&session, Command::Post(Box::new(post)))?;
         taken.await.unwrap_or_else(|_| Err(self.not_taken(&session)))
     }
 
-    /// Stops the running turn and answers with a watcher of its end.
-    pub async fn interrupt(self: &Arc<Self>, session: &Arc<Session>, stream: bool) -> Result<Watcher, Error> {
+    /// Stops the turn that runs or waits, and answers with a watcher of its end.
+    pub async fn interrupt(self: &Arc<Self>, session: &Arc<Session>, principal: &Principal, stream: bool) -> Result<Watcher, Error> {
         // A session that sleeps without a turn is not woken for this.
-        if self.live.session(session.agent, &session.key).is_none() && self.journal.running_turn(session.uid)?.is_none() {
+        if self.live.session(session.agent, &session.key).is_none()
+            && self.journal.running_turn(session.uid)?.is_none()
+            && self.journal.waits(session.uid)?.is_empty()
+        {
             return Err(Error::Idle);
         }
         let (answer, taken) = oneshot::channel();
-        self.tell(session, Command::Interrupt { stream, answer })?;
+        self.tell(session, Command::Interrupt { by: Decider::from(principal), stream, answer })?;
         taken.await.unwrap_or_else(|_| Err(self.not_taken(session)))
     }
 
     /// Why a session's task ended without an answer.
-    fn not_taken(&self, session: &Session) -> Error {
+    pub(crate) fn not_taken(&self, session: &Session) -> Error {
         match self.directory.get(session.uid) {
             Ok(None) => Error::NotFound { what: Thing::Session, name: session.key.clone() },
             Ok(Some(_)) if self.live.is_draining() => Error::Draining,
@@ -219,7 +222,7 @@ impl Engine {
     }
 
     /// Hands a command to the session's task, starting it where none runs.
-    fn tell(self: &Arc<Self>, session: &Arc<Session>, command: Command) -> Result<(), Error> {
+    pub(crate) fn tell(self: &Arc<Self>, session: &Arc<Session>, command: Command) -> Result<(), Error> {
         let mut live = self.live.lock();
         let mailbox = match live.handles.get(&session.uid) {
             Some(handle) if !handle.mailbox.is_closed() => handle.mailbox.clone(),
@@ -252,4 +255,15 @@ impl Engine {
         self.tasks.spawn(Task::run(self.clone(), session.clone(), commands, idle));
         Ok(mailbox)
     }
+}
+
+/// Whether agent and session take input.
+pub(crate) fn takes_input(agent: &Agent, session: &Session) -> Result<(), Error> {
+    if !agent.enabled {
+        return Err(Error::Disabled(Thing::Agent, agent.key.clone()));
+    }
+    if !session.enabled {
+        return Err(Error::Disabled(Thing::Session, session.key.clone()));
+    }
+    Ok(())
 }

@@ -32,12 +32,21 @@ pub struct Limits {
     pub idle: Duration,
     /// Bytes that wait for one slow reader; beyond it the reader is cut off and can read the journal.
     pub watcher_bytes: usize,
+    /// How long a call waits for a person before it counts as rejected. Against turns that wait for ever.
+    pub approvals: Duration,
     /// How often a turn is taken up again after a crash before it is given up.
     pub recoveries: u32,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { turn: TurnLimits::default(), sessions: 10_000, idle: Duration::from_secs(150), watcher_bytes: 256 << 10, recoveries: 3 }
+        Self {
+            turn: TurnLimits::default(),
+            sessions: 10_000,
+            idle: Duration::from_secs(150),
+            watcher_bytes: 256 << 10,
+            approvals: Duration::from_secs(24 * 3_600),
+            recoveries: 3,
+        }
     }
 }

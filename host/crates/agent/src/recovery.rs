@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use session::{CallState, Event, HowEnded, Session, Uid};
+use session::{CallState, Decider, Event, HowEnded, Session, Uid};
 use storage::{Running, When};
 use tool::{Caller, End};
 
@@ -77,14 +77,15 @@ pub(crate) async fn take_up(task: &mut Task) -> Result<(), Stopped> {
 }
 
 /// Ends a turn that cannot go on. What its open calls did nobody knows.
-async fn give_up(task: &mut Task, how: HowEnded) -> Result<(), Stopped> {
+pub(crate) async fn give_up(task: &mut Task, how: HowEnded) -> Result<(), Stopped> {
     let mut draft = Draft::default();
-    turn::close_calls(task, &mut draft, &End::OutcomeUnknown);
+    turn::close_calls(task, &mut draft, &End::OutcomeUnknown, &Decider::Server);
     let step = task.state.turn.as_ref().map_or(0, |turn| turn.steps);
     turn::end_with(task, draft, step, how).await
 }
 
-fn prepare(task: &Task) -> Result<Prepared, Error> {
+/// What the turn is made with, as things are now.
+pub(crate) fn prepare(task: &Task) -> Result<Prepared, Error> {
     let agent = task.engine.agent_of(task.session.agent)?;
     let agent = agent.ok_or_else(|| Error::Damaged(task.session.agent, "the agent of a running turn is gone".into()))?;
     let tenant_name = task.engine.tenant_name(task.session.tenant)?;

@@ -7,18 +7,18 @@ use std::pin::pin;
 
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use model::{Delta, Prompt, Reply, Trouble};
-use session::{Event, EventId, HowEnded, Kind, ReplyMark, Seq, TokenUsage};
+use session::{Decider, Event, EventId, HowEnded, Kind, ReplyMark, Seq, TokenUsage};
 use storage::When;
 
 use crate::call::{self, Bench, Checked, Ran};
 use crate::hub::{Hub, Part};
 use crate::task::{Desk, Draft, Stopped, Task};
-use crate::{Clock, template, turn};
+use crate::{Clock, template, turn, waits};
 
 /// How work beside the mailbox ended.
 enum Worked<T> {
     Done(T),
-    Interrupted,
+    Interrupted(Decider),
 }
 
 /// Polls `work` while commands are served and entries become durable.
@@ -28,8 +28,8 @@ async fn beside<T>(desk: &mut Desk, work: impl Future<Output = T>) -> Result<Wor
         tokio::select! {
             biased;
             command = desk.commands.recv() => {
-                if desk.while_running(command)? {
-                    return Ok(Worked::Interrupted);
+                if let Some(by) = desk.while_running(command)? {
+                    return Ok(Worked::Interrupted(by));
                 }
             }
             settled = desk.unsettled.settle(), if desk.unsettled.is_some() => drop(settled?),
@@ -72,10 +72,10 @@ pub(crate) async fn ask(task: &mut Task) -> Result<(), Stopped> {
     match asked {
         Worked::Done(Ok(reply)) => record(task, reply).await,
         Worked::Done(Err(error)) => give_up(task, &error).await,
-        Worked::Interrupted => {
+        Worked::Interrupted(by) => {
             // What was streamed of the reply becomes no entry.
             task.desk.hub.void(task.engine.clock.now());
-            task.interrupt();
+            task.interrupt(by);
             Ok(())
         }
     }
@@ -136,6 +136,7 @@ async fn record(task: &mut Task, reply: Reply) -> Result<(), Stopped> {
     for asked in &reply.calls {
         checked.push(call::check(&*task.engine.toolbox, &prepared.caller, &prepared.tools, asked).await);
     }
+    let asked = waits::asked(task, &checked[..checked.len().min(calls_max)], Seq(task.state.last.next().0 + draft.lines.len() as u64));
     for checked in &checked {
         draft.event(Event::ToolInput { call: checked.name.clone(), input: checked.input.clone() });
     }
@@ -150,13 +151,14 @@ async fn record(task: &mut Task, reply: Reply) -> Result<(), Stopped> {
         usage: reply.usage,
     };
     draft.mark(Kind::Reply, &mark);
+    waits::ask(&mut draft, asked);
     refuse_calls(&mut draft, &checked, calls_max);
     show_usage(task, reply.usage);
     if checked.is_empty() {
         return turn::end_with(task, draft, step, HowEnded::Answered).await;
     }
-    // The intents must be durable before any call; with none left to run nobody waits.
-    let runs = checked.iter().take(calls_max).any(|checked| checked.refused.is_none());
+    // The intents must be durable before any call; with none to run now nobody waits.
+    let runs = checked.iter().take(calls_max).any(|checked| checked.refused.is_none() && checked.awaited.is_none());
     task.append(draft, step, if runs { When::Now } else { When::WithNext }).await
 }
 
@@ -212,17 +214,17 @@ pub(crate) async fn call_tools(task: &mut Task, open: Vec<Seq>) -> Result<(), St
         .map(|call| {
             let id = EventId { session: task.session.uid, seq: call.seq }.to_string();
             let tool = turn.began.tools.get(&*call.name.configuration).map(|bound| bound.tool.clone());
-            bench.run(id, tool, call.name.clone(), call.input.clone())
+            bench.run(id, tool, call.clone())
         })
         .collect();
     loop {
         match beside(&mut task.desk, running.next()).await? {
             Worked::Done(Some(ran)) => ended(task, ran, turn.steps)?,
             Worked::Done(None) => return Ok(()),
-            Worked::Interrupted => {
+            Worked::Interrupted(by) => {
                 bench.cancel();
                 drop(running);
-                task.interrupt();
+                task.interrupt(by);
                 return Ok(());
             }
         }

@@ -6,16 +6,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use session::{Entry, Event, EventId, Head, HowEnded, Kind, Millis, Seq, Session, State, Status, TurnNo, Uid};
-use storage::{Batch, Blob, Idempotency, IdempotencyKey, Running, StateWrite, Ticket, When};
+use session::{Asker, Decider, Entry, Event, EventId, Head, HowEnded, Kind, Millis, Principal, Seq, Session, State, Status, TurnNo, Uid};
+use storage::{Batch, Blob, Idempotency, IdempotencyKey, Running, StateWrite, Ticket, WaitChange, When};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::Engine;
 use crate::error::Error;
-use crate::hub::{Hub, Past, Watcher};
-use crate::live::{Command, Post};
+use crate::hub::{Closing, Hub, Past, Watcher};
+use crate::live::{Command, Post, Repeat};
 use crate::prepared::Prepared;
-use crate::{recovery, turn};
+use crate::{recovery, turn, waits};
 
 /// Entries that are read at once when a session wakes.
 const WAKE_PAGE: usize = 512;
@@ -87,6 +87,7 @@ pub(crate) struct Draft {
     pub(crate) lines: Vec<Line>,
     /// Whether a turn runs afterwards, where that changes.
     pub(crate) running: Option<Option<Running>>,
+    pub(crate) waits: Vec<WaitChange>,
     pub(crate) idempotency: Vec<(IdempotencyKey, Idempotency)>,
     pub(crate) writes: Vec<StateWrite>,
     pub(crate) blobs: Vec<Blob>,
@@ -156,8 +157,10 @@ impl Task {
     }
 
     async fn live(&mut self) -> Result<(), Stopped> {
-        if self.state.turn.is_some() {
-            recovery::take_up(self).await?;
+        match self.state.turn.as_ref().map(|turn| turn.paused) {
+            Some(None) => recovery::take_up(self).await?,
+            Some(Some(at)) => self.remember_pause(at),
+            None => {}
         }
         while !self.desk.retiring {
             self.idle.store(true, Ordering::Relaxed);
@@ -165,6 +168,14 @@ impl Task {
             self.idle.store(false, Ordering::Relaxed);
             match command {
                 Ok(Some(Command::Post(post))) => self.take(*post).await?,
+                Ok(Some(Command::Decide(decide))) => waits::decide(self, *decide).await?,
+                Ok(Some(Command::Expire)) => waits::expire(self).await?,
+                // Between commands a turn is there only if it is paused.
+                Ok(Some(Command::Interrupt { by, stream, answer })) if self.state.turn.is_some() => {
+                    let _ = answer.send(Ok(self.desk.hub.watch(stream)));
+                    self.interrupt(by);
+                    turn::run(self).await?;
+                }
                 Ok(Some(Command::Interrupt { answer, .. })) => drop(answer.send(Err(Error::Idle))),
                 Ok(Some(Command::Stop | Command::Retire) | None) => return Ok(()),
                 Err(_) if self.engine.live.passivate(self.session.uid, &self.desk.commands) => return Ok(()),
@@ -176,8 +187,8 @@ impl Task {
 
     /// An input while no turn runs.
     async fn take(&mut self, post: Post) -> Result<(), Stopped> {
-        let asked = Asked::of(&post);
-        if let Some(watcher) = self.repeated(&asked, &post) {
+        let asked = Asked::new(&post.principal, post.input.hash);
+        if let Some(watcher) = self.repeated(&asked, post.input.repeat, post.input.stream) {
             let _ = post.answer.send(watcher);
             return Ok(());
         }
@@ -186,45 +197,43 @@ impl Task {
     }
 
     /// The answer to an input that was answered before, if this is one.
-    fn repeated(&mut self, asked: &Asked, post: &Post) -> Option<Result<Watcher, Error>> {
-        if let Some(repeat) = &post.input.repeat {
+    pub(crate) fn repeated(&mut self, asked: &Asked, repeat: Option<Repeat>, stream: bool) -> Option<Result<Watcher, Error>> {
+        if let Some(repeat) = repeat {
             let key = IdempotencyKey { tenant: self.session.tenant, digest: repeat.digest };
             return match self.engine.journal.idempotency(&key) {
                 Err(error) => Some(Err(error.into())),
                 Ok(None) => None,
                 Ok(Some(known)) if known.body != asked.hash || known.session != self.session.uid => Some(Err(Error::KeyReused)),
-                Ok(Some(known)) => Some(self.replay(known.turn, post.input.stream)),
+                Ok(Some(known)) => Some(self.replay(known.turn, asked, stream)),
             };
         }
-        turn::undelivered(self, asked).map(|past| Ok(past.watch(post.input.stream)))
+        turn::undelivered(self, asked).map(|past| Ok(past.watch(stream)))
     }
 
-    /// A turn of the past, from the journal.
-    fn replay(&self, turn: TurnNo, stream: bool) -> Result<Watcher, Error> {
-        let (shown, how) = self.shown(turn)?;
-        let how = how.unwrap_or_else(|| HowEnded::Failed("the turn did not end".into()));
-        Ok(crate::hub::past(shown, how).watch(stream))
+    /// What answered this input in a turn of the past, from the journal.
+    fn replay(&self, turn: TurnNo, asked: &Asked, stream: bool) -> Result<Watcher, Error> {
+        let from = self.state.starts.get(&turn).copied().ok_or(Error::Overloaded("turns that are kept for repeats"))?;
+        let (shown, closing) = self.shown(turn, from, asked)?;
+        let closing = closing.unwrap_or_else(|| Closing::Ended(HowEnded::Failed("the turn did not end".into())));
+        Ok(crate::hub::past(shown, closing).watch(stream))
     }
 
-    /// What a turn showed, from the journal, and how it ended, if it has.
-    fn shown(&self, turn: TurnNo) -> Result<(Vec<Arc<Entry>>, Option<HowEnded>), Error> {
-        let mut from = self.state.starts.get(&turn).copied().ok_or(Error::Overloaded("turns that are kept for repeats"))?;
-        let mut shown = Vec::new();
+    /// What a turn showed to those who posted this input, from the journal, and how that part of it closed, if it
+    /// has. Looks at the turn's entries from `from` on.
+    fn shown(&self, turn: TurnNo, mut from: Seq, asked: &Asked) -> Result<(Vec<Arc<Entry>>, Option<Closing>), Error> {
+        let mut part = Part { asked, shown: Vec::new(), theirs: false };
         loop {
             let page = self.engine.journal.read(self.session.uid, from, WAKE_PAGE)?;
             for entry in page.entries.iter().filter(|entry| entry.turn == turn) {
-                if entry.kind == Kind::Ended {
-                    let ended: session::Ended =
-                        serde_json::from_str(&entry.body).map_err(|e| Error::Damaged(self.session.uid, e.to_string()))?;
-                    return Ok((shown, Some(ended.how)));
-                }
-                if entry.audience() != session::Audience::Internal {
-                    shown.push(Arc::new(entry.clone()));
+                let closing = part.take(entry).map_err(|e| Error::Damaged(self.session.uid, e.to_string()))?;
+                if closing.is_some() {
+                    return Ok((part.shown, closing));
                 }
             }
             match page.entries.last() {
                 Some(last) if page.more => from = last.seq.next(),
-                _ => return Ok((shown, None)),
+                _ if part.theirs => return Ok((part.shown, None)),
+                _ => return Ok((Vec::new(), None)),
             }
         }
     }
@@ -232,15 +241,36 @@ impl Task {
     /// What the turn that is taken up had shown and for whom, so that a repeat of
     /// its input joins it and sees the whole.
     pub(crate) fn remember(&mut self) {
-        let Some(turn) = &self.state.turn else { return };
-        let hash = data_encoding::HEXLOWER.decode(turn.began.input_hash.as_bytes()).ok().and_then(|hash| hash.try_into().ok());
-        if let Some(hash) = hash {
-            self.desk.asked = Some(Asked { key: turn.began.key, subject: turn.began.subject.clone(), hash });
-        }
-        match self.shown(turn.no) {
+        let Some((turn, from, asked)) = self.open_part() else { return };
+        match self.shown(turn, from, &asked) {
             Ok((shown, _)) => self.desk.hub.preface(shown),
             Err(error) => tracing::warn!(session.uid = %self.session.uid, %error, "the beginning of an unfinished turn could not be read"),
         }
+        self.desk.asked = Some(asked);
+    }
+
+    /// What the turn that pauses since `at` had shown and for whom, so that a repeat of
+    /// its input gets that answer.
+    fn remember_pause(&mut self, at: Millis) {
+        let Some((turn, from, asked)) = self.open_part() else { return };
+        match self.shown(turn, from, &asked) {
+            Ok((shown, _)) => self.desk.past = Some((asked, crate::hub::past(shown, Closing::Paused), at)),
+            Err(error) => tracing::warn!(session.uid = %self.session.uid, %error, "the beginning of a paused turn could not be read"),
+        }
+    }
+
+    /// Which turn is not over, from where on its last part goes, and whose input that answers.
+    fn open_part(&self) -> Option<(TurnNo, Seq, Asked)> {
+        let turn = self.state.turn.as_ref()?;
+        Some((turn.no, turn.part, Asked::of(turn.asker.as_ref()?)?))
+    }
+
+    /// Everybody who watches is told that nothing follows and let go; the answer is kept for who repeats the input.
+    pub(crate) fn put_down(&mut self, closing: Closing) {
+        let past = self.desk.hub.close(closing);
+        let now = self.engine.clock.now();
+        self.desk.past = self.desk.asked.take().map(|asked| (asked, past, now));
+        (self.prepared, self.desk.repeat) = (None, None);
     }
 
     /// The time of the next entry: never before the last.
@@ -249,9 +279,9 @@ impl Task {
     }
 
     /// A client asked the turn to stop.
-    pub(crate) fn interrupt(&mut self) {
+    pub(crate) fn interrupt(&mut self, by: Decider) {
         if let Some(turn) = &mut self.state.turn {
-            turn.interrupted = true;
+            turn.interrupted = Some(by);
         }
     }
 
@@ -294,9 +324,11 @@ impl Task {
             entries: entries.iter().map(|entry| (**entry).clone()).collect(),
             head: self.head.clone(),
             running: draft.running,
+            waits: draft.waits,
             idempotency: draft.idempotency,
             state: draft.writes,
             blobs: draft.blobs,
+            audit: Vec::new(),
         };
         let ticket = self.engine.journal.commit(vec![batch], when);
         self.desk.hub.hold();
@@ -361,42 +393,110 @@ impl Desk {
             Stopped::Leaving => self.hub.abandon(),
             Stopped::Store => {
                 let why = "the server could not store the turn; try again in a moment, and read the session's events first";
-                self.hub.close(HowEnded::Failed(why.into()));
+                self.hub.close(Closing::Ended(HowEnded::Failed(why.into())));
             }
         }
     }
 
-    /// A command while a turn runs. True where the turn is to stop.
-    pub(crate) fn while_running(&mut self, command: Option<Command>) -> Result<bool, Stopped> {
+    /// A command while a turn runs. Answers by whom the turn is to be stopped, if it is.
+    pub(crate) fn while_running(&mut self, command: Option<Command>) -> Result<Option<Decider>, Stopped> {
         match command {
             Some(Command::Post(post)) => {
-                let same = self.asked.as_ref() == Some(&Asked::of(&post));
-                let answer = match post.input.repeat {
-                    Some(key) if self.repeat == Some(key.digest) && !same => Err(Error::KeyReused),
-                    // Another key is another input, whatever it says.
-                    Some(key) if self.repeat != Some(key.digest) => Err(Error::Busy(self.unsettled.key.clone())),
-                    _ if same => Ok(self.hub.watch(post.input.stream)),
-                    _ => Err(Error::Busy(self.unsettled.key.clone())),
-                };
-                let _ = post.answer.send(answer);
-                Ok(false)
+                let asked = Asked::new(&post.principal, post.input.hash);
+                let _ = post.answer.send(self.join(&asked, post.input.repeat, post.input.stream));
+                Ok(None)
             }
-            Some(Command::Interrupt { stream, answer }) => {
+            Some(Command::Decide(decide)) => {
+                let asked = Asked::new(&decide.principal, decide.input.hash);
+                let _ = decide.answer.send(self.join(&asked, decide.input.repeat, decide.input.stream));
+                Ok(None)
+            }
+            // What is due is looked at again when the turn pauses.
+            Some(Command::Expire) => Ok(None),
+            Some(Command::Interrupt { by, stream, answer }) => {
                 let _ = answer.send(Ok(self.hub.watch(stream)));
-                Ok(true)
+                Ok(Some(by))
             }
             Some(Command::Retire) => {
                 self.retiring = true;
-                Ok(false)
+                Ok(None)
             }
             Some(Command::Stop) | None => Err(Stopped::Leaving),
+        }
+    }
+
+    /// An input while a turn runs: one that the turn answers joins it.
+    fn join(&self, asked: &Asked, repeat: Option<Repeat>, stream: bool) -> Result<Watcher, Error> {
+        let same = self.asked.as_ref() == Some(asked);
+        match repeat {
+            Some(key) if self.repeat == Some(key.digest) && !same => Err(Error::KeyReused),
+            // Another key is another input, whatever it says.
+            Some(key) if self.repeat != Some(key.digest) => Err(Error::Busy(self.unsettled.key.clone())),
+            _ if same => Ok(self.hub.watch(stream)),
+            _ => Err(Error::Busy(self.unsettled.key.clone())),
         }
     }
 }
 
 impl Asked {
-    pub(crate) fn of(post: &Post) -> Self {
-        Self { key: post.principal.key, subject: post.principal.subject.clone(), hash: post.input.hash }
+    pub(crate) fn new(principal: &Principal, hash: [u8; 32]) -> Self {
+        Self { key: principal.key, subject: principal.subject.clone(), hash }
+    }
+
+    /// As the journal has it; none where its hash is no hash.
+    fn of(asker: &Asker) -> Option<Self> {
+        let hash = data_encoding::HEXLOWER.decode(asker.input_hash.as_bytes()).ok()?.try_into().ok()?;
+        Some(Self { key: asker.key, subject: asker.subject.clone(), hash })
+    }
+
+    /// As it is written into the journal.
+    pub(crate) fn asker(&self) -> Asker {
+        Asker { key: self.key, subject: self.subject.clone(), input_hash: data_encoding::HEXLOWER.encode(&self.hash) }
+    }
+}
+
+/// The part of a turn that answers one input, as it is read entry by entry.
+struct Part<'a> {
+    asked: &'a Asked,
+    shown: Vec<Arc<Entry>>,
+    /// Whether it is theirs that is being read.
+    theirs: bool,
+}
+
+impl Part<'_> {
+    /// Takes one more entry of the turn; answers how the part closed, with its last.
+    fn take(&mut self, entry: &Entry) -> serde_json::Result<Option<Closing>> {
+        if entry.audience() != session::Audience::Internal {
+            self.shown.push(Arc::new(entry.clone()));
+            return Ok(None);
+        }
+        match entry.kind {
+            // The message stands in front of the mark that says whose it is.
+            Kind::Began => {
+                let began: session::Began = serde_json::from_str(&entry.body)?;
+                self.theirs = began.input_hash == self.asked.asker().input_hash;
+            }
+            Kind::Resumed => {
+                let resumed: session::Resumed = serde_json::from_str(&entry.body)?;
+                self.theirs = resumed.asker.is_some_and(|asker| asker == self.asked.asker());
+            }
+            Kind::Paused => return Ok(self.close(Closing::Paused)),
+            Kind::Ended => {
+                let ended: session::Ended = serde_json::from_str(&entry.body)?;
+                return Ok(self.close(Closing::Ended(ended.how)));
+            }
+            Kind::Reply | Kind::Receipt | Kind::Waiting | Kind::Resolved | Kind::Tombstone => {}
+            Kind::InputMessage | Kind::Thinking | Kind::ToolInput | Kind::ToolOutput | Kind::AgentOutput => {}
+            Kind::ContextLimitExceeded | Kind::SessionInterrupted => {}
+        }
+        Ok(None)
+    }
+
+    fn close(&mut self, closing: Closing) -> Option<Closing> {
+        if !self.theirs {
+            self.shown.clear();
+        }
+        self.theirs.then_some(closing)
     }
 }
 

@@ -1,26 +1,27 @@
 //! The turn: begin, then one decision after the other until it has ended.
 
-use session::{Began, CallState, Ended, Event, HowEnded, Kind, Millis, Next, next};
+use session::{Began, CallState, Decider, Ended, Event, HowEnded, Kind, Millis, Next, Resolution, next};
 use storage::{Idempotency, IdempotencyKey, Running, When};
 use tool::End;
 
-use crate::hub::Past;
+use crate::hub::{Closing, Past};
 use crate::live::Post;
 use crate::prepared::Prepared;
 use crate::task::{Asked, Draft, Stopped, Task, refuse};
-use crate::{steps, template};
+use crate::{steps, template, waits};
 
 /// How long the answer of a finished turn is kept for a client that never got it.
 /// The official SDK repeats a lost POST within seconds.
 const REPEAT_WINDOW_MS: i64 = 120_000;
 
-/// Runs the turn to its end.
+/// Runs the turn to its end, or to where it has to wait.
 pub(crate) async fn run(task: &mut Task) -> Result<(), Stopped> {
     loop {
         match next(&task.state, &task.engine.limits.turn) {
             Next::Idle => return Ok(()),
             Next::AskModel => steps::ask(task).await?,
             Next::CallTools(open) => steps::call_tools(task, open).await?,
+            Next::Wait(calls) => return waits::pause(task, calls).await,
             Next::End(how) => end(task, how).await?,
         }
     }
@@ -37,6 +38,9 @@ pub(crate) async fn begin(task: &mut Task, post: Post, asked: Asked) -> Result<(
             return Ok(());
         }
     };
+    if task.state.turn.is_some() {
+        waits::supersede(task, Decider::from(&post.principal)).await?;
+    }
     let retried = retried(task, &asked);
     let turn = task.next_turn();
     let mut draft = Draft::default();
@@ -94,12 +98,13 @@ pub(crate) fn undelivered<'a>(task: &'a mut Task, asked: &Asked) -> Option<&'a m
 /// The last batch of a turn: what is still open is closed, and the mark.
 pub(crate) async fn end(task: &mut Task, how: HowEnded) -> Result<(), Stopped> {
     let mut draft = Draft::default();
-    close_calls(task, &mut draft, &End::Cancelled);
+    let by = task.state.turn.as_ref().and_then(|turn| turn.interrupted.clone()).unwrap_or(Decider::Server);
+    close_calls(task, &mut draft, &End::Cancelled, &by);
     match &how {
         HowEnded::Interrupted => draft.event(Event::SessionInterrupted),
         // Silence would leave the client without an answer; the text says which limit was reached.
         HowEnded::Limit(why) => draft.event(Event::AgentOutput { content: format!("I stopped before I was done: {why}.") }),
-        HowEnded::Answered | HowEnded::ContextLimit | HowEnded::Failed(_) | HowEnded::RecoveryLimit => {}
+        HowEnded::Answered | HowEnded::ContextLimit | HowEnded::Failed(_) | HowEnded::RecoveryLimit | HowEnded::Superseded => {}
     }
     let step = task.state.turn.as_ref().map_or(0, |turn| turn.steps);
     end_with(task, draft, step, how).await
@@ -111,21 +116,21 @@ pub(crate) async fn end_with(task: &mut Task, mut draft: Draft, step: u32, how: 
     draft.mark(Kind::Ended, &Ended { how: how.clone(), began_at });
     draft.running = Some(None);
     task.append(draft, step, When::Now).await?;
-    let past = task.desk.hub.close(how.clone());
-    let now = task.engine.clock.now();
-    task.desk.past = task.desk.asked.take().map(|asked| (asked, past, now));
-    (task.prepared, task.desk.repeat) = (None, None);
-    let ms = now.0 - began_at.0;
+    task.put_down(Closing::Ended(how.clone()));
+    let ms = task.engine.clock.now().0 - began_at.0;
     tracing::info!(session.uid = %task.session.uid, turn = task.state.turn_no.0, how = how.word(), duration_ms = ms, "turn ended");
     metrics::counter!("wardian_turns_total", "how" => how.word()).increment(1);
     metrics::histogram!("wardian_turn_seconds").record(ms as f64 / 1e3);
     Ok(())
 }
 
-/// Gives every open call of the turn this end.
-pub(crate) fn close_calls(task: &Task, draft: &mut Draft, as_end: &End) {
-    let calls = task.state.turn.iter().flat_map(|turn| &turn.calls);
-    for call in calls.filter(|call| call.state == CallState::Open) {
-        draft.event(Event::ToolOutput { call: call.name.clone(), output: as_end.error_output(), error: true });
+/// Gives every open call of the turn this end. Those that wait are cancelled: nothing was done of them.
+pub(crate) fn close_calls(task: &Task, draft: &mut Draft, as_end: &End, by: &Decider) {
+    for call in task.state.turn.iter().flat_map(|turn| &turn.calls) {
+        match call.state {
+            CallState::Open => draft.event(Event::ToolOutput { call: call.name.clone(), output: as_end.error_output(), error: true }),
+            CallState::Waiting => waits::settle(task, draft, call, Resolution::Cancelled, by.clone()),
+            CallState::Done | CallState::Wrong => {}
+        }
     }
 }

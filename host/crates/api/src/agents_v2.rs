@@ -2,6 +2,7 @@
 
 pub(crate) mod agents;
 mod answer;
+pub(crate) mod approvals;
 mod definition;
 pub(crate) mod events;
 mod input;

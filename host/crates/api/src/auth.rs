@@ -130,7 +130,14 @@ impl Keyring {
 
     /// The operator on the server's own socket.
     pub fn operator(&self) -> Principal {
-        Principal { tenant: self.home.id, tenant_name: self.home.name.clone(), key: ROOT, subject: None, role: Role::Owner, agents: None }
+        Principal {
+            tenant: self.home.id,
+            tenant_name: self.home.name.clone(),
+            key: Principal::SOCKET,
+            subject: None,
+            role: Role::Owner,
+            agents: None,
+        }
     }
 
     /// Makes a key. The text in the answer exists nowhere else.
@@ -213,7 +220,7 @@ impl Keyring {
         let mut changes = self.revoked.subscribe();
         // The operator's socket has no key that could be revoked. A store that
         // cannot be read ends the stream: nobody knows whether the key still counts.
-        while id == ROOT || matches!(self.directory.get(id), Ok(Some(_))) {
+        while id == Principal::SOCKET || matches!(self.directory.get(id), Ok(Some(_))) {
             if changes.changed().await.is_err() {
                 return;
             }

@@ -20,7 +20,23 @@ use crate::server::BodyStalled;
 /// The members of the object that a request brought.
 pub(crate) struct JsonBody(pub Map<String, Value>);
 
+/// The same with its text, for members that are kept as they were written.
+pub(crate) struct ExactBody {
+    /// The members.
+    pub members: Map<String, Value>,
+    /// What they were read from.
+    pub text: Bytes,
+}
+
 impl FromRequest<Arc<App>> for JsonBody {
+    type Rejection = Error;
+
+    async fn from_request(request: Request, app: &Arc<App>) -> Result<Self> {
+        ExactBody::from_request(request, app).await.map(|body| Self(body.members))
+    }
+}
+
+impl FromRequest<Arc<App>> for ExactBody {
     type Rejection = Error;
 
     async fn from_request(request: Request, app: &Arc<App>) -> Result<Self> {
@@ -31,7 +47,8 @@ impl FromRequest<Arc<App>> for JsonBody {
             return Err(too_large(most));
         }
         let whole = Limited::new(request.into_body(), most).collect().await;
-        parse(whole.map_err(|e| cut_off(&*e, most))?.to_bytes()).map(Self)
+        let text = whole.map_err(|e| cut_off(&*e, most))?.to_bytes();
+        Ok(Self { members: parse(&text)?, text })
     }
 }
 
@@ -69,9 +86,9 @@ fn cut_off(error: &(dyn std::error::Error + Send + Sync + 'static), most: usize)
     Error::new(Code::InvalidRequest, "the body broke off before its end")
 }
 
-fn parse(bytes: Bytes) -> Result<Map<String, Value>> {
+fn parse(bytes: &[u8]) -> Result<Map<String, Value>> {
     let text =
-        std::str::from_utf8(&bytes).map_err(|e| Error::field("body", format!("the body is not UTF-8 at byte {}", e.valid_up_to())))?;
+        std::str::from_utf8(bytes).map_err(|e| Error::field("body", format!("the body is not UTF-8 at byte {}", e.valid_up_to())))?;
     if depth(text) > DEPTH {
         return Err(Error::field("body", format!("the body is nested deeper than {DEPTH} levels")));
     }
@@ -107,7 +124,7 @@ mod tests {
     use super::*;
 
     fn refused(body: &str) -> String {
-        parse(Bytes::copy_from_slice(body.as_bytes())).unwrap_err().message().to_owned()
+        parse(body.as_bytes()).unwrap_err().message().to_owned()
     }
 
     #[test]
@@ -120,16 +137,16 @@ mod tests {
     #[test]
     fn nesting_is_counted_outside_strings() {
         let nested = |n: usize| format!("{{\"a\":{}{}}}", "[".repeat(n), "]".repeat(n));
-        assert!(parse(nested(63).into()).is_ok());
+        assert!(parse(nested(63).as_bytes()).is_ok());
         assert!(refused(&nested(64)).contains("nested deeper than 64"));
-        assert!(parse(format!("{{\"a\":\"\\\"{}\"}}", "[".repeat(100)).into()).is_ok());
+        assert!(parse(format!("{{\"a\":\"\\\"{}\"}}", "[".repeat(100)).as_bytes()).is_ok());
         assert!(refused(&"[".repeat(1_000_000)).contains("nested deeper"));
     }
 
     #[test]
     fn a_nul_character_is_refused_in_every_spelling() {
         assert!(refused("{\"a\":\"\\u0000\"}").contains("NUL"));
-        assert!(parse(Bytes::from_static(b"{\"a\":\"\\\\u0000\"}")).is_ok());
+        assert!(parse(b"{\"a\":\"\\\\u0000\"}").is_ok());
     }
 
     #[test]

@@ -11,6 +11,7 @@ use serde::de::DeserializeOwned;
 
 use policy::{Action, may};
 use session::{Agent, Principal, Session, Uid};
+use tool::Approver;
 
 use crate::App;
 use crate::errors::{Code, Error, Result};
@@ -80,6 +81,12 @@ impl Caller {
     /// Whether an owner is the server's and not only a tenant's: `home` is the operator's own tenant.
     fn operates(&self, home: Uid) -> bool {
         self.0.tenant == home && self.0.agents.is_none()
+    }
+
+    /// For whom the caller speaks where a call waits for a person.
+    pub(crate) fn standing(&self, app: &App) -> Approver {
+        let operates = may(self.0.role, Action::Operate, true) && self.operates(app.keyring.home().id);
+        if operates { Approver::Operator } else { Approver::Client }
     }
 
     /// The agent of a path. One outside the caller's list looks like one that does not exist.

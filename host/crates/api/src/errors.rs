@@ -202,6 +202,9 @@ impl From<agent::Error> for Error {
             }
             E::Disabled(_, name) => Self::new(Code::AgentDisabled, format!("agent `{name}` is disabled; enable it before using it")),
             E::UnknownModel(..) => Self::new(Code::InvalidModelConfiguration, text).at("model.name"),
+            E::Decided { .. } => Self::new(Code::Conflict, text),
+            E::NotAsked(_) | E::WrongEdit { .. } => Self::field("decisions", text),
+            E::ForOperator(_) => Self::new(Code::Forbidden, text),
             E::KeyReused => Self::new(Code::IdempotencyKeyReused, text),
             E::Overloaded(_) | E::NotTaken(_) | E::Draining => Self::new(Code::ServerUnavailable, text).retry_after(1),
             E::Store(storage::Error::Full) => {

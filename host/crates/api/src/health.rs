@@ -33,18 +33,18 @@ pub(crate) static READY: Operation = Operation {
     id: "ready",
     method: Method::Get,
     path: "/readyz",
-    summary: "Whether new requests should be sent here; 503 while shutting down or when the store does not answer",
+    summary: "Whether new requests should be sent here; 503 while shutting down or when the store does not answer. Further lines name what wants the operator's eye, such as policy_stale",
     action: None,
     query: &[],
     body: None,
     answer: Answer::Text,
 };
 
-pub(crate) async fn ready(State(app): State<Arc<App>>) -> Result<&'static str> {
+pub(crate) async fn ready(State(app): State<Arc<App>>) -> Result<String> {
     if app.stop.is_cancelled() || !app.operator.ready().await {
         return Err(Error::new(Code::ServerUnavailable, "not ready").retry_after(1));
     }
-    Ok("ok\n")
+    Ok(["ok"].into_iter().chain(app.operator.attention()).map(|line| format!("{line}\n")).collect())
 }
 
 pub(crate) static METRICS: Operation = Operation {

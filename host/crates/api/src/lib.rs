@@ -34,6 +34,7 @@ use tokio_util::sync::CancellationToken;
 pub use auth::{Key, Keyring, NewKey, Tenant};
 pub use axum::{Router, body::Body};
 pub use limits::Limits;
+pub use operator::grants::{Answered, Ask, Grants, LeaseInfo, Lent, NewLease, NotLent};
 pub use operator::{ModelInfo, Operator, Status};
 pub use router::router;
 pub use server::{Doors, Listener, Peer, Tls, serve};

@@ -33,6 +33,12 @@ pub(crate) const DEPTH: usize = 64;
 /// Messages of one input. Each becomes part of one event.
 pub(crate) const MESSAGES: usize = 256;
 
+/// Decisions of one input: as many calls as one step may have by any configuration.
+pub(crate) const DECISIONS: usize = 1_000;
+
+/// Characters of the reason for a rejection; it becomes part of the conversation.
+pub(crate) const REASON: usize = 1_000;
+
 /// Instructions of a step; together they are one prompt.
 pub(crate) const INSTRUCTIONS: usize = 64;
 

@@ -129,6 +129,7 @@ fn codes(operation: &Operation, status: u16) -> impl Iterator<Item = Code> {
     let (turn, query) = (matches!(operation.answer, Answer::CreatedOrStream(_)), !operation.query.is_empty());
     let writes = operation.method != Method::Get;
     let agents = path.starts_with("/v2/agents");
+    let approval = path.starts_with("/operator/v1/approvals");
     let (session, event) = (path.contains("{session_key}"), path.contains("{event_id}"));
     Code::ALL.iter().copied().filter(move |code| {
         code.status().as_u16() == status
@@ -140,11 +141,11 @@ fn codes(operation: &Operation, status: u16) -> impl Iterator<Item = Code> {
                     body && agents && !path.contains("/sessions")
                 }
                 Code::Unauthorized | Code::Forbidden | Code::RateLimitExceeded | Code::InternalError => action,
-                Code::AgentDisabled => body && path.contains("/sessions"),
-                Code::SessionDisabled => turn,
+                Code::AgentDisabled => body && (path.contains("/sessions") || approval),
+                Code::SessionDisabled => turn || approval,
                 Code::AgentNotFound => agents && path.contains("{agent_key}"),
                 Code::SessionNotFound => session,
-                Code::EventNotFound => event,
+                Code::EventNotFound => event || turn,
                 Code::ToolNotFound => path.contains("{tool_id}"),
                 Code::NotFound => path.starts_with("/operator") && (path.contains('{') || (body && path.ends_with("/keys"))),
                 Code::MethodNotAllowed => false,
@@ -185,7 +186,15 @@ fn query_parameter(query: &Query) -> Value {
         Query::Enabled => ("enabled", json!({"type": "boolean"}), "Only what is enabled, or only what is not."),
         Query::IncludeHidden => ("include_hidden", json!({"type": "boolean", "default": false}), "Whether hidden events are listed too."),
         Query::Type => ("type", json!({"type": "string"}), "Only tools of this type; those of plugins are `dynamic_vectara`."),
-        Query::Tenant => ("tenant", json!({"type": "string"}), "Only keys of this tenant."),
+        Query::Tenant => ("tenant", json!({"type": "string"}), "Only what belongs to this tenant."),
+        Query::Plugin => ("plugin", json!({"type": "string"}), "Which plugin."),
+        Query::Ask => (
+            "ask",
+            json!({"type": "string"}),
+            "What, in words: `http GET https://api.example.com/x`, `files read maps/x`, `secret NAME`, `config`, `store`, `cache`, `call TOOL`.",
+        ),
+        Query::ForTenant => ("tenant", json!({"type": "string", "default": "default"}), "For which tenant."),
+        Query::ForAgent => ("agent", json!({"type": "string", "default": "assistant"}), "For which agent."),
     };
     json!({ "name": name, "in": "query", "required": false, "schema": schema, "description": text })
 }

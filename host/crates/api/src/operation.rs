@@ -35,6 +35,10 @@ pub(crate) enum Query {
     IncludeHidden,
     Type,
     Tenant,
+    Plugin,
+    Ask,
+    ForTenant,
+    ForAgent,
 }
 
 /// What a success looks like.

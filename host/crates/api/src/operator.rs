@@ -1,7 +1,9 @@
 //! The operator's own door under `/operator/v1`: keys, tenants, plugins,
-//! policy, status. For the role owner, and for everything that comes through
-//! the server's own socket.
+//! approvals, policy, grants for a time, status. For the role owner, and for
+//! everything that comes through the server's own socket.
 
+pub(crate) mod approvals;
+pub(crate) mod grants;
 pub(crate) mod keys;
 pub(crate) mod plugins;
 pub(crate) mod tenants;
@@ -25,7 +27,7 @@ use crate::{auth, reply};
 
 /// What the host tells about itself.
 #[async_trait]
-pub trait Operator: Send + Sync {
+pub trait Operator: grants::Grants + Send + Sync {
     /// The configured models. Called for each listing; cheap.
     fn models(&self) -> Vec<ModelInfo>;
 
@@ -34,6 +36,10 @@ pub trait Operator: Send + Sync {
 
     /// How the server runs. Called when the operator asks.
     fn status(&self) -> Status;
+
+    /// A word for each thing that wants the operator's eye while requests are
+    /// served all the same; without details, because anybody may ask. Called by readiness probes; cheap.
+    fn attention(&self) -> Vec<&'static str>;
 
     /// Whether the store takes a small write. Called by readiness probes, every few seconds; must answer within a second.
     async fn ready(&self) -> bool;

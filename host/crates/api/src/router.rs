@@ -8,7 +8,7 @@ use axum::handler::Handler;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{MethodFilter, on};
 
-use crate::agents_v2::{agents, events, llms, sessions, tools};
+use crate::agents_v2::{agents, approvals, events, llms, sessions, tools};
 use crate::operation::{Method, Operation};
 use crate::{App, Options, front, health, hosts, openapi, operator, page, rate};
 
@@ -37,6 +37,8 @@ fn routes() -> Routes {
     routes.add(&events::LIST, events::list);
     routes.add(&events::GET, events::get);
 
+    routes.add(&approvals::LIST, approvals::list);
+
     routes.add(&tools::LIST, tools::list);
     routes.add(&tools::GET, tools::get);
     routes.add(&llms::LIST, llms::list);
@@ -48,7 +50,13 @@ fn routes() -> Routes {
     routes.add(&operator::tenants::LIST, operator::tenants::list);
     routes.add(&operator::plugins::LIST, operator::plugins::list);
     routes.add(&operator::plugins::GET, operator::plugins::get);
+    routes.add(&operator::approvals::LIST, operator::approvals::list);
+    routes.add(&operator::approvals::DECIDE, operator::approvals::decide);
     routes.add(&operator::POLICY, operator::policy);
+    routes.add(&operator::grants::EXPLAIN, operator::grants::explain);
+    routes.add(&operator::grants::LEND, operator::grants::lend);
+    routes.add(&operator::grants::LIST, operator::grants::list);
+    routes.add(&operator::grants::REVOKE, operator::grants::revoke);
     routes.add(&operator::STATUS, operator::status);
 
     routes.add(&health::LIVE, health::live);

@@ -63,8 +63,35 @@ impl Operator for Host {
         Status { version: "0".into(), addresses: Vec::new(), data: String::new(), started_at: String::new() }
     }
 
+    fn attention(&self) -> Vec<&'static str> {
+        vec!["policy_stale"]
+    }
+
     async fn ready(&self) -> bool {
         true
+    }
+}
+
+#[async_trait::async_trait]
+impl api::Grants for Host {
+    async fn lend(&self, wanted: api::NewLease) -> Result<api::Lent, api::NotLent> {
+        let api::NewLease { plugin, tenant, agent, grant, lasts, by } = wanted;
+        let (since, until) = (String::new(), format!("{}s", lasts.as_secs()));
+        Ok(api::Lent { lease: api::LeaseInfo { id: "1".into(), plugin, tenant, agent, grant, since, until, by }, warnings: Vec::new() })
+    }
+
+    fn leases(&self) -> Vec<api::LeaseInfo> {
+        Vec::new()
+    }
+
+    async fn revoke(&self, id_or_plugin: &str) -> Result<usize, api::NotLent> {
+        Ok(usize::from(id_or_plugin == "1"))
+    }
+
+    fn explain(&self, ask: &api::Ask) -> api::Answered {
+        let who = policy::Who { plugin: &ask.plugin, digest: None, tenant: &ask.tenant, agent: &ask.agent };
+        let explanation = policy::Policy::default().explain(&who, &ask.question);
+        api::Answered { plugin: ask.plugin.clone(), tenant: ask.tenant.clone(), agent: ask.agent.clone(), place: None, explanation }
     }
 }
 
@@ -347,8 +374,51 @@ async fn a_conflict_says_which_of_key_and_name_is_taken() {
 #[tokio::test]
 async fn readiness_turns_when_the_server_stops() {
     let server = start(Limits::default()).await;
-    assert_eq!(server.get("/readyz", "").await.text, "ok\n");
+    assert_eq!(server.get("/readyz", "").await.text, "ok\npolicy_stale\n");
     server.stop.cancel();
     assert_eq!(server.get("/readyz", "").await.status, 503);
     assert_eq!(server.get("/livez", "").await.status, 200);
+}
+
+#[tokio::test]
+async fn a_grant_for_a_time_is_checked_before_it_is_made() {
+    let server = start(Limits::default()).await;
+    let owner = server.key("default", Role::Owner).await;
+    let body = json!({"plugin": "web", "for": "10m", "grant": {"http": [{"host": "a.example"}]}, "agent": "assistant"});
+    let made = server.post("/operator/v1/grants", &owner, body.clone()).await;
+    assert_eq!(made.status, 201, "{}", made.text);
+    assert_eq!((&made.json()["until"], &made.json()["agent"]), (&json!("600s"), &json!("assistant")));
+    assert!(made.json()["by"].as_str().is_some_and(|by| by.starts_with("key ")));
+    for (member, value, said) in [
+        ("for", json!("soon"), "a span of time such as 10m"),
+        ("for", json!("25h"), "at most 24h"),
+        ("for", json!("10ms"), "at least 1s"),
+        ("plugin", json!(""), "1 to 32 characters"),
+        ("grant", json!({"limits": {}}), "unknown field `limits`"),
+        ("grant", json!({"config": {"a": "x".repeat(20_000)}}), "at most 16384 bytes"),
+        ("agent", json!("a b"), "`agent` must be"),
+    ] {
+        let mut wrong = body.clone();
+        wrong[member] = value;
+        let refused = server.post("/operator/v1/grants", &owner, wrong).await;
+        assert_eq!(refused.status, 400, "{}", refused.text);
+        assert!(refused.json()["field_errors"][member].as_str().is_some_and(|text| text.contains(said)), "{}", refused.text);
+    }
+    let user = server.key("default", Role::AgentAdministrator).await;
+    assert_eq!(server.post("/operator/v1/grants", &user, body).await.status, 403);
+    assert_eq!(server.ask(Method::DELETE, "/operator/v1/grants/1", &owner, None).await.status, 204);
+    assert_eq!(server.ask(Method::DELETE, "/operator/v1/grants/2", &owner, None).await.status, 404);
+}
+
+#[tokio::test]
+async fn a_question_is_answered_with_the_lines_that_would_allow_it() {
+    let server = start(Limits::default()).await;
+    let owner = server.key("default", Role::Owner).await;
+    let answer = server.get("/operator/v1/policy/explain?plugin=web&ask=http+GET+https%3A%2F%2Fa.example%2Fx", &owner).await;
+    assert_eq!(answer.status, 200, "{}", answer.text);
+    let answer = answer.json();
+    assert_eq!((&answer["allowed"], &answer["layer"], &answer["agent"]), (&json!(false), &json!("grant"), &json!("assistant")));
+    assert!(answer["toml"].as_str().is_some_and(|toml| toml.starts_with("[[plugin.web.http]]\nhost = \"a.example\"")));
+    let unclear = server.get("/operator/v1/policy/explain?plugin=web&ask=fly", &owner).await;
+    assert_eq!((unclear.status.as_u16(), unclear.json()["code"].clone()), (400, json!("invalid_request")));
 }

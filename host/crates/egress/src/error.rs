@@ -3,7 +3,7 @@
 use std::error::Error as StdError;
 use std::time::Duration;
 
-use policy::{Denied, SecretError};
+use policy::{Denied, Layer, SecretError};
 
 /// Why there is no answer. The texts are for the operator.
 #[derive(Debug, thiserror::Error)]
@@ -84,6 +84,17 @@ pub enum Error {
     /// The connection broke, or the other side does not speak HTTP.
     #[error("the exchange failed: {0}")]
     Protocol(String),
+}
+
+impl Error {
+    /// A refusal of the policy. An address that was written as one is refused there
+    /// already; it is the same refusal as that of an address which a name leads to.
+    pub(crate) fn denied(host: &str, denied: Denied) -> Self {
+        match denied.layer {
+            Layer::Floor => Self::AddressClosed { host: host.to_owned(), denied },
+            Layer::Request | Layer::Component | Layer::Tenant | Layer::Agent | Layer::Tool | Layer::Grant => Self::Denied(denied),
+        }
+    }
 }
 
 /// What was waited for in vain.

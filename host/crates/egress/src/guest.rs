@@ -144,7 +144,7 @@ impl Client {
     async fn exchange(&self, head: &Parts, target: &Target, outgoing: Outgoing, terms: Terms<'_>) -> Result<Response<ResponseBody>, Error> {
         let Terms { gate, meter, timeouts } = terms;
         meter.request()?;
-        let permit = gate.decide(&target.as_asked(&head.method)).map_err(Error::Denied)?;
+        let permit = gate.decide(&target.as_asked(&head.method)).map_err(|denied| Error::denied(&target.host, denied))?;
         let injected = headers::injected(&permit, gate)?;
         let request = request(head, target, &permit, outgoing, &injected, meter)?;
         let slot = meter.slot(timeouts.connect).await?;

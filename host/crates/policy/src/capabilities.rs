@@ -82,4 +82,18 @@ impl Permit {
             Self::Cache(permit) => &permit.rule,
         }
     }
+
+    /// The path of that line, such as `plugin.weather.http[0]`, or the lease that it belongs to.
+    pub fn key(&self) -> String {
+        match self {
+            Self::Http(permit) => permit.key.clone(),
+            Self::File(permit) => permit.key.clone(),
+            Self::Call(_) | Self::Secret(_) | Self::Config(_) | Self::Store(_) | Self::Cache(_) => {
+                let rule = self.rule();
+                let lease = rule.strip_prefix("lease ").and_then(|rest| rest.split(':').next());
+                let path = || rule.trim_start_matches('[').split(']').next().unwrap_or_default().to_owned();
+                lease.map_or_else(path, |id| format!("lease {id}"))
+            }
+        }
+    }
 }

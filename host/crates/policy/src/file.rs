@@ -198,6 +198,9 @@ pub struct MountFile {
     pub guest: String,
     /// What it may do there.
     pub access: Access,
+    /// All files in it together, where it may be written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quota: Option<Bytes>,
 }
 
 /// A value in `[plugin.NAME.secrets]`.

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
-use crate::denied::Denied;
+use crate::denied::{self, Denied, Layer};
 use crate::file::NetworkFile;
 use crate::problem::Problem;
 
@@ -104,13 +104,20 @@ impl Floor {
         let Some(closed) = self.closed(address) else {
             return Ok(());
         };
-        let net = IpNet::from(address);
+        let line = self.opening(address);
         Err(Denied {
+            layer: Layer::Floor,
             what: format!("address {address}"),
             why: format!("is {}, which [network] closes", closed.kind),
-            help: format!("open it with private = [\"{net}\"] in [network] if it is meant"),
-            toml: format!("[network]\nprivate = [\"{net}\"]\n"),
+            help: format!("open it with {line} in [network] if it is meant"),
+            toml: format!("[network]\n{line}\n"),
         })
+    }
+
+    /// `private = […]` with this address beside what is open already.
+    pub(crate) fn opening(&self, address: IpAddr) -> String {
+        let nets = self.private.iter().copied().chain([IpNet::from(address)]);
+        format!("private = [{}]", nets.map(|net| denied::text(&net.to_string())).collect::<Vec<_>>().join(", "))
     }
 
     /// What closes an address, if anything does.

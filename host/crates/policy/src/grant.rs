@@ -11,8 +11,10 @@ use crate::capabilities::config::{self, Settings};
 use crate::capabilities::files::{self, Access, Mount};
 use crate::capabilities::http::Rule;
 use crate::capabilities::store::Store;
-use crate::denied::{self, Denied};
+use crate::denied::{self, Denied, Layer};
+use crate::doubts;
 use crate::file::{PluginFile, SecretUseFile};
+use crate::floor::Floor;
 use crate::glob::{self, Glob};
 use crate::limits::Limits;
 use crate::problem::Problem;
@@ -93,6 +95,13 @@ pub struct Facts {
     pub reaches_out: bool,
 }
 
+impl Facts {
+    /// Whether a tool can change something, whatever it claims.
+    pub fn rule_out_read_only(self) -> bool {
+        self.writes_files || self.sends_http_other_than_get || self.injects_secret
+    }
+}
+
 /// `[plugin.NAME]`, checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Grant {
@@ -118,6 +127,10 @@ pub struct Grant {
     pub cache_quota_bytes: Option<u64>,
     /// True for a grant that came with the server and not from the operator's file.
     pub builtin: bool,
+    /// What it was lent for a time, on top of everything else.
+    pub leases: Vec<Leased>,
+    /// The lease that this is, where it is one.
+    pub(crate) lease: Option<Arc<str>>,
     pub(crate) reveal: BTreeMap<String, Arc<SecretRef>>,
     pub(crate) tools: Option<Vec<Glob>>,
     tenants: Vec<Glob>,
@@ -127,10 +140,35 @@ pub struct Grant {
     tool: HashMap<String, (Approve, Approver)>,
 }
 
+/// A lease as a part of what it was lent to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Leased {
+    /// For this tenant only.
+    pub(crate) tenant: Option<String>,
+    /// For this agent only.
+    pub(crate) agent: Option<String>,
+    /// What was lent.
+    pub(crate) grant: Grant,
+}
+
+/// Everything that holds for one caller: the entry, and the leases that speak for it.
+pub(crate) struct Granted<'a> {
+    pub(crate) entry: &'a Grant,
+    leases: Vec<&'a Grant>,
+}
+
+impl<'a> Granted<'a> {
+    /// The entry first, then the leases.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &'a Grant> {
+        std::iter::once(self.entry).chain(self.leases.iter().copied())
+    }
+}
+
 /// What an entry is built with.
 pub(crate) struct Context<'a> {
     pub(crate) base: &'a Path,
     pub(crate) secrets: &'a SecretRefs,
+    pub(crate) floor: &'a Floor,
     pub(crate) defaults: Limits,
     pub(crate) builtin: bool,
 }
@@ -151,6 +189,8 @@ impl Grant {
             store: None,
             cache_quota_bytes: None,
             builtin: false,
+            leases: Vec::new(),
+            lease: None,
             reveal: BTreeMap::new(),
             tools: None,
             tenants: vec![Glob::new(crate::OPERATOR_TENANT)],
@@ -170,7 +210,7 @@ impl Grant {
         grant.tenants = file.tenants.as_ref().map_or(grant.tenants, globs);
         grant.agents = file.agents.as_ref().map(globs);
         grant.tools = file.tools.as_ref().map(globs);
-        grant.pin = pin(&key, file, problems);
+        grant.pin = file.pin.unwrap_or_default();
         grant.pins = pins(&key, file, problems);
         grant.shape = shape(&key, file, problems);
         grant.approve = file.approve.unwrap_or_default();
@@ -180,42 +220,62 @@ impl Grant {
             (tool.clone(), (it.approve.unwrap_or(approve), it.approver.unwrap_or(approver)))
         };
         grant.tool = file.tool.iter().map(each).collect();
-        let rules = file.http.iter().enumerate();
-        grant.http = rules.filter_map(|(index, it)| Rule::build(&format!("{key}.http[{index}]"), it, context.secrets, problems)).collect();
-        for (index, mount) in file.files.iter().enumerate() {
-            match Mount::build(&format!("{key}.files[{index}]"), mount, context.base) {
-                Ok(mount) => grant.files.push(mount),
-                Err(problem) => problems.push(problem),
-            }
-        }
-        problems.extend(files::check(&key, &grant.files, Some(&grant.tenants)));
-        grant.reveal = reveal(&key, file, context.secrets, problems);
-        grant.config = Arc::new(config::build(&key, &file.config, problems));
-        grant.store = file.store.as_ref().map(Store::from);
-        grant.cache_quota_bytes = file.cache.as_ref().map(|file| cache::quota(file.quota));
+        problems.extend(doubts::of_names(&key, file));
+        grant.fill(file, context, problems);
+        problems.extend(files::check(&grant.files, &grant.tenants));
         grant
     }
 
-    /// What the grants make possible.
+    /// Takes over the parts of an entry that add up.
+    pub(crate) fn fill(&mut self, file: &PluginFile, context: &Context<'_>, problems: &mut Vec<Problem>) {
+        let key = format!("plugin.{}", denied::key(&self.plugin));
+        problems.extend(doubts::of_rules(&format!("{key}.http"), &file.http, context.floor));
+        let rules = file.http.iter().enumerate();
+        self.http = rules.filter_map(|(index, it)| Rule::build(&format!("{key}.http[{index}]"), it, context.secrets, problems)).collect();
+        for (index, mount) in file.files.iter().enumerate() {
+            match Mount::build(&format!("{key}.files[{index}]"), mount, context.base) {
+                Ok(mount) => self.files.push(mount),
+                Err(problem) => problems.push(problem),
+            }
+        }
+        self.reveal = reveal(&key, file, context.secrets, problems);
+        self.config = Arc::new(config::build(&key, &file.config, problems));
+        self.store = file.store.as_ref().map(Store::from);
+        self.cache_quota_bytes = file.cache.as_ref().map(|file| cache::quota(file.quota));
+    }
+
+    /// The grant itself, then what was lent on top of it.
+    pub(crate) fn and_leases(&self) -> impl Iterator<Item = &Self> {
+        std::iter::once(self).chain(self.leases.iter().map(|leased| &leased.grant))
+    }
+
+    /// For which tenants it holds, where it is narrowed to one.
+    pub(crate) fn tenants_of(&self, only: Option<&str>) -> Vec<Glob> {
+        only.map_or_else(|| self.tenants.clone(), |only| vec![Glob::new(only)])
+    }
+
+    /// What the grants make possible, whoever calls: what was lent to one agent counts for all.
     pub fn facts(&self) -> Facts {
+        let all = || self.and_leases();
         Facts {
-            writes_files: self.files.iter().any(|mount| mount.access() == Access::Write),
-            sends_http_other_than_get: self.http.iter().any(Rule::sends_other_than_get),
-            injects_secret: self.http.iter().any(|rule| rule.inject().is_some()),
-            reveals_secret: !self.reveal.is_empty(),
-            reaches_out: !self.http.is_empty(),
+            writes_files: all().flat_map(|grant| &grant.files).any(|mount| mount.access() == Access::Write),
+            sends_http_other_than_get: all().flat_map(|grant| &grant.http).any(Rule::sends_other_than_get),
+            injects_secret: all().flat_map(|grant| &grant.http).any(|rule| rule.inject().is_some()),
+            reveals_secret: all().any(|grant| !grant.reveal.is_empty()),
+            reaches_out: all().any(|grant| !grant.http.is_empty()),
         }
     }
 
     /// The grants in a phrase each, for listings.
     pub fn phrases(&self) -> Vec<String> {
         let http = self.http.iter().map(|rule| rule.text().to_owned());
-        let files = files::all(self, crate::OPERATOR_TENANT).into_iter().map(|permit| permit.rule);
-        let secrets = self.reveal.keys().map(|name| format!("{} {} = \"reveal\"", self.entry("secrets"), denied::key(name)));
-        let config = (!self.config.is_empty()).then(|| self.entry("config"));
-        let store = self.store.map(|_| self.entry("store"));
-        let cache = self.cache_quota_bytes.map(|_| self.entry("cache"));
-        http.chain(files).chain(secrets).chain(config).chain(store).chain(cache).collect()
+        let files = self.files.iter().map(|mount| mount.text().to_owned());
+        let secrets = self.reveal.keys().map(|name| self.rule(format!("{} {} = \"reveal\"", self.entry("secrets"), denied::key(name))));
+        let config = (!self.config.is_empty()).then(|| self.rule(self.entry("config")));
+        let store = self.store.map(|_| self.rule(self.entry("store")));
+        let cache = self.cache_quota_bytes.map(|_| self.rule(self.entry("cache")));
+        let leases = self.leases.iter().flat_map(|leased| leased.grant.phrases());
+        http.chain(files).chain(secrets).chain(config).chain(store).chain(cache).chain(leases).collect()
     }
 
     /// Whether a tool is shown at all.
@@ -229,19 +289,45 @@ impl Grant {
 
     /// Whether the entry speaks for this tenant, this agent and these bytes.
     pub(crate) fn covers(&self, who: &crate::Who<'_>) -> Result<(), Denied> {
-        let refuse =
-            |what: String, list: String| Err(self.denied(what, format!("change it to {list}"), format!("{}\n{list}\n", self.table())));
         if !glob::any(Some(&self.tenants), who.tenant) {
-            return refuse(format!("tenant {}", who.tenant), self.widened(Some(&self.tenants), "tenants", who.tenant));
+            let list = self.widened(Some(&self.tenants), "tenants", who.tenant);
+            return Err(self.denied(Layer::Tenant, format!("tenant {}", who.tenant), list));
         }
         if !glob::any(self.agents.as_deref(), who.agent) {
-            return refuse(format!("agent {}", who.agent), self.widened(self.agents.as_deref(), "agents", who.agent));
+            let list = self.widened(self.agents.as_deref(), "agents", who.agent);
+            return Err(self.denied(Layer::Agent, format!("agent {}", who.agent), list));
         }
         match (&self.pins.digest, who.digest) {
             (Some(pinned), Some(digest)) if pinned != digest => {
-                refuse(format!("component {digest}"), format!("digest = {}", denied::text(digest)))
+                Err(self.denied(Layer::Component, format!("component {digest}"), format!("digest = {}", denied::text(digest))))
             }
-            _ => Ok(()),
+            (Some(_) | None, Some(_) | None) => Ok(()),
+        }
+    }
+
+    /// What holds for a caller, or why the entry does not speak for it. A lease
+    /// adds to what a plugin may do and never to for whom.
+    pub(crate) fn granted(&self, who: &crate::Who<'_>) -> Result<Granted<'_>, Denied> {
+        self.covers(who)?;
+        let speaks = |leased: &&Leased| {
+            leased.tenant.as_deref().is_none_or(|tenant| tenant == who.tenant)
+                && leased.agent.as_deref().is_none_or(|agent| agent == who.agent)
+        };
+        Ok(Granted { entry: self, leases: self.leases.iter().filter(speaks).map(|leased| &leased.grant).collect() })
+    }
+
+    /// Which of these the entry does not speak for, if one of them.
+    pub(crate) fn excludes(&self, tenant: Option<&str>, agent: Option<&str>) -> Option<String> {
+        let tenant = tenant.filter(|tenant| !glob::any(Some(&self.tenants), tenant));
+        let agent = agent.filter(|agent| !glob::any(self.agents.as_deref(), agent));
+        tenant.map(|tenant| format!("tenant {tenant}")).or_else(|| agent.map(|agent| format!("agent {agent}")))
+    }
+
+    /// A line as the one that allowed something: a lease's own are told from those of the file.
+    pub(crate) fn rule(&self, line: String) -> String {
+        match &self.lease {
+            Some(id) => format!("lease {id}: {line}"),
+            None => line,
         }
     }
 
@@ -268,27 +354,19 @@ impl Grant {
 
     /// A refusal because nothing grants it.
     pub(crate) fn not_granted(&self, what: &str, help: String, toml: String) -> Denied {
-        self.refuse(what.to_owned(), "is not granted", help, toml)
+        self.refuse(Layer::Grant, what.to_owned(), "is not granted", (help, toml))
     }
 
-    /// A refusal because the entry is for others.
-    pub(crate) fn denied(&self, what: String, help: String, toml: String) -> Denied {
-        self.refuse(what, &format!("is not among those that {} names and so not granted", self.table()), help, toml)
+    /// A refusal because the entry is for others; `line` is the one that would include them.
+    pub(crate) fn denied(&self, layer: Layer, what: String, line: String) -> Denied {
+        let why = format!("is not among those that {} names and so not granted", self.table());
+        self.refuse(layer, what, &why, (format!("change it to {line}"), format!("{}\n{line}\n", self.table())))
     }
 
-    fn refuse(&self, what: String, why: &str, help: String, toml: String) -> Denied {
+    fn refuse(&self, layer: Layer, what: String, why: &str, (help, toml): (String, String)) -> Denied {
         let replaces = if self.builtin { " (an entry of yours replaces the whole grant that came with the server)" } else { "" };
-        Denied { what, why: format!("{why} to plugin {}", self.plugin), help: format!("{help}{replaces}"), toml }
+        Denied { layer, what, why: format!("{why} to plugin {}", self.plugin), help: format!("{help}{replaces}"), toml }
     }
-}
-
-/// Only digests that are pinned by hand are compared so far: an operator who relies on more has to hear of it.
-fn pin(key: &str, file: &PluginFile, problems: &mut Vec<Problem>) -> Pin {
-    if file.pin == Some(Pin::First) {
-        let help = "pin by hand with digest and tools-digest, as `wardian plugins inspect` shows them";
-        problems.push(Problem::warning(format!("{key}.pin"), "\"first\" is not enforced in this version", help));
-    }
-    file.pin.unwrap_or_default()
 }
 
 fn shape(key: &str, file: &PluginFile, problems: &mut Vec<Problem>) -> Shape {

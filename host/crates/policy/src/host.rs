@@ -145,6 +145,16 @@ impl HostPattern {
         }
     }
 
+    /// Whether every host of the other is one of its own.
+    pub(crate) fn covers(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::AnyName, Self::AnyName | Self::Below(_)) => true,
+            (Self::Below(suffix), Self::Below(other)) => other.ends_with(suffix.as_str()),
+            (pattern, Self::Exactly(host)) => pattern.matches(host),
+            (Self::Below(_), Self::AnyName) | (Self::Exactly(_), Self::AnyName | Self::Below(_)) => false,
+        }
+    }
+
     /// How exactly it names a host: larger is more exact.
     pub(crate) fn exactness(&self) -> usize {
         match self {

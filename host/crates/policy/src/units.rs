@@ -35,7 +35,7 @@ pub struct UnitError {
 
 const BYTE_UNITS: [(&str, u64); 7] =
     [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10), ("GB", 1_000_000_000), ("MB", 1_000_000), ("kB", 1_000), ("B", 1)];
-const SPAN_UNITS: [(&str, u64); 4] = [("ms", 1), ("s", 1_000), ("min", 60_000), ("h", 3_600_000)];
+const SPAN_UNITS: [(&str, u64); 5] = [("ms", 1), ("s", 1_000), ("m", 60_000), ("min", 60_000), ("h", 3_600_000)];
 const RATE_UNITS: [(&str, u64); 3] = [("s", 1), ("min", 60), ("h", 3_600)];
 
 /// A whole number and the unit after it.
@@ -135,6 +135,7 @@ mod tests {
         assert_eq!("1500 B".parse(), Ok(Bytes(1500)));
         assert_eq!("250ms".parse(), Ok(Span(Duration::from_millis(250))));
         assert_eq!("2min".parse(), Ok(Span(Duration::from_secs(120))));
+        assert_eq!("2m".parse(), Ok(Span(Duration::from_secs(120))));
         assert_eq!("60/min".parse(), Ok(Rate { count: 60, per: Duration::from_secs(60) }));
     }
 

@@ -146,9 +146,7 @@ fn what_is_not_in_force_in_this_version_is_said() {
         errors("[plugin.fetch]\nshape = 'functions'\n[plugin.weather]\nshape = 'command'"),
         ["plugin.fetch.shape", "plugin.weather.shape"]
     );
-    let warned = policy("[plugin.fetch]\nshape = 'native'\npin = 'first'");
-    assert_eq!(warned.warnings().iter().map(|it| it.key.as_str()).collect::<Vec<_>>(), ["plugin.fetch.pin"]);
-    assert!(policy("[plugin.fetch]\npin = 'auto'").warnings().is_empty());
+    assert!(policy("[plugin.fetch]\nshape = 'native'").warnings().is_empty());
 }
 
 #[test]
@@ -214,6 +212,10 @@ fn what_cannot_be_meant_is_refused_with_its_place() {
         ("[secrets.k]\nfrom = 'sk-live'", "secrets.k.from"),
         ("[network]\nprivate = ['10.0.0.0/40']", "network.private[0]"),
         ("[plugin.f.config]\na = ['b']", "plugin.f.config.a"),
+        ("[[plugin.f.files]]\nhost = 'd'\nguest = 'd'\naccess = 'read'\nquota = '1MiB'", "plugin.f.files[0].quota"),
+        ("[plugin.f]\ntools = ['Current']", "plugin.f.tools[0]"),
+        ("[plugin.f]\nagents = ['a?']", "plugin.f.agents[0]"),
+        ("[plugin.f]\ntenants = ['']", "plugin.f.tenants[0]"),
         ("[plugin.f]\ntenants = ['*']\n[[plugin.f.files]]\nhost = 'd'\nguest = 'd'\naccess = 'write'", "plugin.f.files[0].host"),
     ] {
         assert_eq!(errors(text), [key], "{text}");
@@ -221,8 +223,30 @@ fn what_cannot_be_meant_is_refused_with_its_place() {
 }
 
 #[test]
+fn a_directory_that_may_be_written_has_a_quota() {
+    let text = |quota: &str| format!("[[plugin.fetch.files]]\nhost = 'd'\nguest = 'd'\naccess = 'write'\n{quota}");
+    let quota = |text: &str| policy(text).mounts(&WHO).first().map(|permit| permit.quota_bytes);
+    assert_eq!(quota(&text("")), Some(64 << 20));
+    assert_eq!(quota(&text("quota = '3MiB'")), Some(3 << 20));
+}
+
+#[test]
 fn what_is_risky_is_said_and_still_works() {
     let text =
         "[secrets.k]\nfrom = 'env:K'\n[[plugin.f.http]]\nhost = '*.a.example'\nscheme = 'http'\ninject = { secret = 'k', header = 'x' }";
     assert_eq!(policy(text).warnings().len(), 2);
+    for (text, key) in [
+        ("[plugin.f]\nagents = []", "plugin.f.agents"),
+        ("[plugin.f]\ntools = ['a']\n[plugin.f.tool.b]", "plugin.f.tool.b"),
+        ("[[plugin.f.http]]\nhost = '127.0.0.1'", "plugin.f.http[0].host"),
+        ("[[plugin.f.http]]\nhost = 'localhost'", "plugin.f.http[0].host"),
+        ("[[plugin.f.http]]\nhost = 'a'\n[[plugin.f.http]]\nhost = 'a'", "plugin.f.http[1]"),
+        ("[[plugin.f.http]]\nhost = 'a'\nmethods = []", "plugin.f.http[0].methods"),
+        ("[[plugin.f.http]]\nhost = 'a'\npaths = ['/v1/{id}']", "plugin.f.http[0].paths[0]"),
+        ("[network]\nprivate = ['0.0.0.0/0']", "network.private[0]"),
+    ] {
+        assert_eq!(policy(text).warnings().iter().map(|it| it.key.as_str()).collect::<Vec<_>>(), [key], "{text}");
+    }
+    let opened = policy("[network]\nprivate = ['127.0.0.0/8']\n[[plugin.f.http]]\nhost = '127.0.0.1'");
+    assert!(opened.warnings().is_empty());
 }

@@ -35,6 +35,8 @@ pub(crate) struct Version {
     pub tools_digest: Arc<str>,
     pub version: String,
     pub requests: Vec<String>,
+    /// The same as words.
+    pub asks: Vec<Vec<String>>,
     pub program: Program,
     pub tools: BTreeMap<String, Tool>,
 }
@@ -291,6 +293,6 @@ fn version(name: &str, read: &Bytes, compiled: Compiled) -> Version {
         (tool.name, Tool { spec: Arc::new(spec), input: checked.input, output: checked.output })
     });
     let tools = tools.collect();
-    let requests = read.manifest.phrases();
-    Version { name: name.into(), component, tools_digest, version, requests, program: compiled.program, tools }
+    let (requests, asks) = (read.manifest.phrases(), read.manifest.asks());
+    Version { name: name.into(), component, tools_digest, version, requests, asks, program: compiled.program, tools }
 }

@@ -9,7 +9,7 @@ mod feedback;
 pub(crate) mod files;
 pub(crate) mod http;
 mod log;
-mod secrets;
+pub(crate) mod secrets;
 pub(crate) mod store;
 
 use wasmtime::Engine;

@@ -56,6 +56,7 @@ mod toolbox;
 
 pub use catalog::{OnProgress, Progress};
 pub use error::Error;
+pub use imports::secrets::resolve as secret;
 pub use sandbox::{Options, SLOTS, Sandbox};
 
 /// Bytes in hexadecimal digits.

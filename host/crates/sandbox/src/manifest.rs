@@ -125,6 +125,30 @@ impl Manifest {
         }
         phrases.iter().map(|phrase| printable(phrase)).collect()
     }
+
+    /// The same as words: those in which the policy compares them with grants.
+    pub(crate) fn asks(&self) -> Vec<Vec<String>> {
+        let mut asks = Vec::new();
+        for http in self.requests.http.iter().take(REQUESTS_SHOWN_MAX) {
+            let methods = if http.methods.is_empty() { "GET".into() } else { http.methods.join(",") };
+            let path = if http.paths.len() == 1 { http.paths[0].as_str() } else { "/*" };
+            asks.push(words(&["http", &methods, &format!("https://{}{path}", http.host)]));
+        }
+        for files in self.requests.files.iter().take(REQUESTS_SHOWN_MAX) {
+            asks.push(words(&["files", &files.access, &files.guest]));
+        }
+        asks.extend(self.requests.store.iter().map(|_| words(&["store"])));
+        asks.extend(self.requests.cache.iter().map(|_| words(&["cache"])));
+        for (kind, names) in [("secret", &self.requests.secrets), ("config", &self.requests.config)] {
+            asks.extend(names.keys().take(REQUESTS_SHOWN_MAX).map(|name| words(&[kind, name])));
+        }
+        asks
+    }
+}
+
+/// A request as words.
+fn words(words: &[&str]) -> Vec<String> {
+    words.iter().map(|word| printable(word)).collect()
 }
 
 /// The author's text as an operator may safely see it on one line.
@@ -155,6 +179,7 @@ mod tests {
         )
         .unwrap();
         assert_eq!(manifest.phrases(), ["http GET api.example.com: to look things up", "store by session of 1MiB"]);
+        assert_eq!(manifest.asks(), [vec!["http", "GET", "https://api.example.com/*"], vec!["store"]]);
         assert_eq!(manifest.version(), "0.1.0");
     }
 

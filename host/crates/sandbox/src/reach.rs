@@ -133,8 +133,15 @@ impl Scope {
     }
 
     fn decided<T>(&self, capability: &str, what: &str, decided: Result<T, Denied>, rule: impl Fn(&T) -> &str) -> Result<T, Denied> {
-        self.decisions.add(capability, what, decided.as_ref().map_or("", rule), decided.is_ok());
+        let rule = decided.as_ref().map_or_else(|denied| denied.layer.word(), rule);
+        self.decisions.add(capability, what, rule, decided.is_ok());
         decided
+    }
+
+    /// A request that was allowed, but whose address is closed.
+    pub(crate) fn closed(&self, denied: &Denied) {
+        self.decisions.add("http", &denied.what, denied.layer.word(), false);
+        self.log(denied);
     }
 
     /// A denial is logged, once for each thing denied, with the lines that

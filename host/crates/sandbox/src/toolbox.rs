@@ -390,8 +390,7 @@ fn visible(policy: &Policy, version: &Version, tool: &Tool, caller: &Caller) -> 
 /// The author's claim as far as the grants bear it out.
 fn effective(policy: &Policy, version: &Version, claim: Traits) -> Traits {
     let facts = policy.plugin(&version.name, Some(&version.component)).map_or_else(Facts::default, policy::Grant::facts);
-    let changes = facts.writes_files || facts.sends_http_other_than_get || facts.injects_secret;
-    claim.and(Traits { read_only: !changes, idempotent: true, additive: true, closed_world: !facts.reaches_out })
+    claim.and(Traits { read_only: !facts.rule_out_read_only(), idempotent: true, additive: true, closed_world: !facts.reaches_out })
 }
 
 fn status(policy: &Policy, name: &str, entry: &Entry) -> PluginStatus {
@@ -407,5 +406,6 @@ fn status(policy: &Policy, name: &str, entry: &Entry) -> PluginStatus {
         tools: version.map(|version| version.tools.keys().cloned().collect()).unwrap_or_default(),
         grants: grant.map(policy::Grant::phrases).unwrap_or_default(),
         requests: version.map(|version| version.requests.clone()).unwrap_or_default(),
+        asks: version.map(|version| version.asks.clone()).unwrap_or_default(),
     }
 }

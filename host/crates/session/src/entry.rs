@@ -94,4 +94,12 @@ kinds! {
     Receipt = 66 "receipt" Internal,
     /// A turn ended.
     Ended = 67 "ended" Internal,
+    /// Calls of a step wait for somebody.
+    Waiting = 68 "waiting" Internal,
+    /// A turn has nothing left to do but wait.
+    Paused = 69 "paused" Internal,
+    /// A turn goes on.
+    Resumed = 70 "resumed" Internal,
+    /// A wait is over.
+    Resolved = 71 "resolved" Internal,
 }

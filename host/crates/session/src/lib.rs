@@ -13,6 +13,7 @@ pub mod principal;
 pub mod session;
 pub mod state;
 pub mod transcript;
+pub mod wait;
 
 pub use agent::{Agent, Instruction, ModelChoice, Retry, Step, TemplateType, ToolBinding};
 pub use entry::{Audience, Entry, Kind};
@@ -24,3 +25,4 @@ pub use principal::Principal;
 pub use session::{Head, Hidden, Session, Status};
 pub use state::{Call, CallState, State, Turn};
 pub use transcript::{AskedCall, Item, ItemBody, Origin, RawReply, Transcript};
+pub use wait::{Asker, Awaited, Decider, Paused, Resolution, Resolved, Resumed, Wait, Waiting};

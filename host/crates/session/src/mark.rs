@@ -117,6 +117,8 @@ pub enum HowEnded {
     Failed(String),
     /// Recovery was tried as often as it may be.
     RecoveryLimit,
+    /// It waited, and the user said something else instead.
+    Superseded,
 }
 
 impl HowEnded {
@@ -129,6 +131,7 @@ impl HowEnded {
             Self::ContextLimit => "context_limit",
             Self::Failed(_) => "failed",
             Self::RecoveryLimit => "recovery_limit",
+            Self::Superseded => "superseded",
         }
     }
 }

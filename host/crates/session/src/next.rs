@@ -32,22 +32,28 @@ pub enum Next {
     AskModel,
     /// Run the calls at these positions, all at the same time.
     CallTools(Vec<Seq>),
+    /// Nothing can be done before somebody has answered for the calls at these positions.
+    Wait(Vec<Seq>),
     /// The turn is over.
     End(HowEnded),
 }
 
 /// Decides from the state alone. Never asks for a model call after the turn
-/// was answered, nor while a call is open.
+/// was answered, nor while a call is open or waits.
 pub fn next(state: &State, limits: &TurnLimits) -> Next {
     let Some(turn) = &state.turn else {
         return Next::Idle;
     };
-    if turn.interrupted {
+    if turn.interrupted.is_some() {
         return Next::End(HowEnded::Interrupted);
     }
-    let open: Vec<Seq> = turn.calls.iter().filter(|c| c.state == CallState::Open).map(|c| c.seq).collect();
+    let those = |state| turn.calls.iter().filter(|c| c.state == state).map(|c| c.seq).collect::<Vec<Seq>>();
+    let (open, waiting) = (those(CallState::Open), those(CallState::Waiting));
     if !open.is_empty() {
         return Next::CallTools(open);
+    }
+    if !waiting.is_empty() {
+        return Next::Wait(waiting);
     }
     if turn.steps > 0 && turn.answered {
         return Next::End(HowEnded::Answered);
@@ -75,7 +81,7 @@ fn limit(turn: &Turn, limits: &TurnLimits) -> Option<String> {
 mod tests {
     use std::collections::BTreeMap;
 
-    use tool::End;
+    use tool::{Approver, End};
 
     use super::*;
     use crate::entry::{Entry, Kind};
@@ -83,6 +89,7 @@ mod tests {
     use crate::ids::{EventId, Millis, TurnNo, Uid};
     use crate::mark::{Began, Ended, ReplyMark};
     use crate::transcript::{ItemBody, Origin};
+    use crate::wait::{Awaited, Decider, Paused, Resolution, Resolved, Resumed, Wait, Waiting};
 
     /// A session in the making, entry by entry.
     #[derive(Default)]
@@ -131,6 +138,26 @@ mod tests {
             self.event(Event::ToolOutput { call: name(id), output, error: !end.is_done() });
         }
 
+        fn waits(&mut self, calls: &[Seq]) {
+            let awaited = Awaited::Approval { approver: Approver::Client, component: "c".into(), tools: "t".into() };
+            let wait = |call: &Seq| Wait {
+                call: *call,
+                input_hash: String::new(),
+                awaited: awaited.clone(),
+                asked_at: Millis(1),
+                expires: Millis(2),
+            };
+            self.mark(Kind::Waiting, &Waiting { waits: calls.iter().map(wait).collect() });
+        }
+
+        fn resolved(&mut self, call: Seq, resolution: Resolution) {
+            self.mark(Kind::Resolved, &Resolved { call, resolution, by: Decider::Server });
+        }
+
+        fn mark(&mut self, kind: Kind, mark: &impl serde::Serialize) {
+            self.push(kind, serde_json::to_string(mark).unwrap());
+        }
+
         fn next(&self) -> Next {
             next(&self.0, &TurnLimits { steps: 4, calls: 2, wrong_steps: 2, repeats: 3 })
         }
@@ -169,12 +196,66 @@ mod tests {
         ));
     }
 
+    fn approved(input: Option<&str>) -> Resolution {
+        Resolution::Approved { standing: Approver::Operator, input: input.map(str::to_owned), input_hash: String::new() }
+    }
+
+    #[test]
+    fn what_may_run_runs_at_once_and_the_model_is_asked_when_all_waits_are_over() {
+        let mut story = Story::begun();
+        let (free, first, second) = (story.call("a", "{}"), story.call("b", "[]"), story.call("c", "{}"));
+        story.replied();
+        story.waits(&[first, second]);
+        assert_eq!(story.next(), Next::CallTools(vec![free]));
+        story.output("a", &End::Done);
+        assert_eq!(story.next(), Next::Wait(vec![first, second]));
+        story.mark(Kind::Paused, &Paused { calls: vec![first, second] });
+        assert!(story.0.turn.as_ref().unwrap().paused.is_some());
+        story.resolved(second, Resolution::Rejected { reason: "no".into() });
+        story.output("c", &End::Rejected("no".into()));
+        story.mark(Kind::Resumed, &Resumed { asker: None });
+        assert!(story.0.turn.as_ref().unwrap().paused.is_none());
+        assert_eq!(story.next(), Next::Wait(vec![first]));
+        story.resolved(first, approved(None));
+        assert_eq!(story.next(), Next::CallTools(vec![first]));
+        let call = &story.0.turn.as_ref().unwrap().calls[1];
+        assert_eq!(call.approval.as_ref().map(|approval| (approval.by, &*approval.component)), Some((Approver::Operator, "c")));
+        story.output("b", &End::Done);
+        assert_eq!(story.next(), Next::AskModel);
+    }
+
+    #[test]
+    fn a_wait_is_settled_once() {
+        let mut story = Story::begun();
+        let call = story.call("a", "{}");
+        story.replied();
+        story.waits(&[call]);
+        story.resolved(call, approved(None));
+        story.resolved(call, approved(Some("{\"sneaky\":1}")));
+        assert_eq!(story.0.turn.as_ref().unwrap().calls[0].input, "{}");
+    }
+
+    #[test]
+    fn the_model_learns_with_which_arguments_a_person_let_its_call_run() {
+        let mut story = Story::begun();
+        let call = story.call("a", "{\"path\":\"/\"}");
+        story.replied();
+        story.waits(&[call]);
+        story.resolved(call, approved(Some("{\"path\":1.0}")));
+        assert_eq!(story.0.turn.as_ref().unwrap().calls[0].input, "{\"path\":1.0}");
+        story.output("a", &End::Done);
+        let ItemBody::ToolResult { output, .. } = &story.0.transcript.items.last().unwrap().body else { panic!("a result") };
+        assert!(output.contains("\"arguments\":{\"path\":1.0}") && output.contains("a person changed"), "{output}");
+        let ItemBody::Assistant { calls, .. } = &story.0.transcript.items[1].body else { panic!("a reply") };
+        assert_eq!(calls[0].arguments, "{\"path\":\"/\"}", "what the model asked for stays as it asked");
+    }
+
     #[test]
     fn an_interrupt_ends_the_turn_whatever_is_open() {
         let mut story = Story::begun();
         story.call("a", "{}");
         story.replied();
-        story.0.turn.as_mut().unwrap().interrupted = true;
+        story.0.turn.as_mut().unwrap().interrupted = Some(Decider::Server);
         assert_eq!(story.next(), Next::End(HowEnded::Interrupted));
     }
 

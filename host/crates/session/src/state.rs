@@ -5,13 +5,14 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use tool::End;
+use tool::{Approval, End};
 
 use crate::entry::{Entry, Kind};
 use crate::event::{CallName, StoredEvent};
 use crate::ids::{Millis, Seq, TurnNo};
 use crate::mark::{Began, ReplyMark};
 use crate::transcript::{AskedCall, Item, ItemBody, RawReply, Transcript};
+use crate::wait::{Asker, Decider, Resolution, Resolved, Resumed, Wait, Waiting};
 
 /// What the next step is decided from.
 #[derive(Debug, Clone, Default)]
@@ -48,8 +49,14 @@ pub struct Turn {
     pub wrong_steps: u32,
     /// How often the last call was asked for in a row, word for word.
     pub repeats: u32,
-    /// Whether a client asked to stop.
-    pub interrupted: bool,
+    /// Who asked it to stop, if somebody did.
+    pub interrupted: Option<Decider>,
+    /// Since when it does nothing but wait, if it does.
+    pub paused: Option<Millis>,
+    /// The first entry of the part that answers `asker`: the turn's first, or the one that ended a pause.
+    pub part: Seq,
+    /// Whose input that part answers; nobody's where time ended the pause.
+    pub asker: Option<Asker>,
     last_call: Option<(Arc<str>, String)>,
 }
 
@@ -60,10 +67,16 @@ pub struct Call {
     pub seq: Seq,
     /// The names it carries.
     pub name: CallName,
-    /// The arguments, exact text.
+    /// The arguments, exact text: the model's, or those that a person put in their place.
     pub input: String,
     /// How far it is.
     pub state: CallState,
+    /// What it waits for, or waited for.
+    pub wait: Option<Wait>,
+    /// The agreement of a person, once it was given.
+    pub approval: Option<Approval>,
+    /// Whether a person changed the arguments.
+    pub edited: bool,
 }
 
 /// How far a call is.
@@ -71,10 +84,22 @@ pub struct Call {
 pub enum CallState {
     /// Its intent is recorded, its result is not.
     Open,
+    /// Its intent is recorded, and somebody has to answer for it first.
+    Waiting,
     /// It has ended.
     Done,
     /// It was never a call that could run: no such tool, or arguments that do not fit.
     Wrong,
+}
+
+impl CallState {
+    /// Whether its result is still to come.
+    pub fn pending(self) -> bool {
+        match self {
+            Self::Open | Self::Waiting => true,
+            Self::Done | Self::Wrong => false,
+        }
+    }
 }
 
 /// The events of a step whose reply mark has not come yet.
@@ -111,6 +136,10 @@ impl State {
             Kind::ToolOutput => self.tool_output(event(entry).map_err(unreadable)?),
             Kind::Began => self.began(entry, serde_json::from_str(&entry.body).map_err(unreadable)?),
             Kind::Reply => self.reply(serde_json::from_str(&entry.body).map_err(unreadable)?),
+            Kind::Waiting => self.waiting(serde_json::from_str(&entry.body).map_err(unreadable)?),
+            Kind::Paused => self.paused(entry.at),
+            Kind::Resumed => self.resumed(entry.seq, serde_json::from_str(&entry.body).map_err(unreadable)?),
+            Kind::Resolved => self.resolved(serde_json::from_str(&entry.body).map_err(unreadable)?),
             Kind::Ended => {
                 self.turn = None;
                 self.step = Gathering::default();
@@ -130,13 +159,16 @@ impl State {
         self.turn = Some(Turn {
             no: entry.turn,
             began_at: entry.at,
+            paused: None,
+            part: self.starts.get(&entry.turn).copied().unwrap_or(entry.seq),
+            asker: Some(Asker { key: began.key, subject: began.subject.clone(), input_hash: began.input_hash.clone() }),
             began,
             steps: 0,
             calls: Vec::new(),
             answered: false,
             wrong_steps: 0,
             repeats: 0,
-            interrupted: false,
+            interrupted: None,
             last_call: None,
         });
     }
@@ -149,7 +181,44 @@ impl State {
         let asked = (name.configuration.clone(), input.clone());
         turn.repeats = if turn.last_call.as_ref() == Some(&asked) { turn.repeats + 1 } else { 1 };
         turn.last_call = Some(asked);
-        turn.calls.push(Call { seq, name, input, state: CallState::Open });
+        turn.calls.push(Call { seq, name, input, state: CallState::Open, wait: None, approval: None, edited: false });
+    }
+
+    fn waiting(&mut self, mark: Waiting) {
+        let Some(turn) = &mut self.turn else { return };
+        for wait in mark.waits {
+            if let Some(call) = turn.calls.iter_mut().find(|call| call.seq == wait.call && call.state == CallState::Open) {
+                (call.state, call.wait) = (CallState::Waiting, Some(wait));
+            }
+        }
+    }
+
+    fn paused(&mut self, at: Millis) {
+        if let Some(turn) = &mut self.turn {
+            turn.paused = Some(at);
+        }
+    }
+
+    fn resumed(&mut self, seq: Seq, mark: Resumed) {
+        if let Some(turn) = &mut self.turn {
+            (turn.paused, turn.part, turn.asker) = (None, seq, mark.asker);
+        }
+    }
+
+    /// An approved call may run. Any other one gets its output in the same batch.
+    fn resolved(&mut self, mark: Resolved) {
+        let mut calls = self.turn.iter_mut().flat_map(|turn| &mut turn.calls);
+        let Some(call) = calls.find(|call| call.seq == mark.call && call.state == CallState::Waiting) else { return };
+        match mark.resolution {
+            Resolution::Approved { standing, input, .. } => {
+                call.state = CallState::Open;
+                call.approval = call.wait.as_ref().map(|wait| wait.approved(standing));
+                if let Some(input) = input {
+                    (call.input, call.edited) = (input, true);
+                }
+            }
+            Resolution::Rejected { .. } | Resolution::Expired | Resolution::Cancelled => {}
+        }
     }
 
     /// The reply mark closes a model call: what was gathered becomes one item.
@@ -165,20 +234,28 @@ impl State {
 
     fn tool_output(&mut self, event: StoredEvent<'_>) {
         let name = event.call_name();
+        let mut output = event.tool_output.map(|raw| raw.get().to_owned()).unwrap_or_else(|| "{}".into());
         if let Some(turn) = &mut self.turn {
-            if let Some(call) = turn.calls.iter_mut().find(|c| c.name.id == name.id && c.state == CallState::Open) {
+            if let Some(call) = turn.calls.iter_mut().find(|c| c.name.id == name.id && c.state.pending()) {
                 call.state = if event.error && is_wrong(&event) { CallState::Wrong } else { CallState::Done };
+                if call.edited {
+                    output = of_edited(&call.input, &output);
+                }
             }
-            if turn.calls.iter().all(|c| c.state != CallState::Open) {
+            if turn.calls.iter().all(|c| !c.state.pending()) {
                 let wrong = turn.calls.iter().all(|c| c.state == CallState::Wrong);
                 turn.wrong_steps = if wrong { turn.wrong_steps + 1 } else { 0 };
                 turn.calls.clear();
             }
         }
-        let output = event.tool_output.map(|raw| raw.get().to_owned()).unwrap_or_else(|| "{}".into());
         let body = ItemBody::ToolResult { call_id: name.id, name: name.configuration, output, error: event.error };
         self.transcript.items.push(Item::new(body));
     }
+}
+
+/// What the model is told of a call that did not run as it asked: with which arguments it ran.
+fn of_edited(input: &str, output: &str) -> String {
+    format!("{{\"note\":\"a person changed the arguments before this call ran\",\"arguments\":{input},\"output\":{output}}}")
 }
 
 fn event(entry: &Entry) -> serde_json::Result<StoredEvent<'_>> {

@@ -19,12 +19,16 @@ pub struct Batch {
     pub head: Head,
     /// Whether a turn runs after this batch: `Some(None)` removes the mark, `None` leaves it.
     pub running: Option<Option<Running>>,
+    /// Waits that begin or end with this batch.
+    pub waits: Vec<WaitChange>,
     /// Idempotency keys accepted with this batch.
     pub idempotency: Vec<(IdempotencyKey, Idempotency)>,
     /// Changes to plugin stores.
     pub state: Vec<StateWrite>,
     /// Blobs that entries of this batch refer to.
     pub blobs: Vec<Blob>,
+    /// Rows for the outbox; they outlive the session.
+    pub audit: Vec<Vec<u8>>,
 }
 
 /// A turn that has begun and not ended; what recovery scans.
@@ -34,6 +38,48 @@ pub struct Running {
     pub turn: TurnNo,
     /// How often it was taken up, from 1.
     pub attempt: u32,
+}
+
+/// A change to what a session waits for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum WaitChange {
+    /// A wait begins; it replaces one of the same call.
+    Put(WaitRow),
+    /// The wait of this call is over.
+    Remove(Seq),
+}
+
+/// A call that waits for somebody outside. Found by its session, and by when it is due.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WaitRow {
+    /// The position of the call's `tool_input`.
+    pub call: Seq,
+    /// When nobody can answer any more.
+    pub due: Millis,
+    /// What is asked, opaque here.
+    pub body: Vec<u8>,
+}
+
+/// A wait and whose it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpenWait {
+    /// The tenant.
+    pub tenant: Uid,
+    /// The session.
+    pub session: Uid,
+    /// The wait.
+    pub row: WaitRow,
+}
+
+/// When a wait is due, without its content. Sorts by time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct DueWait {
+    /// When.
+    pub due: Millis,
+    /// The session.
+    pub session: Uid,
+    /// The call.
+    pub call: Seq,
 }
 
 /// Under what a repeat is recognised: scoped to tenant, principal and path.

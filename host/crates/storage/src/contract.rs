@@ -7,18 +7,22 @@ mod directory;
 mod fixture;
 mod journal;
 mod listing;
+mod outbox;
+mod waits;
 
-use crate::{Blobs, Directory, Journal};
+use crate::{Blobs, Directory, Journal, Outbox};
 
 pub use directory::*;
 pub use fixture::*;
 pub use journal::*;
 pub use listing::*;
+pub use outbox::*;
+pub use waits::*;
 
 /// How the suite gets at a backend. One value stands for one place where a store lies.
 pub trait Backend {
     /// The store.
-    type Store: Journal + Directory + Blobs;
+    type Store: Journal + Directory + Blobs + Outbox;
 
     /// Opens the store, empty at the first time.
     fn open(&self) -> Self::Store;
@@ -48,6 +52,11 @@ macro_rules! contract {
             an_expired_idempotency_key_is_reaped_and_a_fresh_one_stays
             plugin_state_is_kept_by_tenant_plugin_owner_and_key
             the_scan_finds_only_turns_that_run
+            a_wait_is_found_until_it_is_over
+            a_page_of_waits_never_tears_a_session
+            due_waits_are_read_in_pages
+            a_refused_batch_changes_no_wait
+            what_was_deleted_waits_for_nothing
             a_blob_is_found_by_its_tenant_alone
             a_blob_goes_with_the_last_session_that_holds_it
             a_probe_is_answered
@@ -64,6 +73,10 @@ macro_rules! contract {
             a_list_jumps_over_hidden_runs_unless_asked
             a_page_says_whether_more_follows
             lists_agree_with_a_plain_model
+            what_a_batch_puts_out_waits_in_order_and_a_refused_one_puts_out_nothing
+            what_waits_outlives_a_crash_and_its_session
+            settled_rows_are_gone_for_ever_and_their_ids_too
+            the_outbox_says_when_it_was_filled
         );
     };
     ($backend:expr; $($promise:ident)+) => { $(

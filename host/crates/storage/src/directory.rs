@@ -16,6 +16,8 @@ pub enum Kind {
     Agent,
     /// A session; scope: its agent.
     Session,
+    /// A grant for a time, in the tenant of all zeros: it is the operator's.
+    Lease,
 }
 
 /// A named thing.

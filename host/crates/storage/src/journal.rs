@@ -4,10 +4,10 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use session::{Entry, Head, Seq, Uid};
+use session::{Entry, Head, Millis, Seq, Uid};
 use tokio::sync::oneshot;
 
-use crate::batch::{Batch, Blob, Idempotency, IdempotencyKey, Running};
+use crate::batch::{Batch, Blob, DueWait, Idempotency, IdempotencyKey, OpenWait, Running, WaitRow};
 
 /// Why the store did not do it.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -123,6 +123,17 @@ pub trait Journal: Send + Sync {
 
     /// The mark of one session's turn that has not ended.
     fn running_turn(&self, session: Uid) -> Result<Option<Running>, Error>;
+
+    /// What a living session waits for, in the order of its calls.
+    fn waits(&self, session: Uid) -> Result<Vec<WaitRow>, Error>;
+
+    /// What living sessions wait for, of one tenant or of all: oldest session first, after the
+    /// session `after`. Sessions are never torn: the page ends with the first that reaches `limit`.
+    fn open_waits(&self, tenant: Option<Uid>, after: Option<Uid>, limit: usize) -> Result<Vec<OpenWait>, Error>;
+
+    /// Waits of living sessions that are due at `until` or before, the first due first, after
+    /// `after`, at most `limit`.
+    fn due_waits(&self, until: Millis, after: Option<DueWait>, limit: usize) -> Result<Vec<DueWait>, Error>;
 
     /// What a client's key stands for, if it was accepted before and its session lives. A row
     /// that is older than 24 hours may still be found until it is reaped.

@@ -44,7 +44,7 @@ pub struct Decision {
     pub capability: String,
     /// What was asked, without values: a request has its method, host and path, never its query.
     pub what: String,
-    /// The line that decided, such as `plugin.weather.http[0]`; empty where no line speaks of it.
+    /// The line that allowed it, such as `plugin.weather.http[0]`, or the layer that refused, such as `grant`.
     pub rule: String,
     /// Whether it was allowed.
     pub allowed: bool,

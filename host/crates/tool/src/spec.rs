@@ -134,6 +134,8 @@ pub struct PluginStatus {
     pub grants: Vec<String>,
     /// What its manifest asks for, one phrase a request.
     pub requests: Vec<String>,
+    /// The same requests as words of `wardian grant`, without what only the operator can know.
+    pub asks: Vec<Vec<String>>,
 }
 
 #[cfg(test)]

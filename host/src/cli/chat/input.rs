@@ -13,7 +13,11 @@ pub(super) enum Line {
 }
 
 /// Where messages come from.
-pub(super) struct Input(mpsc::Receiver<String>);
+pub(super) struct Input {
+    lines: mpsc::Receiver<String>,
+    /// Whether somebody may be there to answer a question.
+    person: bool,
+}
 
 impl Input {
     /// One message.
@@ -21,7 +25,7 @@ impl Input {
         let (lines, input) = mpsc::channel(1);
         // There is room for one.
         let _ = lines.try_send(message);
-        Self(input)
+        Self { lines: input, person: false }
     }
 
     /// Standard input. Its thread waits in the system for as long as nobody
@@ -36,13 +40,18 @@ impl Input {
                 }
             }
         });
-        Self(input)
+        Self { lines: input, person: true }
+    }
+
+    /// Whether somebody may be there to answer a question: not where one message was given and that is all.
+    pub(super) fn of_person(&self) -> bool {
+        self.person
     }
 
     /// The next message. Ctrl-C ends the conversation.
     pub(super) async fn next(&mut self, interrupts: &mut Interrupts) -> Line {
         tokio::select! {
-            line = self.0.recv() => line.map_or(Line::End, Line::Text),
+            line = self.lines.recv() => line.map_or(Line::End, Line::Text),
             () = interrupts.pressed() => Line::End,
         }
     }

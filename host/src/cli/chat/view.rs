@@ -54,6 +54,17 @@ impl View {
         }
     }
 
+    /// Whether somebody can be asked.
+    pub(super) fn asks(&self) -> bool {
+        self.asks
+    }
+
+    /// Asks the person at the keyboard.
+    pub(super) fn question(&mut self, text: &str) {
+        self.close();
+        self.say(&format!("{}: ", plain(text)));
+    }
+
     /// One event of a stream.
     pub(super) fn event(&mut self, event: &Value) {
         let content = || plain(event["content"].as_str().unwrap_or_default());

@@ -3,7 +3,7 @@
 use axum::response::Response;
 use http::StatusCode;
 
-use agent::{News, Watcher};
+use agent::{Closing, News, Watcher};
 use session::json::push_string;
 use session::{HowEnded, Session};
 use tokio::time::{Instant, timeout_at};
@@ -35,7 +35,7 @@ pub(super) async fn next(app: &App, session: &Session, watcher: &mut Watcher, un
     }
 }
 
-/// Waits for the end of the turn and answers with its events.
+/// Waits until the turn ends, or waits for somebody, and answers with its events.
 pub(super) async fn whole(app: &App, session: &Session, mut watcher: Watcher, until: Instant) -> Result<Response> {
     let mut body = "{\"events\":[".to_owned();
     let mut first = true;
@@ -46,7 +46,7 @@ pub(super) async fn whole(app: &App, session: &Session, mut watcher: Watcher, un
                 body.push_str(&entry.body);
                 first = false;
             }
-            News::Closed(how) => match failure(&how) {
+            News::Closed(closing) => match failure(&closing) {
                 Some(why) => return Err(Error::new(Code::AgentProcessingFailed, why)),
                 None => break,
             },
@@ -59,10 +59,14 @@ pub(super) async fn whole(app: &App, session: &Session, mut watcher: Watcher, un
     Ok(reply::text(StatusCode::CREATED, body))
 }
 
-/// What to tell the client where a turn ended without being of use.
-pub(super) fn failure(how: &HowEnded) -> Option<String> {
+/// What to tell the client where a turn ended without being of use. One that waits has come as far as it can.
+pub(super) fn failure(closing: &Closing) -> Option<String> {
+    let how = match closing {
+        Closing::Paused => return None,
+        Closing::Ended(how) => how,
+    };
     match how {
-        HowEnded::Answered | HowEnded::Interrupted | HowEnded::Limit(_) | HowEnded::ContextLimit => None,
+        HowEnded::Answered | HowEnded::Interrupted | HowEnded::Limit(_) | HowEnded::ContextLimit | HowEnded::Superseded => None,
         HowEnded::Failed(why) => Some(why.clone()),
         HowEnded::RecoveryLimit => {
             Some("the turn was given up after the server was restarted several times; post the input again".to_owned())

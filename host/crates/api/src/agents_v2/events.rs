@@ -6,15 +6,16 @@ use axum::extract::State;
 use axum::response::Response;
 use http::{HeaderMap, StatusCode, Uri, Version};
 
-use agent::{Input, News};
+use agent::{Decisions, Input, News};
 use policy::Action;
 use session::Seq;
 
 use super::answer::{deadline, failure, next, whole};
+use super::approvals;
 use super::input::{Asked, Posted, hash, repeat, timeout};
 use super::stream::{Cut, Frames};
 use crate::App;
-use crate::body::JsonBody;
+use crate::body::ExactBody;
 use crate::caller::{Caller, Segments};
 use crate::errors::{Code, Error, Result};
 use crate::operation::{Answer, Method, Operation, Query};
@@ -41,16 +42,21 @@ pub(crate) async fn create(
     Segments((agent_key, session_key)): Segments<(String, String)>,
     version: Version,
     headers: HeaderMap,
-    JsonBody(body): JsonBody,
+    body: ExactBody,
 ) -> Result<Response> {
     let agent = caller.agent(&app, &agent_key)?;
     let session = caller.session(&app, &agent, &session_key, Action::PostEvent)?;
-    let posted = Posted::read(&body, app.limits.message_bytes)?;
+    let posted = Posted::read(&body.members, &body.text, app.limits.message_bytes)?;
     let timeout = timeout(&headers)?;
     let until = deadline(timeout);
 
     let mut watcher = match posted.asked {
-        Asked::Interrupt => app.engine.interrupt(&session, posted.stream).await?,
+        Asked::Interrupt => app.engine.interrupt(&session, &caller.0, posted.stream).await?,
+        Asked::Decide(decisions) => {
+            let repeat = repeat(&headers, &caller.0, &agent.key, &session.key)?;
+            let input = Decisions { hash: approvals::hash(&decisions), decisions, repeat, stream: posted.stream };
+            app.engine.decide(&agent, &session, &caller.0, caller.standing(&app), input).await?
+        }
         Asked::Turn(messages) => {
             let repeat = repeat(&headers, &caller.0, &agent.key, &session.key)?;
             let input = Input { hash: hash(&messages), messages, repeat, stream: posted.stream };

@@ -6,9 +6,10 @@ use http::HeaderMap;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
-use agent::Repeat;
+use agent::{Decision, Repeat};
 use session::{Message, Principal};
 
+use super::approvals;
 use crate::errors::{Code, Error, Result};
 use crate::fields::{Fields, unsupported_value};
 use crate::limits::MESSAGES;
@@ -30,20 +31,23 @@ pub(super) struct Posted {
 pub(super) enum Asked {
     /// A turn on these messages.
     Turn(Vec<Message>),
-    /// The end of the running turn.
+    /// That these calls may run, or may not.
+    Decide(Vec<Decision>),
+    /// The end of the turn that runs or waits.
     Interrupt,
 }
 
 impl Posted {
-    /// Reads a body whose message texts may have so many bytes.
-    pub(super) fn read(body: &Map<String, Value>, bytes_max: usize) -> Result<Self> {
+    /// Reads a body of this text, whose message texts may have so many bytes.
+    pub(super) fn read(body: &Map<String, Value>, text: &[u8], bytes_max: usize) -> Result<Self> {
         let fields = Fields::of_body(body);
         let stream = fields.flag("stream_response")?.unwrap_or(false);
         let asked = match kind(&fields)? {
             "input_message" => Asked::Turn(messages(&fields, bytes_max)?),
             "interrupt" => Asked::Interrupt,
-            kind @ ("compact" | "tool_output") => return Err(unsupported_value("type", kind, "input_message or interrupt")),
-            other => return Err(Error::field("type", format!("`type` must be input_message or interrupt, not `{other}`"))),
+            "tool_approval" => Asked::Decide(approvals::decisions(&fields, text)?),
+            kind @ ("compact" | "tool_output") => return Err(unsupported_value("type", kind, "input_message, interrupt or tool_approval")),
+            other => return Err(Error::field("type", format!("`type` must be input_message, interrupt or tool_approval, not `{other}`"))),
         };
         fields.refuse(&["since", "behavior"])?;
         Ok(Self { asked, stream })
@@ -55,6 +59,7 @@ fn kind<'a>(fields: &Fields<'a>) -> Result<&'a str> {
     match fields.text("type", 1..=64)? {
         Some(kind) => Ok(kind),
         None if fields.value("messages").is_some() => Ok("input_message"),
+        None if fields.value("decisions").is_some() => Ok("tool_approval"),
         None if fields.value("tool_outputs").is_some() => Ok("tool_output"),
         None => Err(Error::field("messages", "`messages` is required: a list of {\"type\": \"text\", \"content\": \"…\"}")),
     }
@@ -135,7 +140,7 @@ mod tests {
     use serde_json::json;
 
     fn read(body: Value) -> Result<Posted> {
-        Posted::read(body.as_object().unwrap(), 16)
+        Posted::read(body.as_object().unwrap(), body.to_string().as_bytes(), 16)
     }
 
     fn code(body: Value) -> &'static str {

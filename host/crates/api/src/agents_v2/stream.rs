@@ -81,7 +81,7 @@ impl Body for Frames {
                 None => this.watcher.poll_next(cx),
             };
             match news {
-                Poll::Ready(Some(News::Closed(how))) => break this.end(failure(&how).as_deref()).into(),
+                Poll::Ready(Some(News::Closed(closing))) => break this.end(failure(&closing).as_deref()).into(),
                 Poll::Ready(Some(news)) => match frame(&news, this.session, &mut this.thinking) {
                     Some(text) => break text.into(),
                     None => continue,

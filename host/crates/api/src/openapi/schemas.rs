@@ -33,6 +33,12 @@ pub(super) fn example(schema: &str) -> Option<Value> {
         }),
         "CreateKeyRequest" => json!({"tenant": "default", "role": "agent_user", "agents": ["agt_customer_support"], "label": "web shop"}),
         "CreateTenantRequest" => json!({"name": "acme"}),
+        "DecideApprovalRequest" => json!({"decision": "reject", "reason": "not on a Friday"}),
+        "CreateGrantRequest" => json!({
+            "plugin": "web",
+            "grant": {"http": [{"host": "api.example.com", "methods": ["GET"], "paths": ["/v2/*"]}]},
+            "for": "10m",
+        }),
         _ => return None,
     })
 }
@@ -219,10 +225,16 @@ fn events() -> Value {
     json!({
         "TextInput": object(&["content"], json!({"type": {"const": "text", "default": "text"}, "content": {"type": "string", "minLength": 1}})),
         "CreateInputRequest": object(&[], json!({
-            "type": {"enum": ["input_message", "interrupt"], "default": "input_message"},
+            "type": {"enum": ["input_message", "interrupt", "tool_approval"], "default": "input_message"},
             "messages": {"type": "array", "minItems": 1, "maxItems": 256, "items": refer("TextInput"), "description": "Of an input_message."},
+            "decisions": {"type": "array", "minItems": 1, "maxItems": 1000, "items": refer("ToolApproval"), "description": "Of a tool_approval."},
             "stream_response": flag(false),
         })),
+        "ToolApproval": object(&["event_id", "decision"], approval_of(json!({
+            "event_id": {"type": "string", "pattern": "^aev_", "description": "The call's `tool_input`."},
+        }))),
+        "OutstandingApproval": outstanding_approval(json!({})),
+        "ListOutstandingApprovalsResponse": one_page_of("approvals", "OutstandingApproval"),
         "AgentEvent": {"oneOf": variants.collect::<Vec<_>>()},
         "AgentStreamedResponse": {"oneOf": frame_variants},
         "AgentResponse": object(&["events", "session_key"], json!({
@@ -230,6 +242,27 @@ fn events() -> Value {
         })),
         "ListAgentEventsResponse": list_of("events", "AgentEvent"),
     })
+}
+
+/// A decision about one call.
+fn approval_of(mut properties: Value) -> Value {
+    properties["decision"] = json!({"enum": ["approve", "reject"]});
+    properties["input"] = json!({"type": "object", "description": "With approve: arguments in the place of the model's."});
+    properties["reason"] = json!({"type": "string", "minLength": 1, "maxLength": 1000, "description": "With reject: why, for the model."});
+    properties
+}
+
+/// A call that waits.
+fn outstanding_approval(mut properties: Value) -> Value {
+    for member in ["event_id", "tool_configuration_name", "tool_name"] {
+        properties[member] = text();
+    }
+    properties["arguments"] = json!({"type": "object"});
+    properties["approver"] =
+        json!({"enum": ["client", "operator"], "description": "Whose agreement it needs; an operator's counts for both."});
+    (properties["asked_at"], properties["expires_at"]) = (time(), time());
+    let required: Vec<String> = properties.as_object().into_iter().flat_map(|members| members.keys().cloned()).collect();
+    json!({ "type": "object", "required": required, "properties": properties })
 }
 
 fn variant(kind: &str, required: &[&str], mut properties: Value) -> Value {
@@ -277,6 +310,12 @@ fn operator() -> Value {
     });
     let mut created = key.clone();
     created["key"] = json!({"type": "string", "description": "The key itself; shown this once."});
+    let grant = json!({
+        "id": text(), "plugin": text(), "tenant": {"type": ["string", "null"]}, "agent": {"type": ["string", "null"]},
+        "grant": {"type": "object"}, "since": time(), "until": time(), "by": text(),
+    });
+    let mut lent = grant.clone();
+    lent["warnings"] = json!({"type": "array", "items": text()});
     json!({
         "CreateKeyRequest": object(&["role"], json!({
             "tenant": {"type": "string", "default": "default"}, "role": role, "agents": {"type": "array", "maxItems": 100, "items": refer("Key")},
@@ -292,7 +331,22 @@ fn operator() -> Value {
             "name": text(), "file": text(), "version": {"type": ["string", "null"]}, "component": {"type": ["string", "null"]},
             "tools_digest": {"type": ["string", "null"]}, "state": {"enum": ["preparing", "ready", "stale", "refused"]}, "reason": text(),
             "tools": {"type": "array", "items": text()}, "grants": {"type": "array", "items": text()}, "requests": {"type": "array", "items": text()},
+            "asks": {"type": "array", "items": {"type": "array", "items": text()}},
+        })),
+        "OpenApproval": outstanding_approval(json!({"tenant": text(), "agent_key": refer("Key"), "session_key": refer("Key")})),
+        "ListApprovalsResponse": list_of("approvals", "OpenApproval"),
+        "DecideApprovalRequest": object(&["decision"], approval_of(json!({}))),
+        "DecidedApproval": object(&["event_id", "decision", "agent_key", "session_key"], json!({
+            "event_id": text(), "decision": {"enum": ["approve", "reject"]}, "agent_key": refer("Key"), "session_key": refer("Key"),
         })),
         "ListPluginsResponse": one_page_of("plugins", "Plugin"),
+        "CreateGrantRequest": object(&["plugin", "grant", "for"], json!({
+            "plugin": text(), "for": {"type": "string", "description": "A span of time such as 10m, at most 24h."},
+            "grant": {"type": "object", "description": "As a [plugin.NAME] entry: http, files, secrets, config, store, cache."},
+            "tenant": {"type": ["string", "null"]}, "agent": {"type": ["string", "null"]},
+        })),
+        "Grant": object(&["id", "plugin", "grant", "since", "until", "by"], grant),
+        "CreatedGrant": object(&["id", "plugin", "grant", "since", "until", "by", "warnings"], lent),
+        "ListGrantsResponse": one_page_of("grants", "Grant"),
     })
 }

@@ -1,7 +1,7 @@
 //! The node's cache files: `[plugin.NAME.cache]`.
 
 use crate::denied::Denied;
-use crate::grant::Grant;
+use crate::grant::Granted;
 use crate::units::Bytes;
 
 /// All files of a plugin in one tenant, where the entry says nothing.
@@ -21,10 +21,12 @@ pub(crate) fn quota(written: Option<Bytes>) -> u64 {
     written.unwrap_or(QUOTA).0
 }
 
-pub(crate) fn decide(grant: &Grant) -> Result<CachePermit, Denied> {
-    let entry = grant.entry("cache");
-    match grant.cache_quota_bytes {
-        Some(quota_bytes) => Ok(CachePermit { quota_bytes, rule: entry }),
-        None => Err(grant.not_granted("the cache", format!("add {entry}"), format!("{entry}\nquota = \"{QUOTA}\"\n"))),
+/// The largest quota of those that were granted.
+pub(crate) fn decide(granted: &Granted<'_>) -> Result<CachePermit, Denied> {
+    let quotas = granted.all().filter_map(|grant| Some((grant.cache_quota_bytes?, grant)));
+    let entry = granted.entry.entry("cache");
+    match quotas.reduce(|one, other| if other.0 > one.0 { other } else { one }) {
+        Some((quota_bytes, grant)) => Ok(CachePermit { quota_bytes, rule: grant.rule(entry) }),
+        None => Err(granted.entry.not_granted("the cache", format!("add {entry}"), format!("{entry}\nquota = \"{QUOTA}\"\n"))),
     }
 }

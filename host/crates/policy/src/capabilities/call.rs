@@ -1,6 +1,6 @@
 //! Running a tool: who may, which tools, and whether a person has to agree.
 
-use crate::denied::Denied;
+use crate::denied::{Denied, Layer};
 use crate::glob;
 use crate::grant::{Approve, Approver, Grant};
 
@@ -29,8 +29,7 @@ impl CallPermit {
 
 pub(crate) fn decide(grant: &Grant, tool: &str) -> Result<CallPermit, Denied> {
     if !glob::any(grant.tools.as_deref(), tool) {
-        let list = grant.widened(grant.tools.as_deref(), "tools", tool);
-        return Err(grant.denied(format!("tool {tool}"), format!("change it to {list}"), format!("{}\n{list}\n", grant.table())));
+        return Err(grant.denied(Layer::Tool, format!("tool {tool}"), grant.widened(grant.tools.as_deref(), "tools", tool)));
     }
     let (approve, approver) = grant.approval(tool);
     Ok(CallPermit { approve, approver, rule: grant.table() })

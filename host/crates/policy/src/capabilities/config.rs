@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::denied::Denied;
-use crate::grant::Grant;
+use crate::grant::Granted;
 use crate::problem::Problem;
 
 /// The settings of a plugin, sorted by name.
@@ -37,11 +37,20 @@ pub(crate) fn build(key: &str, file: &BTreeMap<String, toml::Value>, problems: &
     settings
 }
 
-pub(crate) fn decide(grant: &Grant) -> Result<ConfigPermit, Denied> {
-    let entry = grant.entry("config");
-    if grant.config.is_empty() {
+/// The settings of the entry, and those that were lent under names that it does not have.
+pub(crate) fn decide(granted: &Granted<'_>) -> Result<ConfigPermit, Denied> {
+    let entry = granted.entry.entry("config");
+    let mut with_settings = granted.all().filter(|grant| !grant.config.is_empty());
+    let Some(first) = with_settings.next() else {
         let help = format!("add {entry} with the settings that it needs");
-        return Err(grant.not_granted("the configuration", help, format!("{entry}\nname = \"value\"\n")));
+        return Err(granted.entry.not_granted("the configuration", help, format!("{entry}\nname = \"value\"\n")));
+    };
+    let mut settings = first.config.clone();
+    for further in with_settings {
+        let all = Arc::make_mut(&mut settings);
+        for (name, value) in further.config.iter() {
+            all.entry(name.clone()).or_insert_with(|| value.clone());
+        }
     }
-    Ok(ConfigPermit { settings: grant.config.clone(), rule: entry })
+    Ok(ConfigPermit { settings, rule: first.rule(entry) })
 }

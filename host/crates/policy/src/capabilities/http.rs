@@ -5,10 +5,11 @@
 
 use std::sync::Arc;
 
-use crate::denied::{self, Denied};
+use crate::denied::{self, Denied, Layer};
 use crate::file::{HttpFile, InjectFile};
+use crate::floor::Floor;
 use crate::glob::{self, Glob};
-use crate::grant::{Grant, SecretRefs};
+use crate::grant::{Granted, SecretRefs};
 use crate::host::{Host, HostPattern, Scheme};
 use crate::problem::{Problem, Severity};
 use crate::secret::{Secret, SecretRef};
@@ -56,6 +57,8 @@ pub struct HttpPermit {
     pub inject: Vec<Inject>,
     /// The line that allowed it.
     pub rule: String,
+    /// The path of that line in the file; of a lease, the lease's name.
+    pub key: String,
 }
 
 /// A secret that the host puts into a header.
@@ -124,6 +127,7 @@ pub struct Rule {
     response_bytes_max: u64,
     inject: Option<Inject>,
     text: String,
+    key: String,
 }
 
 impl Rule {
@@ -150,6 +154,7 @@ impl Rule {
             response_bytes_max: file.response.unwrap_or(RESPONSE).0,
             inject,
             text: format!("[[{}]] host = {}", key.split('[').next().unwrap_or(key), denied::text(&file.host)),
+            key: key.to_owned(),
         })
     }
 
@@ -163,9 +168,27 @@ impl Rule {
         self.methods.iter().any(|method| !METHODS.contains(&method.as_str()))
     }
 
+    pub(crate) fn host(&self) -> &HostPattern {
+        &self.host
+    }
+
+    pub(crate) fn methods(&self) -> &[String] {
+        &self.methods
+    }
+
+    /// The path of its line in the file.
+    pub(crate) fn key(&self) -> &str {
+        &self.key
+    }
+
     /// How it stands in the file.
     pub fn text(&self) -> &str {
         &self.text
+    }
+
+    /// The same as a part of a lease.
+    pub(crate) fn lent(self, lease: &str) -> Self {
+        Self { text: format!("lease {lease}: {}", self.text), key: format!("lease {lease}"), ..self }
     }
 
     /// Whether host, scheme and port fit.
@@ -179,9 +202,9 @@ impl Rule {
 
     /// Among matching rules the one that says more is named first; the rest
     /// makes the order total, so that the order in the file means nothing.
-    fn rank(&self) -> (usize, usize, &str, Option<&str>) {
+    fn rank(&self) -> (usize, usize, &str, Option<&str>, u64) {
         let path = self.paths.iter().flatten().map(|glob| glob.text().len()).max().unwrap_or(0);
-        (self.host.exactness(), path, &self.text, self.inject.as_ref().map(|inject| &*inject.secret))
+        (self.host.exactness(), path, &self.text, self.inject.as_ref().map(|inject| &*inject.secret), self.response_bytes_max)
     }
 }
 
@@ -256,8 +279,9 @@ pub(crate) fn check_path(path: &str) -> Result<(), &'static str> {
     Ok(())
 }
 
-pub(crate) fn decide(grant: &Grant, request: &HttpRequest<'_>) -> Result<HttpPermit, Denied> {
+pub(crate) fn decide(granted: &Granted<'_>, floor: &Floor, request: &HttpRequest<'_>) -> Result<HttpPermit, Denied> {
     let never = |what: String, why: &str| Denied {
+        layer: Layer::Request,
         what,
         why: format!("is refused: {why}"),
         help: "no line would allow it".into(),
@@ -268,11 +292,16 @@ pub(crate) fn decide(grant: &Grant, request: &HttpRequest<'_>) -> Result<HttpPer
         return Err(never("port 0".into(), "there is no such port"));
     }
     check_path(request.path).map_err(|why| never(format!("the path of a request to {host}"), why))?;
-    let mut rules: Vec<&Rule> = grant.http.iter().filter(|rule| rule.reaches(&host, request) && rule.allows(request)).collect();
+    let rules = granted.all().flat_map(|grant| &grant.http);
+    let mut rules: Vec<&Rule> = rules.filter(|rule| rule.reaches(&host, request) && rule.allows(request)).collect();
     rules.sort_by(|one, other| other.rank().cmp(&one.rank()));
     let Some(first) = rules.first() else {
-        return Err(refusal(grant, &host, request));
+        return Err(refusal(granted, floor, &host, request));
     };
+    // An address that is written as one is known before anything is resolved.
+    if let Host::Address(address) = host {
+        floor.address_allowed(address)?;
+    }
     let mut inject: Vec<Inject> = Vec::new();
     for candidate in rules.iter().filter_map(|rule| rule.inject()) {
         if inject.iter().all(|taken| taken.header != candidate.header) {
@@ -280,34 +309,38 @@ pub(crate) fn decide(grant: &Grant, request: &HttpRequest<'_>) -> Result<HttpPer
         }
     }
     let response_bytes_max = rules.iter().map(|rule| rule.response_bytes_max).max().unwrap_or(0);
-    Ok(HttpPermit { host, scheme: request.scheme, port: request.port, response_bytes_max, inject, rule: first.text.clone() })
+    let (rule, key) = (first.text.clone(), first.key.clone());
+    Ok(HttpPermit { host, scheme: request.scheme, port: request.port, response_bytes_max, inject, rule, key })
 }
 
 /// Names what is missing as narrowly as it can: the path, the method or the host.
-fn refusal(grant: &Grant, host: &Host, request: &HttpRequest<'_>) -> Denied {
-    let entry = grant.array("http");
-    let authority = denied::text(&host.to_string());
-    let mut toml = format!("{entry}\nhost = {authority}\n");
-    let mut with = format!("host = {authority}");
+fn refusal(granted: &Granted<'_>, floor: &Floor, host: &Host, request: &HttpRequest<'_>) -> Denied {
+    let entry = granted.entry.array("http");
+    let near = granted.all().flat_map(|grant| &grant.http).any(|rule| rule.reaches(host, request));
+    let mut lines = vec![format!("host = {}", denied::text(&host.to_string()))];
     if request.scheme != Scheme::Https {
-        let line = format!("scheme = \"{}\"", request.scheme.word());
-        toml.push_str(&format!("{line}\n"));
-        with.push_str(&format!(", {line}"));
+        lines.push(format!("scheme = \"{}\"", request.scheme.word()));
     }
     if request.port != request.scheme.port() {
-        let line = format!("port = {}", request.port);
-        toml.push_str(&format!("{line}\n"));
-        with.push_str(&format!(", {line}"));
+        lines.push(format!("port = {}", request.port));
     }
-    toml.push_str(&format!("methods = [{}]\npaths = [{}]\n", denied::text(request.method), denied::text(request.path)));
-    let near = grant.http.iter().any(|rule| rule.reaches(host, request));
-    let what = if near { format!("{} {} on host {host}", request.method, request.path) } else { format!("host {host}") };
+    let mut with = lines.join(", ");
+    let (methods, paths) = (format!("methods = [{}]", denied::text(request.method)), format!("paths = [{}]", denied::text(request.path)));
     if near {
-        with.push_str(&format!(", methods = [{}] and paths = [{}]", denied::text(request.method), denied::text(request.path)));
+        with.push_str(&format!(", {methods} and {paths}"));
     } else if !METHODS.contains(&request.method) {
-        with.push_str(&format!(" and methods = [{}]", denied::text(request.method)));
+        with.push_str(&format!(" and {methods}"));
     }
-    grant.not_granted(&what, format!("add a {entry} entry with {with}"), toml)
+    lines.extend([methods, paths]);
+    let mut toml = format!("{entry}\n{}\n", lines.join("\n"));
+    // Both walls at once, so that the lines of a refusal are enough.
+    if let Host::Address(address) = host
+        && let Err(closed) = floor.address_allowed(*address)
+    {
+        toml = format!("{}\n{toml}", closed.toml);
+    }
+    let what = if near { format!("{} {} on host {host}", request.method, request.path) } else { format!("host {host}") };
+    granted.entry.not_granted(&what, format!("add a {entry} entry with {with}"), toml)
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::denied::Denied;
 use crate::file::StoreFile;
-use crate::grant::Grant;
+use crate::grant::Granted;
 use crate::units::Bytes;
 
 /// Keys and values together, where the entry says nothing.
@@ -49,13 +49,16 @@ impl From<&StoreFile> for Store {
     }
 }
 
-pub(crate) fn decide(grant: &Grant) -> Result<StorePermit, Denied> {
-    let entry = grant.entry("store");
-    match grant.store {
-        Some(Store { scope, quota_bytes }) => Ok(StorePermit { scope, quota_bytes, rule: entry }),
+/// The first store that was granted says whose it is; a further one of the same scope may be larger.
+pub(crate) fn decide(granted: &Granted<'_>) -> Result<StorePermit, Denied> {
+    let entry = granted.entry.entry("store");
+    let stores = granted.all().filter_map(|grant| Some((grant.store?, grant)));
+    let larger = |one: &Store, other: &Store| other.scope == one.scope && other.quota_bytes > one.quota_bytes;
+    match stores.reduce(|one, other| if larger(&one.0, &other.0) { other } else { one }) {
+        Some((Store { scope, quota_bytes }, grant)) => Ok(StorePermit { scope, quota_bytes, rule: grant.rule(entry) }),
         None => {
             let toml = format!("{entry}\nscope = \"session\"\nquota = \"{QUOTA}\"\n");
-            Err(grant.not_granted("the store", format!("add {entry}"), toml))
+            Err(granted.entry.not_granted("the store", format!("add {entry}"), toml))
         }
     }
 }

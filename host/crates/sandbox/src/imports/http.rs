@@ -103,7 +103,8 @@ fn timeouts(options: Option<RequestOptions>) -> Timeouts {
 fn refused(scope: &Scope, error: egress::Error) -> Error {
     use egress::Error as Out;
     match &error {
-        Out::Denied(denied) | Out::AddressClosed { denied, .. } => scope.log(denied),
+        Out::Denied(denied) => scope.log(denied),
+        Out::AddressClosed { denied, .. } => scope.closed(denied),
         other => tracing::info!(plugin.id = scope.plugin(), "a request of plugin {} failed: {other}", scope.plugin()),
     }
     match error {

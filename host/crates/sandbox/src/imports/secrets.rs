@@ -38,12 +38,16 @@ fn injected(scope: &Scope, name: &str) -> bool {
 }
 
 /// The value, from the environment or a small file. Read at each use, so that a rotated secret holds at once.
-pub(crate) fn resolve(reference: &SecretRef) -> Result<Secret, policy::SecretError> {
+pub fn resolve(reference: &SecretRef) -> Result<Secret, policy::SecretError> {
     use std::io::Read;
     reference.resolve(
         |name| std::env::var(name).ok(),
         |path| {
             let mut text = String::new();
+            // A pipe would be waited for.
+            if !std::fs::metadata(path)?.is_file() {
+                return Err(std::io::Error::other("it is not a regular file"));
+            }
             std::fs::File::open(path)?.take(FILE_BYTES_MAX).read_to_string(&mut text)?;
             Ok(text)
         },

@@ -34,7 +34,7 @@ async fn a_request_is_named_by_method_host_and_path_alone() {
     let place = Place::with(&[("web", shipped("web"))], "").await;
     let reply = place.call("web", "web_get", r#"{"url": "https://secret.example/path?token=hidden"}"#).await;
     let http: Vec<_> = reply.evidence.decisions.iter().filter(|it| it.capability == "http").collect();
-    assert_eq!(http, [&decision("http", "GET secret.example/path", "", false, 1)]);
+    assert_eq!(http, [&decision("http", "GET secret.example/path", "grant", false, 1)]);
 }
 
 #[tokio::test]
@@ -42,7 +42,7 @@ async fn a_call_that_never_reached_a_guest_has_its_evidence_too() {
     let place = Place::with(&[("it", guest("(call $ok)"))], "[plugin.it]\nagents = ['support-*']\napprove = 'never'\n").await;
     let denied = place.call("it", "act", "{}").await;
     assert!(matches!(denied.end, End::Denied(_)));
-    assert_eq!(denied.evidence.decisions, [decision("call", "act", "", false, 1)]);
+    assert_eq!(denied.evidence.decisions, [decision("call", "act", "agent", false, 1)]);
     assert!(denied.evidence.policy.is_some() && denied.evidence.component.is_none(), "nothing ran");
 
     place.allow("[plugin.it]\napprove = 'always'\n");

@@ -1,4 +1,4 @@
-//! The journal, the directory and the blobs in one redb file of one process.
+//! The journal, the directory, the blobs and the outbox in one redb file of one process.
 //!
 //! One thread writes and everybody reads. What waits for the disk shares one
 //! sync; a commit has one phase with checksums, and when writing pauses, at the
@@ -11,11 +11,13 @@ mod failure;
 mod file;
 mod layout;
 mod names;
+mod outbox;
 mod read;
 mod reap;
 mod row;
 #[cfg(test)]
 mod tests;
+mod waits;
 mod writer;
 
 use std::path::Path;
@@ -25,14 +27,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use async_trait::async_trait;
-use session::{Entry, Head, Seq, Uid};
-use tokio::sync::oneshot;
+use session::{Entry, Head, Millis, Seq, Uid};
+use tokio::sync::{Notify, oneshot};
 
 pub use file::{CACHE_BYTES_DEFAULT, OpenError, Options};
 
-use crate::batch::{Batch, Blob, Idempotency, IdempotencyKey, Running};
+use crate::batch::{Batch, Blob, DueWait, Idempotency, IdempotencyKey, OpenWait, Running, WaitRow};
 use crate::directory::{Directory, Kind, ListKey, Record, Rename};
 use crate::journal::{Blobs, Error, Journal, Page, Ticket, When};
+use crate::outbox::{Outbox, OutboxId};
 use apply::Memory;
 use file::{Medium, OnDisk, Opened};
 use names::Change;
@@ -51,6 +54,7 @@ pub struct Redb {
     queue: SyncSender<Job>,
     queued_bytes: Arc<AtomicUsize>,
     epoch: u64,
+    filled: Arc<Notify>,
     writer: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -67,6 +71,7 @@ impl Redb {
         let epoch = writer::take_epoch(&database, epoch).map_err(|error| io(std::io::Error::other(error)))?;
         let slot = Arc::new(Slot::new(Some(database)));
         let queued_bytes = Arc::new(AtomicUsize::new(0));
+        let filled = Arc::new(Notify::new());
         let (queue, waiting) = sync_channel(QUEUE_JOBS_MAX);
         let failed_path = medium.path().to_owned();
         let writer = Writer {
@@ -77,13 +82,14 @@ impl Redb {
             options,
             memory: Memory::new(epoch),
             checkpoint_at: None,
+            filled: Arc::clone(&filled),
             broken: None,
         };
         let thread = std::thread::Builder::new()
             .name("store-writer".into())
             .spawn(|| writer.run())
             .map_err(|source| OpenError::Io { path: failed_path, source })?;
-        Ok(Self { slot, queue, queued_bytes, epoch, writer: Mutex::new(Some(thread)) })
+        Ok(Self { slot, queue, queued_bytes, epoch, filled, writer: Mutex::new(Some(thread)) })
     }
 
     /// Writes what waits, makes the file ready for a quick start and closes it.
@@ -153,6 +159,7 @@ fn weight(batch: &Batch) -> usize {
     batch.entries.iter().map(|entry| entry.body.len()).sum::<usize>()
         + batch.state.iter().map(|write| write.value.as_ref().map_or(0, Vec::len)).sum::<usize>()
         + batch.blobs.iter().map(|blob| blob.bytes.len()).sum::<usize>()
+        + batch.audit.iter().map(Vec::len).sum::<usize>()
 }
 
 impl Journal for Redb {
@@ -191,6 +198,18 @@ impl Journal for Redb {
 
     fn running_turn(&self, session: Uid) -> Result<Option<Running>, Error> {
         self.view()?.running_turn(session)
+    }
+
+    fn waits(&self, session: Uid) -> Result<Vec<WaitRow>, Error> {
+        self.view()?.waits(session)
+    }
+
+    fn open_waits(&self, tenant: Option<Uid>, after: Option<Uid>, limit: usize) -> Result<Vec<OpenWait>, Error> {
+        self.view()?.open_waits(tenant, after, limit)
+    }
+
+    fn due_waits(&self, until: Millis, after: Option<DueWait>, limit: usize) -> Result<Vec<DueWait>, Error> {
+        self.view()?.due_waits(until, after, limit)
     }
 
     fn idempotency(&self, key: &IdempotencyKey) -> Result<Option<Idempotency>, Error> {
@@ -248,5 +267,32 @@ impl Directory for Redb {
 impl Blobs for Redb {
     fn blob(&self, tenant: Uid, digest: [u8; 32]) -> Result<Option<Blob>, Error> {
         self.view()?.blob(tenant, digest)
+    }
+}
+
+#[async_trait]
+impl Outbox for Redb {
+    async fn put(&self, rows: Vec<Vec<u8>>) -> Result<(), Error> {
+        self.change(Change::Put(rows)).await.map(drop)
+    }
+
+    fn pending(&self, limit: usize) -> Result<Vec<(OutboxId, Vec<u8>)>, Error> {
+        self.view()?.outbox(limit)
+    }
+
+    fn waiting(&self) -> Result<u64, Error> {
+        self.view()?.outbox_waiting()
+    }
+
+    async fn settle(&self, through: Option<OutboxId>, mark: Vec<u8>) -> Result<(), Error> {
+        self.change(Change::Settle { through, mark }).await.map(drop)
+    }
+
+    fn mark(&self) -> Result<Option<Vec<u8>>, Error> {
+        self.view()?.outbox_mark()
+    }
+
+    async fn filled(&self) {
+        self.filled.notified().await;
     }
 }

@@ -17,6 +17,8 @@ pub async fn names_are_unique_within_tenant_kind_and_scope(backend: &impl Backen
     store.create(Record { tenant: uid(99), ..record(uid(12), Kind::Agent, NOBODY, "same") }).await.expect("another tenant");
     store.create(record(uid(13), Kind::Session, uid(10), "same")).await.expect("another kind");
     store.create(record(uid(14), Kind::Session, uid(12), "same")).await.expect("another scope");
+    store.create(record(uid(15), Kind::Lease, uid(10), "same")).await.expect("another kind");
+    assert!(store.delete(uid(15)).await.expect("it is deleted"));
     let store = backend.crash(store);
 
     assert!(matches!(taken, Err(Error::Taken)), "{taken:?}");

@@ -70,9 +70,11 @@ impl Pen {
             entries,
             head: self.head.clone(),
             running: None,
+            waits: Vec::new(),
             idempotency: Vec::new(),
             state: Vec::new(),
             blobs: Vec::new(),
+            audit: Vec::new(),
         }
     }
 

@@ -9,9 +9,10 @@ use session::{Seq, Uid};
 
 use super::codec;
 use super::layout::{self, Class, Rows, join};
-use super::row;
-use crate::batch::{Batch, Blob, Idempotency, IdempotencyKey, StateWrite};
+use super::{outbox, row, waits};
+use crate::batch::{Batch, Blob, Idempotency, IdempotencyKey, StateWrite, WaitChange};
 use crate::journal::Error;
+use crate::outbox::OutboxId;
 
 /// Sessions whose place and head the writer remembers. Beyond that it forgets
 /// all of them, which costs each a few look-ups.
@@ -24,6 +25,10 @@ pub(super) struct Memory {
     /// The next place in the log; read again after a failure.
     log_next: Option<u64>,
     sessions: HashMap<Uid, Remembered>,
+    /// The number of the next row of the outbox in this epoch; never taken back, not even after a failure.
+    outbox_next: u64,
+    /// Whether the outbox got rows since somebody was told.
+    pub(super) put_out: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -35,7 +40,7 @@ struct Remembered {
 impl Memory {
     /// Nothing but the epoch.
     pub(super) fn new(epoch: u64) -> Self {
-        Self { epoch, log_next: None, sessions: HashMap::new() }
+        Self { epoch, log_next: None, sessions: HashMap::new(), outbox_next: 0, put_out: false }
     }
 
     /// Forgets one session, or all of them where something above sessions was deleted.
@@ -44,6 +49,13 @@ impl Memory {
             Some(session) => drop(self.sessions.remove(&session)),
             None => self.sessions.clear(),
         }
+    }
+
+    /// The id of the next row of the outbox, taken.
+    pub(super) fn outbox_id(&mut self) -> OutboxId {
+        self.put_out = true;
+        self.outbox_next += 1;
+        OutboxId { epoch: self.epoch, number: self.outbox_next }
     }
 
     /// Forgets everything that a lost transaction may have taught.
@@ -63,6 +75,12 @@ pub(super) fn apply(rows: &mut Rows<'_>, memory: &mut Memory, batch: &Batch) -> 
         Some(None) => drop(rows.running()?.remove(&batch.session.0)?),
         None => {}
     }
+    for change in &batch.waits {
+        match change {
+            WaitChange::Put(row) => waits::put(rows, batch.tenant, batch.session, row)?,
+            WaitChange::Remove(call) => waits::remove(rows, &layout::wait(batch.session, *call))?,
+        }
+    }
     for (key, stands_for) in &batch.idempotency {
         accept(rows, key, stands_for)?;
     }
@@ -72,6 +90,7 @@ pub(super) fn apply(rows: &mut Rows<'_>, memory: &mut Memory, batch: &Batch) -> 
     for blob in &batch.blobs {
         hold(rows, batch, blob)?;
     }
+    outbox::put(rows, memory, &batch.audit)?;
     if memory.sessions.len() >= REMEMBERED_MAX {
         memory.sessions.clear();
     }

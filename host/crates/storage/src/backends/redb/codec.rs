@@ -5,7 +5,7 @@ use session::mark::TokenUsage;
 use session::{Head, Hidden, Millis, Seq, Status, TurnNo, Uid};
 
 use super::layout::{kind_code, kind_of};
-use crate::batch::{Blob, Idempotency, Running};
+use crate::batch::{Blob, Idempotency, OpenWait, Running, WaitRow};
 use crate::directory::Record;
 use crate::journal::Error;
 
@@ -26,6 +26,11 @@ impl<'a> Fields<'a> {
             found if found == version => Ok(fields),
             found => Err(Error::Damaged(format!("a {what} of version {found}, this program knows {version}"))),
         }
+    }
+
+    /// The fields of something without a version.
+    pub(super) fn bare(what: &'static str, bytes: &'a [u8]) -> Self {
+        Self { what, rest: bytes }
     }
 
     pub(super) fn take(&mut self, count: usize) -> Result<&'a [u8], Error> {
@@ -184,8 +189,27 @@ pub(super) fn running(tenant: Uid, running: Running) -> [u8; 28] {
 
 /// Reads what [`running`] wrote.
 pub(super) fn read_running(bytes: &[u8; 28]) -> Result<(Uid, Running), Error> {
-    let mut fields = Fields { what: "running mark", rest: bytes };
+    let mut fields = Fields::bare("running mark", bytes);
     Ok((fields.uid()?, Running { turn: TurnNo(fields.u64()?), attempt: fields.u32()? }))
+}
+
+/// A wait. Session and call are its key.
+pub(super) fn wait(tenant: Uid, row: &WaitRow) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(25 + row.body.len());
+    bytes.push(VERSION);
+    bytes.extend_from_slice(&tenant.0);
+    bytes.extend_from_slice(&row.due.0.to_be_bytes());
+    bytes.extend_from_slice(&row.body);
+    bytes
+}
+
+/// Reads what [`wait`] wrote.
+pub(super) fn read_wait(key: &[u8; 24], bytes: &[u8]) -> Result<OpenWait, Error> {
+    let mut place = Fields::bare("key of a wait", key);
+    let (session, call) = (place.uid()?, Seq(place.u64()?));
+    let mut fields = Fields::of("wait", bytes, VERSION)?;
+    let (tenant, due) = (fields.uid()?, Millis(fields.i64()?));
+    Ok(OpenWait { tenant, session, row: WaitRow { call, due, body: fields.rest.to_vec() } })
 }
 
 /// What an idempotency key stands for.
@@ -195,13 +219,18 @@ pub(super) fn idempotency(of: &Idempotency) -> [u8; 64] {
 
 /// Reads what [`idempotency`] wrote.
 pub(super) fn read_idempotency(bytes: &[u8; 64]) -> Result<Idempotency, Error> {
-    let mut fields = Fields { what: "idempotency row", rest: bytes };
+    let mut fields = Fields::bare("idempotency row", bytes);
     Ok(Idempotency { body: fields.array()?, session: fields.uid()?, turn: TurnNo(fields.u64()?), at: Millis(fields.i64()?) })
 }
 
 /// A time as a key: sorts, also before 1970.
 pub(super) fn time_key(at: Millis) -> [u8; 8] {
     (at.0.cast_unsigned() ^ (1 << 63)).to_be_bytes()
+}
+
+/// The time behind a key.
+pub(super) fn read_time_key(key: [u8; 8]) -> Millis {
+    Millis((u64::from_be_bytes(key) ^ (1 << 63)).cast_signed())
 }
 
 /// A blob. Its digest is in its key.

@@ -1,6 +1,7 @@
 //! The tables of the file and their keys. Keys are of fixed width and big-endian
 //! wherever a client's text is not part of them, so that ranges follow the order
-//! of positions and of age. A changed layout needs a new [`FORMAT`].
+//! of positions and of age. A changed layout needs a new [`FORMAT`]; tables that an
+//! older file does not have are made when it is opened.
 
 use ::redb::{ReadableTable, Table, TableDefinition, WriteTransaction};
 use session::{Seq, Uid};
@@ -8,9 +9,10 @@ use session::{Seq, Uid};
 use crate::batch::IdempotencyKey;
 use crate::directory::Kind;
 use crate::journal::Error;
+use crate::outbox::OutboxId;
 
 /// The version of everything below; a file with a greater one is refused.
-pub(super) const FORMAT: u32 = 1;
+pub(super) const FORMAT: u32 = 2;
 
 /// Row of `meta`: [`FORMAT`] as four bytes.
 pub(super) const META_FORMAT: &str = "format";
@@ -18,6 +20,9 @@ pub(super) const META_FORMAT: &str = "format";
 pub(super) const META_EPOCH: &str = "epoch";
 /// Row of `meta`: written by probes and checkpoints, so that they have something to commit.
 pub(super) const META_PULSE: &str = "pulse";
+
+/// Row of `meta`: the mark of the last settling of the outbox.
+pub(super) const META_OUTBOX: &str = "outbox";
 
 /// The key of everything that a uid names.
 pub(super) type UidKey = &'static [u8; 16];
@@ -64,6 +69,12 @@ tables! {
     sessions SESSIONS: &'static [u8; 25] => &'static [u8];
     /// Session → the turn that runs.
     running RUNNING: UidKey => &'static [u8; 28];
+    /// Session and call → a wait, with its tenant and when it is due.
+    waits WAITS: &'static [u8; 24] => &'static [u8];
+    /// Tenant, session and call: the waits of one tenant.
+    tenant_waits TENANT_WAITS: &'static [u8; 40] => ();
+    /// Time, session and call: the waits by when they are due.
+    due_waits DUE_WAITS: &'static [u8; 32] => ();
     /// Tenant and digest → what a client's key stands for.
     idempotency IDEMPOTENCY: &'static [u8; 48] => &'static [u8; 64];
     /// Time, tenant and digest: idempotency rows by age, for reaping.
@@ -86,6 +97,8 @@ tables! {
     dead DEAD: UidKey => ();
     /// Deleted uids whose rows are still there: tenant and kind.
     graves GRAVES: UidKey => &'static [u8; 17];
+    /// Epoch and number → what waits to leave the store.
+    outbox OUTBOX: &'static [u8; 16] => &'static [u8];
 }
 
 /// Rows of entries lie in two classes, so that a list never walks over rows without listed entries.
@@ -142,6 +155,11 @@ pub(super) fn idempotency_key(key: &IdempotencyKey) -> [u8; 48] {
     join(&[&key.tenant.0, &key.digest])
 }
 
+/// The key of a wait.
+pub(super) fn wait(session: Uid, call: Seq) -> [u8; 24] {
+    join(&[&session.0, &call.0.to_be_bytes()])
+}
+
 /// What all keys of one owner's stores begin with: everything, one plugin of one tenant, or one value.
 pub(super) fn state_key(owner: Uid, tenant: Uid, plugin: &str, key: &str) -> Vec<u8> {
     let length = u32::try_from(plugin.len()).unwrap_or(u32::MAX);
@@ -152,6 +170,17 @@ pub(super) fn state_key(owner: Uid, tenant: Uid, plugin: &str, key: &str) -> Vec
     bytes.extend_from_slice(plugin.as_bytes());
     bytes.extend_from_slice(key.as_bytes());
     bytes
+}
+
+/// The key of a row of the outbox.
+pub(super) fn outbox_key(id: OutboxId) -> [u8; 16] {
+    join(&[&id.epoch.to_be_bytes(), &id.number.to_be_bytes()])
+}
+
+/// The row of the outbox behind a key.
+pub(super) fn outbox_id(key: &[u8; 16]) -> OutboxId {
+    let both = u128::from_be_bytes(*key);
+    OutboxId { epoch: (both >> 64) as u64, number: both as u64 }
 }
 
 /// Which of a record's two names.
@@ -185,6 +214,7 @@ pub(super) fn kind_code(kind: Kind) -> u8 {
         Kind::Key => 2,
         Kind::Agent => 3,
         Kind::Session => 4,
+        Kind::Lease => 5,
     }
 }
 
@@ -195,6 +225,7 @@ pub(super) fn kind_of(code: u8) -> Result<Kind, Error> {
         2 => Ok(Kind::Key),
         3 => Ok(Kind::Agent),
         4 => Ok(Kind::Session),
+        5 => Ok(Kind::Lease),
         other => Err(Error::Damaged(format!("a record of the unknown kind {other}"))),
     }
 }

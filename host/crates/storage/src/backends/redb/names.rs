@@ -1,4 +1,4 @@
-//! Changes of the directory, in the writer's transaction.
+//! Changes that belong to no session, those of the directory among them, in the writer's transaction.
 
 use ::redb::ReadableTable;
 use session::Uid;
@@ -8,8 +8,9 @@ use super::codec;
 use super::layout::{self, Rows, Which};
 use crate::directory::{Kind, Record, Rename};
 use crate::journal::Error;
+use crate::outbox::OutboxId;
 
-/// A wish to change the directory; answered with how much was changed.
+/// A wish to change something; answered with how much was changed.
 pub(super) enum Change {
     /// Add a record.
     Create(Record),
@@ -28,6 +29,15 @@ pub(super) enum Change {
     Delete(Uid),
     /// Remove rows of the dead, at most so many.
     Reap(usize),
+    /// Add rows to the outbox.
+    Put(Vec<Vec<u8>>),
+    /// Remove rows of the outbox, and keep the mark.
+    Settle {
+        /// The last one to go.
+        through: Option<OutboxId>,
+        /// What to keep.
+        mark: Vec<u8>,
+    },
 }
 
 impl Change {
@@ -36,6 +46,8 @@ impl Change {
         match self {
             Self::Create(record) => record.body.len() + record.name.len(),
             Self::Update { body, .. } => body.len(),
+            Self::Put(added) => added.iter().map(Vec::len).sum(),
+            Self::Settle { mark, .. } => mark.len(),
             Self::Delete(_) | Self::Reap(_) => 0,
         }
     }
@@ -113,7 +125,7 @@ pub(super) fn delete(rows: &mut Rows<'_>, memory: &mut Memory, uid: Uid) -> Resu
             rows.dead()?.insert(&uid.0, ())?;
             memory.forget(None);
         }
-        Kind::Key => {}
+        Kind::Key | Kind::Lease => {}
     }
     Ok(1)
 }
@@ -128,7 +140,8 @@ pub(super) fn bury(rows: &mut Rows<'_>, record: &Record) -> Result<(), Error> {
     }
     rows.members()?.remove(&layout::member_key(tenant, kind, scope, uid))?;
     rows.records()?.remove(&uid.0)?;
-    if kind != Kind::Key {
+    // Nothing is scoped under a key or a lease.
+    if !matches!(kind, Kind::Key | Kind::Lease) {
         rows.graves()?.insert(&uid.0, &layout::join(&[&tenant.0, &[layout::kind_code(kind)]]))?;
     }
     Ok(())

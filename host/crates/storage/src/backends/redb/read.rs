@@ -2,7 +2,7 @@
 
 use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 
-use ::redb::{Database, ReadOnlyTable, ReadTransaction, ReadableDatabase};
+use ::redb::{Database, ReadOnlyTable, ReadTransaction, ReadableDatabase, ReadableTable, ReadableTableMetadata};
 use session::{Audience, Entry, Head, Hidden, Seq, Uid};
 
 use super::layout::{self, Class};
@@ -11,6 +11,7 @@ use super::{codec, layout as at};
 use crate::batch::{Blob, Idempotency, IdempotencyKey, Running};
 use crate::directory::{Kind, Record};
 use crate::journal::{Error, Page};
+use crate::outbox::OutboxId;
 
 /// The database while it is open; the writer empties and fills it again after a failure.
 pub(super) type Slot = RwLock<Option<Database>>;
@@ -18,7 +19,7 @@ pub(super) type Slot = RwLock<Option<Database>>;
 /// What was committed at one moment.
 pub(super) struct View<'a> {
     // Before the guard: the transaction ends before the database may be closed.
-    transaction: ReadTransaction,
+    pub(super) transaction: ReadTransaction,
     _open: RwLockReadGuard<'a, Option<Database>>,
 }
 
@@ -43,7 +44,7 @@ impl<'a> View<'a> {
     }
 
     /// The tenant of a uid, or none where it is dead.
-    fn tenant_of(&self, uid: Uid) -> Result<Option<Uid>, Error> {
+    pub(super) fn tenant_of(&self, uid: Uid) -> Result<Option<Uid>, Error> {
         let Some(record) = self.transaction.open_table(at::RECORDS)?.get(&uid.0)? else { return Ok(None) };
         let (tenant, scope) = codec::record_place(record.value())?;
         Ok((!self.dead(&[scope, tenant])?).then_some(tenant))
@@ -221,6 +222,24 @@ impl<'a> View<'a> {
         }
         let row = self.transaction.open_table(at::BLOBS)?.get(&layout::join(&[&tenant.0, &digest]))?;
         row.map(|row| codec::read_blob(digest, row.value())).transpose()
+    }
+
+    /// The oldest rows of the outbox.
+    pub(super) fn outbox(&self, limit: usize) -> Result<Vec<(OutboxId, Vec<u8>)>, Error> {
+        let table = self.transaction.open_table(at::OUTBOX)?;
+        let rows = table.iter()?.take(limit).map(|row| row.map(|(key, value)| (layout::outbox_id(key.value()), value.value().to_vec())));
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// How many rows the outbox holds.
+    pub(super) fn outbox_waiting(&self) -> Result<u64, Error> {
+        Ok(self.transaction.open_table(at::OUTBOX)?.len()?)
+    }
+
+    /// What was kept when rows of the outbox were last settled.
+    pub(super) fn outbox_mark(&self) -> Result<Option<Vec<u8>>, Error> {
+        let mark = self.transaction.open_table(at::META)?.get(at::META_OUTBOX)?;
+        Ok(mark.map(|mark| mark.value().to_vec()))
     }
 }
 

@@ -6,7 +6,7 @@ use session::{Millis, Uid};
 
 use super::codec;
 use super::layout::{self, Class, Rows, join};
-use super::names;
+use super::{names, waits};
 use crate::directory::Kind;
 use crate::journal::Error;
 
@@ -25,7 +25,7 @@ pub(super) fn reap(rows: &mut Rows<'_>, rows_max: usize, now: Millis) -> Result<
             Kind::Session => session(rows, uid, room)?,
             Kind::Agent => below(rows, &join::<33>(&[&tenant.0, &[layout::kind_code(Kind::Session)], &uid.0]), uid, room)?,
             Kind::Tenant => tenants(rows, uid, room)?,
-            Kind::Key => 0,
+            Kind::Key | Kind::Lease => 0,
         };
         removed += found;
         if found < room {
@@ -68,6 +68,7 @@ fn session(rows: &mut Rows<'_>, uid: Uid, room: usize) -> Result<usize, Error> {
     }
     removed += blobs(rows, uid, room - removed)?;
     removed += clear(rows.state()?, &uid.0, room - removed)?;
+    removed += waits::clear(rows, uid, room - removed)?;
     if removed < room {
         rows.sessions()?.remove(&layout::head(uid))?;
         rows.running()?.remove(&uid.0)?;

@@ -9,12 +9,13 @@ use std::time::{Duration, Instant, SystemTime};
 
 use ::redb::{Database, WriteTransaction};
 use session::Millis;
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 
 use super::apply::{self, Memory};
 use super::file::{self, Medium, Options};
-use super::layout::{META_EPOCH, META_PULSE, Rows};
+use super::layout::{FORMAT, META_EPOCH, META_FORMAT, META_PULSE, Rows};
 use super::names::{self, Change};
+use super::outbox;
 use super::read::Slot;
 use super::reap;
 use crate::batch::Batch;
@@ -71,7 +72,7 @@ impl Job {
     }
 
     fn waits(&self) -> bool {
-        matches!(self, Self::Commit { when: When::WithNext, .. })
+        matches!(self, Self::Commit { when: When::WithNext, .. } | Self::Change { change: Change::Settle { .. }, .. })
     }
 }
 
@@ -109,6 +110,8 @@ pub(super) struct Writer {
     pub(super) memory: Memory,
     /// When the file is to be made ready for a quick start.
     pub(super) checkpoint_at: Option<Instant>,
+    /// Whoever carries the outbox is told here.
+    pub(super) filled: Arc<Notify>,
     /// Why nothing is written any more.
     pub(super) broken: Option<Error>,
 }
@@ -226,6 +229,9 @@ impl Writer {
             drop(rows);
             if changed {
                 transaction.commit()?;
+                if std::mem::take(&mut self.memory.put_out) {
+                    self.filled.notify_one();
+                }
                 self.checkpoint_at = if checkpoint { None } else { self.checkpoint_at.or(Some(Instant::now() + CHECKPOINT_AFTER)) };
             }
             Ok(())
@@ -282,6 +288,8 @@ impl Writer {
             Change::Update { uid, version, body, alias } => names::update(rows, *uid, *version, body, alias),
             Change::Delete(uid) => names::delete(rows, &mut self.memory, *uid),
             Change::Reap(rows_max) => reap::reap(rows, *rows_max, now()),
+            Change::Put(added) => outbox::put(rows, &mut self.memory, added),
+            Change::Settle { through, mark } => outbox::settle(rows, *through, mark),
         }
     }
 
@@ -353,7 +361,12 @@ pub(super) fn take_epoch(database: &Database, before: u64) -> Result<u64, Error>
     let epoch = before + 1;
     let mut transaction = database.begin_write()?;
     transaction.set_quick_repair(true);
-    Rows::new(&transaction).meta()?.insert(META_EPOCH, epoch.to_be_bytes().as_slice())?;
+    let mut rows = Rows::new(&transaction);
+    // A file of an older format becomes one of this: tables that are new are made, nothing else differs.
+    rows.create_all()?;
+    rows.meta()?.insert(META_FORMAT, FORMAT.to_be_bytes().as_slice())?;
+    rows.meta()?.insert(META_EPOCH, epoch.to_be_bytes().as_slice())?;
+    drop(rows);
     transaction.commit()?;
     Ok(epoch)
 }

@@ -5,14 +5,14 @@ use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use ::redb::{Database, TableDefinition};
+use ::redb::{Database, ReadableDatabase, TableDefinition};
 use session::Kind as EntryKind;
 
 use super::InDirectory;
-use crate::backends::redb::layout::{FORMAT, META, META_FORMAT};
+use crate::backends::redb::layout::{DUE_WAITS, FORMAT, META, META_FORMAT, OUTBOX, TENANT_WAITS, WAITS};
 use crate::backends::redb::{OpenError, Options, Redb};
 use crate::contract::{Backend, Pen, one, session};
-use crate::{Error, Journal};
+use crate::{Error, Journal, Outbox};
 
 fn refusal(place: &InDirectory) -> OpenError {
     Redb::open(place.path(), Options::default()).unwrap_err()
@@ -62,6 +62,37 @@ fn a_file_of_a_newer_format_is_refused_with_both_versions() {
     let error = refusal(&place);
 
     assert!(matches!(error, OpenError::Newer { found, known, .. } if found == FORMAT + 1 && known == FORMAT), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_file_of_the_format_before_is_taken_over_with_what_it_holds() {
+    let place = InDirectory::new();
+    let store = place.open();
+    let mut pen = Pen::new(&store, session(&store, 10).await);
+    pen.write(&store, &[EntryKind::InputMessage]).await;
+    drop(store);
+    let database = Database::open(place.path()).unwrap();
+    let transaction = database.begin_write().unwrap();
+    transaction.open_table(META).unwrap().insert(META_FORMAT, (FORMAT - 1).to_be_bytes().as_slice()).unwrap();
+    transaction.delete_table(WAITS).unwrap();
+    transaction.delete_table(TENANT_WAITS).unwrap();
+    transaction.delete_table(DUE_WAITS).unwrap();
+    transaction.delete_table(OUTBOX).unwrap();
+    transaction.commit().unwrap();
+    drop(database);
+
+    let store = place.open();
+
+    assert_eq!(store.head(pen.session).unwrap(), Some(pen.head));
+    assert_eq!(store.waits(pen.session).unwrap(), []);
+    assert_eq!(store.pending(1).unwrap(), []);
+    store.put(vec![b"a".to_vec()]).await.unwrap();
+    assert_eq!(store.waiting().unwrap(), 1);
+    drop(store);
+    let database = Database::open(place.path()).unwrap();
+    let view = database.begin_read().unwrap();
+    let format = view.open_table(META).unwrap().get(META_FORMAT).unwrap().map(|row| row.value().to_vec());
+    assert_eq!(format, Some(FORMAT.to_be_bytes().to_vec()));
 }
 
 #[test]

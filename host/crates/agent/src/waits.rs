@@ -1,0 +1,246 @@
+//! A turn that waits for people: what it asks, how it pauses, and how a
+//! decision, the clock or another input lets it go on. The journal has all of
+//! it; a paused session sleeps like any other.
+
+use session::{
+    Call, CallState, Decider, Event, EventId, HowEnded, Kind, Millis, Paused, Resolution, Resolved, Resumed, Seq, Wait, Waiting,
+};
+use storage::{Idempotency, IdempotencyKey, Running, WaitChange, WaitRow, When};
+use tool::{Approver, End};
+
+use crate::approvals::{Decide, Decision, Verdict};
+use crate::call::{self, exact, hex_digest};
+use crate::error::{Error, Thing};
+use crate::hub::Closing;
+use crate::prepared::Prepared;
+use crate::task::{Asked, Draft, Stopped, Task, refuse};
+use crate::{recovery, turn};
+
+/// Entries that are looked at in one go for what became of a call.
+const PAGE: usize = 256;
+
+/// The waits of a step's calls; the first call's `tool_input` will be at `first`.
+pub(crate) fn asked(task: &Task, calls: &[call::Checked], first: Seq) -> Vec<Wait> {
+    let now = task.now();
+    let patience = i64::try_from(task.engine.limits.approvals.as_millis()).unwrap_or(i64::MAX);
+    let wait = |(at, checked): (u64, &call::Checked)| {
+        Some(Wait {
+            call: Seq(first.0 + at),
+            input_hash: hex_digest(exact(&checked.input).as_bytes()),
+            awaited: checked.awaited.clone()?,
+            asked_at: now,
+            expires: Millis(now.0.saturating_add(patience)),
+        })
+    };
+    (0..).zip(calls).filter_map(wait).collect()
+}
+
+/// Asks for them with the batch of their step.
+pub(crate) fn ask(draft: &mut Draft, waits: Vec<Wait>) {
+    if waits.is_empty() {
+        return;
+    }
+    for wait in &waits {
+        let body = serde_json::to_vec(wait).expect("a wait is made of JSON values");
+        draft.waits.push(WaitChange::Put(WaitRow { call: wait.call, due: wait.expires, body }));
+        metrics::counter!("wardian_approvals_asked_total", "approver" => wait.approver().word()).increment(1);
+    }
+    draft.mark(Kind::Waiting, &Waiting { waits });
+}
+
+/// Nothing is left to do but wait: those who watch are let go, and the turn rests in the journal.
+pub(crate) async fn pause(task: &mut Task, calls: Vec<Seq>) -> Result<(), Stopped> {
+    tracing::info!(session.uid = %task.session.uid, turn = task.state.turn_no.0, calls = calls.len(), "turn waits for approval");
+    let mut draft = Draft { running: Some(None), ..Draft::default() };
+    draft.mark(Kind::Paused, &Paused { calls });
+    task.append(draft, step(task), When::Now).await?;
+    task.put_down(Closing::Paused);
+    task.engine.asked.notify_one();
+    Ok(())
+}
+
+/// A wait is over. A call that will not run gets its output with it.
+pub(crate) fn settle(task: &Task, draft: &mut Draft, call: &Call, resolution: Resolution, by: Decider) {
+    let event = EventId { session: task.session.uid, seq: call.seq };
+    tracing::info!(session.uid = %task.session.uid, event.id = %event, tool = %call.name.tool, resolution = resolution.word(), ?by, "approval settled");
+    metrics::counter!("wardian_approvals_settled_total", "resolution" => resolution.word()).increment(1);
+    let end = match &resolution {
+        Resolution::Approved { .. } => None,
+        Resolution::Rejected { reason } => Some(End::Rejected(reason.clone())),
+        Resolution::Expired => Some(End::Rejected("nobody answered in time".into())),
+        Resolution::Cancelled => Some(End::Cancelled),
+    };
+    draft.mark(Kind::Resolved, &Resolved { call: call.seq, resolution, by });
+    draft.waits.push(WaitChange::Remove(call.seq));
+    if let Some(end) = end {
+        draft.event(Event::ToolOutput { call: call.name.clone(), output: end.error_output(), error: true });
+    }
+}
+
+/// Takes a decision about calls that wait, all of it or nothing, and lets the turn go on.
+pub(crate) async fn decide(task: &mut Task, decide: Decide) -> Result<(), Stopped> {
+    let asked = Asked::new(&decide.principal, decide.input.hash);
+    if let Some(watcher) = task.repeated(&asked, decide.input.repeat, decide.input.stream) {
+        let _ = decide.answer.send(watcher);
+        return Ok(());
+    }
+    task.session = decide.session.clone();
+    let (prepared, decided) = match decided(task, &decide).await {
+        Ok(decided) => decided,
+        Err(error) => {
+            refuse(decide.answer, error);
+            return Ok(());
+        }
+    };
+    let mut draft = resumed(task, Some(&asked));
+    for (call, resolution) in decided {
+        settle(task, &mut draft, &call, resolution, Decider::from(&decide.principal));
+    }
+    if let Some(repeat) = decide.input.repeat {
+        let key = IdempotencyKey { tenant: task.session.tenant, digest: repeat.digest };
+        let value = Idempotency { body: asked.hash, session: task.session.uid, turn: task.state.turn_no, at: task.now() };
+        draft.idempotency.push((key, value));
+    }
+    task.prepared = Some(prepared.into());
+    task.desk.asked = Some(asked);
+    task.desk.repeat = decide.input.repeat.map(|repeat| repeat.digest);
+    let watcher = task.desk.hub.watch(decide.input.stream);
+    // A decision is acknowledged when it is durable, not before.
+    task.append(draft, step(task), When::Now).await?;
+    if decide.answer.send(Ok(watcher)).is_err() {
+        tracing::debug!(session.uid = %task.session.uid, "the client left before its decision was acknowledged");
+    }
+    turn::run(task).await
+}
+
+/// Ends what nobody answered in time; the turn goes on without those calls.
+pub(crate) async fn expire(task: &mut Task) -> Result<(), Stopped> {
+    let now = task.now();
+    let due: Vec<Call> = waiting(task).filter(|(_, wait)| wait.expires <= now).map(|(call, _)| call.clone()).collect();
+    if due.is_empty() {
+        return Ok(());
+    }
+    let mut draft = resumed(task, None);
+    for call in &due {
+        settle(task, &mut draft, call, Resolution::Expired, Decider::Server);
+    }
+    task.append(draft, step(task), When::WithNext).await?;
+    match recovery::prepare(task) {
+        Ok(prepared) => task.prepared = Some(prepared.into()),
+        Err(error) => return recovery::give_up(task, HowEnded::Failed(error.to_string())).await,
+    }
+    turn::run(task).await
+}
+
+/// The user says something else while the turn waits: nothing of it runs any more.
+pub(crate) async fn supersede(task: &mut Task, by: Decider) -> Result<(), Stopped> {
+    let mut draft = Draft::default();
+    turn::close_calls(task, &mut draft, &End::Cancelled, &by);
+    turn::end_with(task, draft, step(task), HowEnded::Superseded).await
+}
+
+/// The beginning of a batch with which the turn goes on.
+fn resumed(task: &mut Task, asked: Option<&Asked>) -> Draft {
+    task.attempt = 1;
+    let running = Running { turn: task.state.turn_no, attempt: 1 };
+    let mut draft = Draft { running: Some(Some(running)), ..Draft::default() };
+    draft.mark(Kind::Resumed, &Resumed { asker: asked.map(Asked::asker) });
+    draft
+}
+
+fn step(task: &Task) -> u32 {
+    task.state.turn.as_ref().map_or(0, |turn| turn.steps)
+}
+
+/// The calls that wait, and what for.
+fn waiting(task: &Task) -> impl Iterator<Item = (&Call, &Wait)> {
+    let calls = task.state.turn.iter().flat_map(|turn| &turn.calls);
+    calls.filter(|call| call.state == CallState::Waiting).filter_map(|call| Some((call, call.wait.as_ref()?)))
+}
+
+/// What was decided about which call, if all of it may be.
+async fn decided(task: &Task, decide: &Decide) -> Result<(Prepared, Vec<(Call, Resolution)>), Error> {
+    let mut calls = Vec::with_capacity(decide.input.decisions.len());
+    for decision in &decide.input.decisions {
+        calls.push((undecided(task, decision, decide.standing)?, decision));
+    }
+    let prepared = recovery::prepare(task)?;
+    let mut decided = Vec::with_capacity(calls.len());
+    for (call, decision) in calls {
+        let resolution = match &decision.verdict {
+            Verdict::Approve { input } => approved(task, &prepared, decide.standing, &call, input.as_deref()).await?,
+            Verdict::Reject { reason } => Resolution::Rejected { reason: reason.clone().unwrap_or_else(|| "no reason was given".into()) },
+        };
+        decided.push((call, resolution));
+    }
+    Ok((prepared, decided))
+}
+
+/// The call that a decision is about, if it still waits and somebody of this standing may answer for it.
+fn undecided(task: &Task, decision: &Decision, standing: Approver) -> Result<Call, Error> {
+    let event = || decision.event.to_string();
+    let found = waiting(task).find(|(call, _)| call.seq == decision.event.seq && decision.event.session == task.session.uid);
+    let Some((call, wait)) = found else { return Err(outcome(task, decision.event)?) };
+    if wait.expires <= task.now() {
+        return Err(Error::Decided { event: event(), how: Resolution::Expired.word() });
+    }
+    if standing < wait.approver() {
+        return Err(Error::ForOperator(event()));
+    }
+    if hex_digest(call.input.as_bytes()) != wait.input_hash {
+        return Err(Error::Damaged(task.session.uid, format!("the arguments of event {} are not those that were asked about", event())));
+    }
+    Ok(call.clone())
+}
+
+/// The agreement to a call, with the arguments that were put in the place of its own, if they may be.
+async fn approved(task: &Task, prepared: &Prepared, standing: Approver, call: &Call, input: Option<&str>) -> Result<Resolution, Error> {
+    let Some(input) = input.map(exact) else {
+        return Ok(Resolution::Approved { standing, input: None, input_hash: hex_digest(call.input.as_bytes()) });
+    };
+    let event = || EventId { session: task.session.uid, seq: call.seq }.to_string();
+    let wrong = |why: String| Error::WrongEdit { event: event(), why };
+    call::object(&input).map_err(wrong)?;
+    let bound = task.state.turn.as_ref().and_then(|turn| turn.began.tools.get(&*call.name.configuration));
+    let bound = bound.ok_or_else(|| wrong(End::UnknownTool.message()))?;
+    match task.engine.toolbox.check(&prepared.caller, &bound.tool, &input).await {
+        Ok(tool::Verdict::Ask(needed)) if needed > standing => Err(Error::ForOperator(event())),
+        Ok(tool::Verdict::Run | tool::Verdict::Ask(_)) => {
+            let input_hash = hex_digest(input.as_bytes());
+            Ok(Resolution::Approved { standing, input: Some(input), input_hash })
+        }
+        Err(end) => Err(wrong(end.message())),
+    }
+}
+
+/// Why nobody can decide about an event: what became of its call, or that it never waited.
+fn outcome(task: &Task, event: EventId) -> Result<Error, Error> {
+    let missing = || Error::NotFound { what: Thing::Event, name: event.to_string() };
+    if event.session != task.session.uid {
+        return Ok(missing());
+    }
+    let journal = &task.engine.journal;
+    let Some(asked) = journal.entry(event.session, event.seq)? else { return Ok(missing()) };
+    if asked.audience() != session::Audience::Listed {
+        return Ok(missing());
+    }
+    let mut from = event.seq;
+    loop {
+        let page = journal.read(event.session, from, PAGE)?;
+        for entry in &page.entries {
+            if entry.kind == Kind::Resolved {
+                let mark: Resolved = serde_json::from_str(&entry.body).map_err(|e| Error::Damaged(event.session, e.to_string()))?;
+                if mark.call == event.seq {
+                    return Ok(Error::Decided { event: event.to_string(), how: mark.resolution.word() });
+                }
+            }
+            if entry.turn != asked.turn || entry.kind == Kind::Ended {
+                return Ok(Error::NotAsked(event.to_string()));
+            }
+        }
+        match page.entries.last() {
+            Some(last) if page.more => from = last.seq.next(),
+            _ => return Ok(Error::NotAsked(event.to_string())),
+        }
+    }
+}

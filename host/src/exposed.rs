@@ -1,0 +1,60 @@
+//! What others on this machine could change or read, and secrets that are not
+//! there. All of it works, so it is said and not refused.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use policy::{Policy, Problem, SecretRef};
+
+/// Entries of the plugin directory that are looked at; a thousand plugins are many.
+const ENTRIES_MAX: usize = 10_000;
+
+/// One that the server makes is its own user's alone; one that is there stays as the operator made it.
+pub(crate) fn warn_of_open_data(data: &Path) {
+    if lets(data, 0o077) {
+        tracing::warn!("others on this machine can enter the data directory {0}; run chmod go= {0}", data.display());
+    }
+}
+
+/// Whoever can write there can bring tools into service, or change those that are.
+pub(crate) fn warn_of_open_plugins(plugins: &Path) {
+    if lets(plugins, 0o002) {
+        tracing::warn!("everybody on this machine can write to the plugin directory {0}; run chmod o-w {0}", plugins.display());
+    }
+    let entries = || std::fs::read_dir(plugins).into_iter().flatten().filter_map(Result::ok).take(ENTRIES_MAX).map(|entry| entry.path());
+    for path in entries() {
+        let inside = path.file_name().map(|name| path.join(name).with_extension("wasm")).filter(|_| path.is_dir());
+        for path in [Some(path), inside].into_iter().flatten().filter(|path| lets(path, 0o002)) {
+            tracing::warn!("everybody on this machine can change the plugin at {0}; run chmod o-w {0}", path.display());
+        }
+    }
+}
+
+/// Secrets without a value, and those that everybody can read.
+pub(crate) fn secrets(policy: &Policy) -> Vec<Problem> {
+    policy.secrets().flat_map(|(name, reference)| doubts(name, reference)).collect()
+}
+
+fn doubts(name: &str, reference: &SecretRef) -> Vec<Problem> {
+    let key = format!("secrets.{name}.from");
+    let mut found = Vec::new();
+    if let Err(error) = sandbox::secret(reference) {
+        let help = match reference {
+            SecretRef::Env(name) => format!("set {name} where the server is started; until then whoever needs the secret is refused"),
+            SecretRef::File(_) => "write the value there; until then whoever needs the secret is refused".to_owned(),
+        };
+        found.push(Problem::warning(&key, error.to_string(), help));
+    }
+    if let SecretRef::File(path) = reference
+        && lets(path, 0o004)
+    {
+        let message = format!("everybody on this machine can read {}", path.display());
+        found.push(Problem::warning(&key, message, format!("run chmod o-r {}", path.display())));
+    }
+    found
+}
+
+/// Whether something is there and gives any of these rights.
+fn lets(path: &Path, rights: u32) -> bool {
+    std::fs::symlink_metadata(path).is_ok_and(|it| !it.is_symlink() && it.permissions().mode() & rights != 0)
+}
