@@ -3,7 +3,7 @@
 
 use policy::{Policy, Question, SecretUse, Who};
 use sandbox::Sandbox;
-use tool::{Caller, ToolId, Toolbox};
+use tool::{Caller, PluginState, ToolId, Toolbox};
 
 use api::{Answered, Ask};
 
@@ -18,6 +18,11 @@ pub(crate) fn answer(ask: &Ask, policy: &Policy, settings: &Settings, sandbox: O
     let mut explanation = policy.explain(&who, question);
     if sandbox.is_some() && installed.is_none() {
         explanation.notes.push(format!("there is no plugin {plugin} in the plugin directory"));
+    }
+    if installed.is_some_and(|it| it.state == PluginState::Preparing) {
+        explanation
+            .notes
+            .push(format!("plugin {plugin} is still being prepared; what came with the server for its bytes is not counted yet"));
     }
     match question {
         Question::Call { tool } if explanation.allowed => {

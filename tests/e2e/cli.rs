@@ -7,13 +7,15 @@ use tests::fake_model::{FakeModel, call, text};
 use tests::server::{Server, command, config};
 use tokio::io::AsyncWriteExt;
 
-struct Ran {
-    out: String,
-    err: String,
-    ok: bool,
+/// What a command printed, and whether it was content.
+pub(crate) struct Ran {
+    pub(crate) out: String,
+    pub(crate) err: String,
+    pub(crate) ok: bool,
 }
 
-async fn run(home: &std::path::Path, arguments: &[&str]) -> Result<Ran> {
+/// Runs a command line in a directory, to its end.
+pub(crate) async fn run(home: &std::path::Path, arguments: &[&str]) -> Result<Ran> {
     let output = tokio::time::timeout(std::time::Duration::from_secs(60), command(home)?.args(arguments).output());
     let output = output.await.with_context(|| format!("{arguments:?} does not end"))??;
     let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();

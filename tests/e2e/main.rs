@@ -6,6 +6,7 @@ mod cli;
 mod docs;
 mod health;
 mod hostile;
+mod policy;
 mod recovery;
 mod rules;
 mod seeds;

@@ -1,5 +1,6 @@
 //! The layers, what they refuse, and the example file.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use toml::{Table, Value};
@@ -225,4 +226,100 @@ fn collect(value: &Value, at: &mut Vec<Segment>, sections: &mut Vec<Vec<Segment>
         collect(value, at, sections);
         at.pop();
     }
+}
+
+/// The page about everything that is decided here.
+const PAGE: &str = include_str!("../../docs/policy.md");
+
+/// The keys in the table below each heading that names a section of the file.
+fn keys_on_the_page() -> BTreeMap<String, BTreeSet<String>> {
+    let sections = PAGE.split("\n### `").skip(1).filter_map(|part| part.split_once('`'));
+    let keys = |text: &str| {
+        let rows = text.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next().map(str::to_owned));
+        rows.collect::<BTreeSet<String>>()
+    };
+    sections
+        .map(|(heading, rest)| (heading.trim_matches(['[', ']']).to_owned(), keys(rest.split("\n## ").next().unwrap_or(rest))))
+        .collect()
+}
+
+#[test]
+fn the_page_about_the_policy_has_every_key_and_no_other() {
+    let example = example();
+    let plugin = example["plugin"]["weather"].as_table().unwrap();
+    let names = |table: &Table| table.iter().filter(|(_, value)| !is_section(value)).map(|(name, _)| name.clone()).collect::<BTreeSet<_>>();
+    let mut wanted = BTreeMap::from([
+        ("network".to_owned(), names(example["network"].as_table().unwrap())),
+        ("secrets.NAME".to_owned(), names(example["secrets"]["weather-key"].as_table().unwrap())),
+        ("plugin.NAME".to_owned(), names(plugin)),
+        ("plugin.NAME.tool.TOOL".to_owned(), names(plugin["tool"]["forecast"].as_table().unwrap())),
+        // Under names of the operator's own choice.
+        ("plugin.NAME.secrets".to_owned(), BTreeSet::new()),
+        ("plugin.NAME.config".to_owned(), BTreeSet::new()),
+    ]);
+    for section in ["limits", "store", "cache"] {
+        wanted.insert(format!("plugin.NAME.{section}"), names(plugin[section].as_table().unwrap()));
+    }
+    for section in ["http", "files"] {
+        wanted.insert(format!("plugin.NAME.{section}"), names(plugin[section][0].as_table().unwrap()));
+    }
+    assert_eq!(keys_on_the_page(), wanted);
+    assert_eq!(names(example["defaults"]["limits"].as_table().unwrap()), wanted["plugin.NAME.limits"]);
+}
+
+fn is_section(value: &Value) -> bool {
+    // `inject` is a value that happens to be a table.
+    value.as_table().is_some_and(|table| !table.contains_key("header"))
+        || value.as_array().is_some_and(|items| items.iter().any(Value::is_table))
+}
+
+#[test]
+fn the_page_about_the_policy_shows_the_default_limits() {
+    let defaults = example()["defaults"]["limits"].as_table().unwrap().clone();
+    for (key, value) in defaults.iter().filter(|(key, _)| !matches!(key.as_str(), "rate" | "fuel")) {
+        let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        assert!(PAGE.contains(&format!("| `{key}` | `{value}` |")), "{key} = {value}");
+    }
+}
+
+/// What the code says about what it refuses, in the order of the page.
+fn refusals() -> Vec<String> {
+    const FILE: &str = "[plugin.web]\nagents = ['support-*']\ntools = ['web_read']\n[[plugin.web.http]]\nhost = 'docs.example.com'\n\
+                        [[plugin.web.http]]\nhost = '127.0.0.1'\n";
+    let policy = policy::Policy::build(&policy::file::PolicyFile::parse(FILE).unwrap(), std::path::Path::new("/"), &[]).unwrap();
+    let asked = |tenant: &str, agent: &str, words: &str| {
+        let who = policy::Who { plugin: "web", digest: None, tenant, agent };
+        let words: Vec<&str> = words.split(' ').collect();
+        policy.explain(&who, &policy::Question::parse(&words).unwrap()).refusal.unwrap()
+    };
+    let ask = |words: &str| asked("default", "support-de", words);
+    let found = |text: &str| {
+        let file = policy::file::PolicyFile::parse(text).unwrap();
+        let built = policy::Policy::build(&file, std::path::Path::new("/"), &[]);
+        built.map_or_else(|problems| problems[0].to_string(), |policy| policy.warnings()[0].to_string())
+    };
+    vec![
+        ask("http GET https://127.0.0.1/"),
+        ask("http GET https://0x7f.1/"),
+        asked("acme", "support-de", "call web_read"),
+        asked("default", "sales", "call web_read"),
+        ask("call web_post"),
+        ask("http GET https://api.example.com/"),
+        ask("http POST https://docs.example.com/v2/x"),
+        ask("http GET https://docs.example.com/v2/../x"),
+        ask("files write maps/x"),
+        ask("secret weather-key"),
+        ask("config"),
+        ask("store"),
+        ask("cache"),
+        found("[plugin.f]\nagents = ['a?']"),
+        found("[secrets.k]\nfrom = 'env:K'\n[[plugin.f.http]]\nhost = '*'\ninject = { secret = 'k', header = 'x' }"),
+        found("[[plugin.f.http]]\nhost = '127.0.0.1'"),
+    ]
+}
+
+#[test]
+fn every_sentence_that_the_page_quotes_is_one_that_the_code_says() {
+    let quoted: Vec<&str> = PAGE.lines().filter_map(|line| line.strip_prefix("> ")).collect();
+    assert_eq!(quoted, refusals());
 }
