@@ -1,6 +1,7 @@
 """The official Python SDK against the real server: it creates, talks, streams and lists."""
 
 import asyncio
+import json
 import os
 import pathlib
 import re
@@ -36,7 +37,7 @@ CONVERSATION = ["input_message", "thinking", "tool_input", "tool_output", "agent
 def address(tmp_path_factory):
     """The address of a server of our own, with the offline model."""
     home = tmp_path_factory.mktemp("server")
-    (home / "wardian.toml").write_text('data = "data"\n[models.default]\nprovider = "offline"\n')
+    (home / "wardian.toml").write_text('data = "data"\n[models.default]\nprovider = "offline"\n[plugin.calculator]\napprove = "always"\napprover = "client"\n')
     binary = pathlib.Path(os.environ["WARDIAN_BINARY"])
     log = open(home / "log", "w+")
     environment = {"PATH": os.environ["PATH"], "HOME": str(home), "WARDIAN_OWNER_KEY": KEY}
@@ -110,6 +111,30 @@ def test_a_conversation_as_a_stream_drops_no_frame(client, session, caplog):
     end = next(frame for frame in frames if frame.type == "streaming_agent_output_end")
     stored = client.agent_events.get("agt_customer_support", session, end.event_id)
     assert stored.content == text
+
+
+def test_an_answer_that_waits_for_approval_is_one_that_the_sdk_reads(client, address):
+    made = client.agent_sessions.create("assistant")
+    answer = client.agent_events.create("assistant", made.key, request=say('/calculate {"expression": "6*7"}'))
+    assert answer.events[-1].type == "tool_input"
+    assert client.agent_sessions.get("assistant", made.key).status != "running"
+    path = f"{address}/v2/agents/assistant/sessions/{made.key}"
+    headers = {"x-api-key": KEY, "content-type": "application/json"}
+
+    def ask(path, body=None):
+        request = urllib.request.Request(path, data=body and json.dumps(body).encode(), headers=headers)
+        return json.load(urllib.request.urlopen(request))
+
+    waiting = ask(f"{path}/outstanding_approvals")["approvals"]
+    assert [approval["event_id"] for approval in waiting] == [answer.events[-1].id]
+    decision = {"event_id": waiting[0]["event_id"], "decision": "approve"}
+    assert "tool_output" in [event["type"] for event in ask(f"{path}/events", {"type": "tool_approval", "decisions": [decision]})["events"]]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        listed = list(client.agent_events.list("assistant", made.key))
+    assert "42" in str(next(event.tool_output for event in listed if event.type == "tool_output"))
+    assert listed[-1].type == "agent_output"
+    client.agent_sessions.delete("assistant", made.key)
 
 
 def test_the_asynchronous_client_does_the_same(address):

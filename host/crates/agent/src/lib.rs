@@ -10,6 +10,7 @@ mod error;
 mod hub;
 mod live;
 mod options;
+mod parts;
 mod prepared;
 mod recovery;
 mod sessions;

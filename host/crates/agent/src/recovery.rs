@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use session::{CallState, Decider, Event, HowEnded, Session, Uid};
+use session::{CallState, Decider, HowEnded, Session, Uid};
 use storage::{Running, When};
 use tool::{Caller, End};
 
@@ -105,7 +105,7 @@ fn unknown_calls(task: &Task, prepared: &Prepared) -> Draft {
             same && (spec.traits.idempotent || spec.traits.read_only)
         });
         if !again {
-            draft.event(Event::ToolOutput { call: call.name.clone(), output: End::OutcomeUnknown.error_output(), error: true });
+            draft.event(turn::closed(call, &End::OutcomeUnknown));
         }
     }
     draft.running = Some(Some(Running { turn: task.state.turn_no, attempt: task.attempt }));

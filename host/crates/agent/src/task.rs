@@ -196,75 +196,6 @@ impl Task {
         turn::run(self).await
     }
 
-    /// The answer to an input that was answered before, if this is one.
-    pub(crate) fn repeated(&mut self, asked: &Asked, repeat: Option<Repeat>, stream: bool) -> Option<Result<Watcher, Error>> {
-        if let Some(repeat) = repeat {
-            let key = IdempotencyKey { tenant: self.session.tenant, digest: repeat.digest };
-            return match self.engine.journal.idempotency(&key) {
-                Err(error) => Some(Err(error.into())),
-                Ok(None) => None,
-                Ok(Some(known)) if known.body != asked.hash || known.session != self.session.uid => Some(Err(Error::KeyReused)),
-                Ok(Some(known)) => Some(self.replay(known.turn, asked, stream)),
-            };
-        }
-        turn::undelivered(self, asked).map(|past| Ok(past.watch(stream)))
-    }
-
-    /// What answered this input in a turn of the past, from the journal.
-    fn replay(&self, turn: TurnNo, asked: &Asked, stream: bool) -> Result<Watcher, Error> {
-        let from = self.state.starts.get(&turn).copied().ok_or(Error::Overloaded("turns that are kept for repeats"))?;
-        let (shown, closing) = self.shown(turn, from, asked)?;
-        let closing = closing.unwrap_or_else(|| Closing::Ended(HowEnded::Failed("the turn did not end".into())));
-        Ok(crate::hub::past(shown, closing).watch(stream))
-    }
-
-    /// What a turn showed to those who posted this input, from the journal, and how that part of it closed, if it
-    /// has. Looks at the turn's entries from `from` on.
-    fn shown(&self, turn: TurnNo, mut from: Seq, asked: &Asked) -> Result<(Vec<Arc<Entry>>, Option<Closing>), Error> {
-        let mut part = Part { asked, shown: Vec::new(), theirs: false };
-        loop {
-            let page = self.engine.journal.read(self.session.uid, from, WAKE_PAGE)?;
-            for entry in page.entries.iter().filter(|entry| entry.turn == turn) {
-                let closing = part.take(entry).map_err(|e| Error::Damaged(self.session.uid, e.to_string()))?;
-                if closing.is_some() {
-                    return Ok((part.shown, closing));
-                }
-            }
-            match page.entries.last() {
-                Some(last) if page.more => from = last.seq.next(),
-                _ if part.theirs => return Ok((part.shown, None)),
-                _ => return Ok((Vec::new(), None)),
-            }
-        }
-    }
-
-    /// What the turn that is taken up had shown and for whom, so that a repeat of
-    /// its input joins it and sees the whole.
-    pub(crate) fn remember(&mut self) {
-        let Some((turn, from, asked)) = self.open_part() else { return };
-        match self.shown(turn, from, &asked) {
-            Ok((shown, _)) => self.desk.hub.preface(shown),
-            Err(error) => tracing::warn!(session.uid = %self.session.uid, %error, "the beginning of an unfinished turn could not be read"),
-        }
-        self.desk.asked = Some(asked);
-    }
-
-    /// What the turn that pauses since `at` had shown and for whom, so that a repeat of
-    /// its input gets that answer.
-    fn remember_pause(&mut self, at: Millis) {
-        let Some((turn, from, asked)) = self.open_part() else { return };
-        match self.shown(turn, from, &asked) {
-            Ok((shown, _)) => self.desk.past = Some((asked, crate::hub::past(shown, Closing::Paused), at)),
-            Err(error) => tracing::warn!(session.uid = %self.session.uid, %error, "the beginning of a paused turn could not be read"),
-        }
-    }
-
-    /// Which turn is not over, from where on its last part goes, and whose input that answers.
-    fn open_part(&self) -> Option<(TurnNo, Seq, Asked)> {
-        let turn = self.state.turn.as_ref()?;
-        Some((turn.no, turn.part, Asked::of(turn.asker.as_ref()?)?))
-    }
-
     /// Everybody who watches is told that nothing follows and let go; the answer is kept for who repeats the input.
     pub(crate) fn put_down(&mut self, closing: Closing) {
         let past = self.desk.hub.close(closing);
@@ -444,7 +375,7 @@ impl Asked {
     }
 
     /// As the journal has it; none where its hash is no hash.
-    fn of(asker: &Asker) -> Option<Self> {
+    pub(crate) fn of(asker: &Asker) -> Option<Self> {
         let hash = data_encoding::HEXLOWER.decode(asker.input_hash.as_bytes()).ok()?.try_into().ok()?;
         Some(Self { key: asker.key, subject: asker.subject.clone(), hash })
     }
@@ -452,51 +383,6 @@ impl Asked {
     /// As it is written into the journal.
     pub(crate) fn asker(&self) -> Asker {
         Asker { key: self.key, subject: self.subject.clone(), input_hash: data_encoding::HEXLOWER.encode(&self.hash) }
-    }
-}
-
-/// The part of a turn that answers one input, as it is read entry by entry.
-struct Part<'a> {
-    asked: &'a Asked,
-    shown: Vec<Arc<Entry>>,
-    /// Whether it is theirs that is being read.
-    theirs: bool,
-}
-
-impl Part<'_> {
-    /// Takes one more entry of the turn; answers how the part closed, with its last.
-    fn take(&mut self, entry: &Entry) -> serde_json::Result<Option<Closing>> {
-        if entry.audience() != session::Audience::Internal {
-            self.shown.push(Arc::new(entry.clone()));
-            return Ok(None);
-        }
-        match entry.kind {
-            // The message stands in front of the mark that says whose it is.
-            Kind::Began => {
-                let began: session::Began = serde_json::from_str(&entry.body)?;
-                self.theirs = began.input_hash == self.asked.asker().input_hash;
-            }
-            Kind::Resumed => {
-                let resumed: session::Resumed = serde_json::from_str(&entry.body)?;
-                self.theirs = resumed.asker.is_some_and(|asker| asker == self.asked.asker());
-            }
-            Kind::Paused => return Ok(self.close(Closing::Paused)),
-            Kind::Ended => {
-                let ended: session::Ended = serde_json::from_str(&entry.body)?;
-                return Ok(self.close(Closing::Ended(ended.how)));
-            }
-            Kind::Reply | Kind::Receipt | Kind::Waiting | Kind::Resolved | Kind::Tombstone => {}
-            Kind::InputMessage | Kind::Thinking | Kind::ToolInput | Kind::ToolOutput | Kind::AgentOutput => {}
-            Kind::ContextLimitExceeded | Kind::SessionInterrupted => {}
-        }
-        Ok(None)
-    }
-
-    fn close(&mut self, closing: Closing) -> Option<Closing> {
-        if !self.theirs {
-            self.shown.clear();
-        }
-        self.theirs.then_some(closing)
     }
 }
 

@@ -1,6 +1,6 @@
 //! The turn: begin, then one decision after the other until it has ended.
 
-use session::{Began, CallState, Decider, Ended, Event, HowEnded, Kind, Millis, Next, Resolution, next};
+use session::{Began, Call, CallState, Decider, Ended, Event, HowEnded, Kind, Millis, Next, Resolution, next};
 use storage::{Idempotency, IdempotencyKey, Running, When};
 use tool::End;
 
@@ -126,11 +126,17 @@ pub(crate) async fn end_with(task: &mut Task, mut draft: Draft, step: u32, how: 
 
 /// Gives every open call of the turn this end. Those that wait are cancelled: nothing was done of them.
 pub(crate) fn close_calls(task: &Task, draft: &mut Draft, as_end: &End, by: &Decider) {
-    for call in task.state.turn.iter().flat_map(|turn| &turn.calls) {
+    let Some(turn) = &task.state.turn else { return };
+    for call in &turn.calls {
         match call.state {
-            CallState::Open => draft.event(Event::ToolOutput { call: call.name.clone(), output: as_end.error_output(), error: true }),
+            CallState::Open => draft.event(closed(call, as_end)),
             CallState::Waiting => waits::settle(task, draft, call, Resolution::Cancelled, by.clone()),
             CallState::Done | CallState::Wrong => {}
         }
     }
+}
+
+/// The end of a call that left no reply.
+pub(crate) fn closed(call: &Call, as_end: &End) -> Event {
+    Event::ToolOutput { call: call.name.clone(), output: as_end.error_output(), error: true }
 }

@@ -2,9 +2,7 @@
 //! decision, the clock or another input lets it go on. The journal has all of
 //! it; a paused session sleeps like any other.
 
-use session::{
-    Call, CallState, Decider, Event, EventId, HowEnded, Kind, Millis, Paused, Resolution, Resolved, Resumed, Seq, Wait, Waiting,
-};
+use session::{Call, CallState, Decider, EventId, HowEnded, Kind, Millis, Paused, Resolution, Resolved, Resumed, Seq, Wait, Waiting};
 use storage::{Idempotency, IdempotencyKey, Running, WaitChange, WaitRow, When};
 use tool::{Approver, End};
 
@@ -73,7 +71,7 @@ pub(crate) fn settle(task: &Task, draft: &mut Draft, call: &Call, resolution: Re
     draft.mark(Kind::Resolved, &Resolved { call: call.seq, resolution, by });
     draft.waits.push(WaitChange::Remove(call.seq));
     if let Some(end) = end {
-        draft.event(Event::ToolOutput { call: call.name.clone(), output: end.error_output(), error: true });
+        draft.event(turn::closed(call, &end));
     }
 }
 
