@@ -10,4 +10,5 @@ mod policy;
 mod recovery;
 mod rules;
 mod seeds;
+mod strangers;
 mod v2;

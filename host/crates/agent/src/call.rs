@@ -210,6 +210,7 @@ fn report(tool: Option<&ToolId>, name: &CallName, reply: &ToolReply) {
         end,
         duration_ms = ms,
         cpu_us = reply.usage.cpu_us,
+        memory_bytes = reply.usage.memory_bytes,
         "tool call ended: {}",
         reply.end
     );

@@ -6,11 +6,15 @@ use wasmtime_wasi::{HostMonotonicClock, HostWallClock};
 
 const MILLISECOND: Duration = Duration::from_millis(1);
 
+/// Where monotonic clocks begin, in nanoseconds. Not at zero: Go's runtime takes a
+/// clock that shows zero for one that does not work, and ends the program.
+const BEGIN: u64 = 1_000_000;
+
 /// Clocks that run, in whole milliseconds: too coarse to time the processor's caches.
 pub(crate) struct Coarse(Instant);
 
 impl Coarse {
-    /// Starts at zero.
+    /// The monotonic one begins now.
     pub(crate) fn new() -> Self {
         Self(Instant::now())
     }
@@ -33,7 +37,7 @@ impl HostMonotonicClock for Coarse {
     }
 
     fn now(&self) -> u64 {
-        u64::try_from(self.0.elapsed().as_millis()).unwrap_or(u64::MAX).saturating_mul(1_000_000)
+        u64::try_from(self.0.elapsed().as_millis()).unwrap_or(u64::MAX).saturating_mul(1_000_000).saturating_add(BEGIN)
     }
 }
 
@@ -56,6 +60,17 @@ impl HostMonotonicClock for Frozen {
     }
 
     fn now(&self) -> u64 {
-        0
+        BEGIN
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_monotonic_clock_shows_zero() {
+        assert!(HostMonotonicClock::now(&Coarse::new()) > 0);
+        assert!(HostMonotonicClock::now(&Frozen) > 0);
     }
 }
