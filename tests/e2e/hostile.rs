@@ -1,6 +1,8 @@
 //! What strangers do: files that are no plugins, requests that never end, text
 //! that looks like the protocol.
 
+mod guests;
+
 use std::time::Duration;
 
 use anyhow::{Context, Result};

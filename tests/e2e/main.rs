@@ -6,6 +6,9 @@ mod cli;
 mod docs;
 mod health;
 mod hostile;
+/// The guests that the sandbox's own tests run too.
+#[path = "../hostile/guests.rs"]
+mod hostiles;
 mod policy;
 mod recovery;
 mod rules;

@@ -1,7 +1,7 @@
 //! Rules about the code itself: who may depend on whom, what stays in one
 //! place, and that what is shipped is what was built.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -149,6 +149,39 @@ fn the_shipped_components_were_built_from_the_sources_beside_them() -> Result<()
         let component = std::fs::read(root().join("plugins/dist").join(plugin["file"].as_str().context("file")?))?;
         assert_eq!(plugin["sha256"].as_str(), Some(&*data_encoding::HEXLOWER.encode(&Sha256::digest(&component))), "{name}: the component");
         assert_eq!(plugin["source"].as_str(), Some(&*source_digest(name)?), "{name}: run `plugins/build`, its sources changed");
+    }
+    Ok(())
+}
+
+/// The threats that have no guest: they are documented instead.
+const WITHOUT_A_GUEST: [u32; 2] = [14, 23];
+
+/// The table of hostile guests is what the tests run, so a guest that stands in
+/// it is run. This is about what does not stand in it.
+#[test]
+fn every_threat_has_a_guest_and_every_guest_has_a_test() -> Result<()> {
+    let rows = crate::hostiles::rows();
+    let threats: BTreeSet<String> = rows.iter().map(|[threat, ..]| threat.clone()).collect();
+    let expected = (1..=23).filter(|n| !WITHOUT_A_GUEST.contains(n)).map(|n| format!("T{n}")).collect();
+    assert_eq!(threats, expected, "the threats that have guests");
+
+    let named: BTreeSet<&str> = rows.iter().map(|[_, guest, ..]| guest.as_str()).collect();
+    assert_eq!(named.len() + 1, rows.len(), "the shipped plugin web stands there twice, every other guest once");
+    for file in files(".wat")?.iter().filter_map(|file| file.strip_prefix("tests/hostile/")) {
+        let guest = file.trim_end_matches(".wat");
+        assert!(guest == "frame" || named.contains(guest), "tests/hostile/{file} has no line in tests/hostile/README.md");
+    }
+
+    let mut tests = String::new();
+    for file in files(".rs")?.iter().filter(|file| file.contains("/tests/") || file.starts_with("tests/")) {
+        tests += &std::fs::read_to_string(root().join(file))?;
+    }
+    for [threat, guest, _, ends, by] in &rows {
+        assert!(guest.contains(' ') || guest.starts_with(&format!("{}-", threat.to_lowercase())), "{guest} does not begin with {threat}");
+        assert!(!ends.is_empty(), "{guest} does not say how it ends");
+        for test in by.split(", ").map(|test| test.trim_matches('`')) {
+            assert!(!test.is_empty() && tests.contains(&format!("fn {test}()")), "{guest} names the test {test:?}, which is not there");
+        }
     }
     Ok(())
 }

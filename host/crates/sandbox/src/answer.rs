@@ -27,8 +27,7 @@ pub(crate) fn check_input(tool: &Tool, input: &str) -> Result<(), End> {
 
 /// Checks the parts of an answer.
 pub(crate) fn check_output(tool: &Tool, parts: &[Content], bytes_max: u64) -> Result<(), End> {
-    // Each part counts for at least one byte, so that their number is bounded too.
-    let bytes = parts.iter().map(|part| part_bytes(part).max(1)).fold(0, u64::saturating_add);
+    let bytes = parts.iter().map(part_bytes).fold(0, u64::saturating_add);
     if bytes > bytes_max {
         return Err(End::Output(bytes_max));
     }

@@ -12,6 +12,12 @@ use tokio::io::AsyncWrite;
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
 
+use crate::schema::invisible;
+
+/// What a line counts for beside its text: its stamp and fields, which the
+/// operator's disk has to hold for an empty line as well.
+const LINE_OVERHEAD_BYTES: u64 = 128;
+
 /// One line longer than this is broken.
 const LINE_BYTES_MAX: usize = 4 << 10;
 
@@ -79,14 +85,15 @@ impl CallLog {
 impl Lines {
     fn line(&mut self, level: tracing::Level, text: &str) {
         let text = escaped(text);
-        if self.left < text.len() as u64 {
+        let bytes = text.len() as u64 + LINE_OVERHEAD_BYTES;
+        if self.left < bytes {
             if !std::mem::replace(&mut self.dropped, true) {
                 tracing::warn!(plugin.id = %self.plugin, call.id = %self.call, "plugin {}: over its log limit, the rest of this call's lines is dropped", self.plugin);
             }
             self.left = 0;
             return;
         }
-        self.left -= text.len() as u64;
+        self.left -= bytes;
         let (plugin, call) = (&self.plugin, &self.call);
         match level {
             tracing::Level::ERROR => tracing::error!(target: "guest", { plugin.id = %plugin, call.id = %call }, "{text}"),
@@ -119,7 +126,7 @@ impl Lines {
             return;
         }
         if stream == Stream::Err {
-            self.last_words = text.chars().take(LAST_WORDS_BYTES_MAX / 4).collect();
+            self.last_words = escaped(text).chars().take(LAST_WORDS_BYTES_MAX / 4).collect();
         }
         self.line(if stream == Stream::Err { tracing::Level::INFO } else { tracing::Level::DEBUG }, text);
     }
@@ -132,11 +139,13 @@ impl Lines {
     }
 }
 
-/// The text with its control characters as escapes.
+/// The text with its control characters as escapes, and with them whatever ends
+/// a line in some reader's eyes, is not seen, or turns the reading order.
 fn escaped(text: &str) -> String {
     let mut line = String::with_capacity(text.len());
     for c in text.chars() {
-        if c.is_control() { line.extend(c.escape_default()) } else { line.push(c) }
+        let poses = c.is_control() || invisible(c) || matches!(c, '\u{2028}' | '\u{2029}');
+        if poses { line.extend(c.escape_default()) } else { line.push(c) }
     }
     line
 }
@@ -213,6 +222,13 @@ mod tests {
         let log = CallLog::new("p".into(), "c".into(), 1_000);
         log.lines().append(Stream::Err, b"thread panicked\nbecause of x");
         assert_eq!(log.finish(), "because of x");
+    }
+
+    #[test]
+    fn last_words_are_escaped_as_every_line_is() {
+        let log = CallLog::new("p".into(), "c".into(), 1_000);
+        log.lines().append(Stream::Err, "a\r2099 ERROR forged\u{202e}\u{2028}\u{9b}2J".as_bytes());
+        assert_eq!(log.finish(), "a\\r2099 ERROR forged\\u{202e}\\u{2028}\\u{9b}2J");
     }
 
     #[test]

@@ -122,6 +122,10 @@ impl Guest {
     }
 }
 
+/// What any part counts for, so that their number is bounded too: about what the
+/// JSON around one takes in the journal and in the prompt.
+const PART_BYTES_MIN: u64 = 32;
+
 /// The bytes that a part counts for.
 pub(crate) fn part_bytes(part: &Content) -> u64 {
     let bytes = match part {
@@ -129,7 +133,7 @@ pub(crate) fn part_bytes(part: &Content) -> u64 {
         Content::Blob { media_type, name, bytes } => media_type.len() + name.as_ref().map_or(0, String::len) + bytes.len(),
         Content::Other { kind, body } => kind.len() + body.len(),
     };
-    bytes as u64
+    (bytes as u64).max(PART_BYTES_MIN)
 }
 
 /// The name of a plugin as it is shared by everything that logs about it.

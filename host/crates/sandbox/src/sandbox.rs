@@ -9,7 +9,6 @@ use std::thread::{self, JoinHandle};
 use arc_swap::ArcSwap;
 use policy::Policy;
 use tokio::sync::{Semaphore, watch};
-use tool::PluginState;
 
 use crate::catalog::{Catalog, OnProgress, Parts, Snapshot, Watch};
 use crate::compile::{Compiler, Workshop};
@@ -100,9 +99,11 @@ impl Sandbox {
         }))
     }
 
-    /// Whether the directory was looked at and nothing is being prepared.
+    /// Whether every plugin that was found at the start is in service or
+    /// refused. Once so, it stays so: a file that comes later is prepared beside
+    /// the running server, and neither its readiness nor a session waits for it.
     pub fn ready(&self) -> bool {
-        *self.settled.borrow() > 0 && !self.preparing()
+        *self.settled.borrow() > 0
     }
 
     /// Waits until [`Sandbox::ready`].
@@ -132,10 +133,6 @@ impl Sandbox {
         if let Some(catalog) = catalog {
             let _ = catalog.join();
         }
-    }
-
-    fn preparing(&self) -> bool {
-        self.snapshot.load().values().any(|entry| entry.state == PluginState::Preparing)
     }
 }
 

@@ -25,8 +25,15 @@ const ENUM_VALUES_MAX: usize = 1_000;
 /// How deep a schema may lie in itself.
 const DEPTH_MAX: usize = 64;
 
-/// A compiled regular expression may take this much memory.
-const PATTERN_BYTES_MAX: usize = 1 << 20;
+/// What a compiled regular expression may take of memory, in steps: the first
+/// that all patterns of a schema fit into says how many states they have.
+const PATTERN_BYTES: [usize; 6] = [2 << 10, 8 << 10, 32 << 10, 128 << 10, 512 << 10, 1 << 20];
+
+/// Compiled patterns, each counted as often as a part of a value can meet it,
+/// times the bytes of text they are tried on. Linear engines take time for each
+/// state and character: 5,000 states on 100 KB were seen to take three seconds,
+/// which nothing interrupts. This is about as much.
+const PATTERN_WORK_MAX: u64 = 50_000_000_000;
 
 /// Faults of a value that are reported at once: a model corrects several as easily as one.
 const FAULTS_MAX: usize = 4;
@@ -35,7 +42,11 @@ const FAULTS_MAX: usize = 4;
 const FAULT_BYTES_MAX: usize = 300;
 
 /// A schema, ready to check values.
-pub(crate) struct Schema(Validator);
+pub(crate) struct Schema {
+    validator: Validator,
+    /// Bytes of compiled patterns that one part of a value may meet.
+    patterns: u64,
+}
 
 impl Schema {
     /// Checks a schema's text and makes it ready. The answer to a bad one says what is wrong.
@@ -56,26 +67,49 @@ impl Schema {
         let map = Map::of(&schema)?;
         map.check()?;
         map.check_ways()?;
-        jsonschema::options()
-            .with_draft(Draft::Draft202012)
-            .with_pattern_options(PatternOptions::regex().size_limit(PATTERN_BYTES_MAX).dfa_size_limit(PATTERN_BYTES_MAX))
-            .build(&schema)
-            .map(Self)
-            .map_err(|error| format!("{}: {}", place(error.instance_path().as_str()), short(&error.to_string())))
+        let (validator, bytes) = build(&schema)?;
+        Ok(Self { validator, patterns: map.pattern_ways().saturating_mul(bytes) })
     }
 
     /// Where a value does not satisfy the schema, and why; short, for a model to act on.
     pub(crate) fn check(&self, value: &Value) -> Result<(), String> {
-        if self.0.is_valid(value) {
+        let text = if self.patterns == 0 { 0 } else { text_bytes(value) };
+        if self.patterns.saturating_mul(text) > PATTERN_WORK_MAX {
+            return Err("at the root: there is too much text in it to try the schema's patterns on; send less".into());
+        }
+        if self.validator.is_valid(value) {
             return Ok(());
         }
         let faults: Vec<String> = self
-            .0
+            .validator
             .iter_errors(value)
             .take(FAULTS_MAX)
             .map(|fault| format!("{}: {}", place(fault.instance_path().as_str()), short(&fault.to_string())))
             .collect();
         Err(faults.join("; "))
+    }
+}
+
+/// The validator, and the step that its largest pattern fits into.
+fn build(schema: &Value) -> Result<(Validator, u64), String> {
+    let mut fault = String::new();
+    for bytes in PATTERN_BYTES {
+        let patterns = PatternOptions::regex().size_limit(bytes).dfa_size_limit(PATTERN_BYTES[PATTERN_BYTES.len() - 1]);
+        match jsonschema::options().with_draft(Draft::Draft202012).with_pattern_options(patterns).build(schema) {
+            Ok(validator) => return Ok((validator, bytes as u64)),
+            Err(error) => fault = format!("{}: {}", place(error.instance_path().as_str()), short(&error.to_string())),
+        }
+    }
+    Err(fault)
+}
+
+/// The bytes of all strings and names in a value.
+fn text_bytes(value: &Value) -> u64 {
+    match value {
+        Value::String(text) => text.len() as u64,
+        Value::Array(items) => items.iter().map(text_bytes).sum(),
+        Value::Object(members) => members.iter().map(|(name, item)| name.len() as u64 + text_bytes(item)).sum(),
+        Value::Null | Value::Bool(_) | Value::Number(_) => 0,
     }
 }
 
@@ -132,6 +166,8 @@ const SINGLES: [&str; 12] = [
 struct Map {
     subschemas: BTreeSet<String>,
     steps: BTreeMap<String, Vec<(Step, String)>>,
+    /// How many patterns a subschema has itself.
+    patterns: BTreeMap<String, u64>,
     enum_values: usize,
 }
 
@@ -163,6 +199,11 @@ impl Map {
                 .and_then(local)
                 .ok_or_else(|| format!("{}: `$ref` must be a pointer inside the same schema, such as `#/$defs/name`", place(&at)))?;
             self.step(&at, Step::Ref, target);
+        }
+        let names = keywords.get("patternProperties").and_then(Value::as_object).map_or(0, serde_json::Map::len);
+        let patterns = names + usize::from(keywords.contains_key("pattern"));
+        if patterns > 0 {
+            self.patterns.insert(at.clone(), patterns as u64);
         }
         self.enum_values += keywords.get("enum").and_then(Value::as_array).map_or(0, Vec::len);
         if self.enum_values > ENUM_VALUES_MAX {
@@ -238,24 +279,33 @@ impl Map {
                 return Err(format!("{}: more than one keyword for the same part of the value comes back to this place", place(at)));
             }
         }
-        if self.ways("", &mut BTreeMap::new(), 0) > WAYS_MAX {
+        if self.ways("", &|_| 1, &mut BTreeMap::new(), 0) > WAYS_MAX {
             return Err(format!("its references multiply: there are more than {WAYS_MAX} ways through it"));
         }
         Ok(())
     }
 
-    /// The ways that begin at a subschema and never come back to where they were.
-    fn ways<'a>(&'a self, at: &'a str, known: &mut BTreeMap<&'a str, u64>, depth: usize) -> u64 {
+    /// How many patterns there are, each as often as there are ways to it.
+    fn pattern_ways(&self) -> u64 {
+        if self.patterns.is_empty() {
+            return 0;
+        }
+        self.ways("", &|at| self.patterns.get(at).copied().unwrap_or(0), &mut BTreeMap::new(), 0)
+    }
+
+    /// The ways that begin at a subschema and never come back to where they
+    /// were; each counts for what stands at its end.
+    fn ways<'a>(&'a self, at: &'a str, worth: &impl Fn(&str) -> u64, known: &mut BTreeMap<&'a str, u64>, depth: usize) -> u64 {
         if let Some(ways) = known.get(at) {
             return *ways;
         }
         // A circle enters the value at each round and is counted once.
-        known.insert(at, 1);
+        known.insert(at, worth(at));
         if depth > SUBSCHEMAS_MAX {
             return WAYS_MAX + 1;
         }
         let steps = self.steps.get(at).into_iter().flatten();
-        let ways = steps.fold(1u64, |sum, (_, to)| sum.saturating_add(self.ways(to, known, depth + 1)));
+        let ways = steps.fold(worth(at), |sum, (_, to)| sum.saturating_add(self.ways(to, worth, known, depth + 1)));
         known.insert(at, ways);
         ways
     }
@@ -361,6 +411,22 @@ mod tests {
         assert!(Schema::compile(&list.to_string()).is_ok(), "two members are two parts");
         let values: Vec<u32> = (0..2_000).collect();
         assert!(refusal(json!({"type": "object", "properties": {"n": {"enum": values}}})).contains("enum"));
+    }
+
+    #[test]
+    fn patterns_are_tried_on_so_much_text_only_as_takes_seconds() {
+        let text = |bytes: usize| json!({"s": "ab".repeat(bytes / 2)});
+        let many_states = json!({"pattern": "[ab]*a[ab]{5000}c"});
+        let one = Schema::compile(&json!({"type": "object", "properties": {"s": many_states}}).to_string()).unwrap();
+        assert!(one.check(&text(1_000)).unwrap_err().contains("does not match"));
+        assert!(one.check(&text(200_000)).unwrap_err().contains("too much text"));
+        let twice = json!({"allOf": [many_states, many_states, many_states, many_states]});
+        let twice = Schema::compile(&json!({"type": "object", "properties": {"s": twice}}).to_string()).unwrap();
+        assert!(twice.check(&text(60_000)).unwrap_err().contains("too much text"));
+        let plain = json!({"type": "string", "pattern": "^[a-z0-9-]{1,64}$"});
+        let ids: serde_json::Map<_, _> = (0..20).map(|n| (format!("id{n}"), plain.clone())).collect();
+        let ids = Schema::compile(&json!({"type": "object", "properties": ids}).to_string()).unwrap();
+        assert_eq!(ids.check(&text(250_000)), Ok(()), "what people write has room");
     }
 
     #[test]

@@ -20,7 +20,7 @@ impl Host for Guest {
 
     fn emit(&mut self, part: types::Content) -> wasmtime::Result<()> {
         let part = content(part);
-        self.emitted_bytes = self.emitted_bytes.saturating_add(part_bytes(&part).max(1));
+        self.emitted_bytes = self.emitted_bytes.saturating_add(part_bytes(&part));
         if self.emitted_bytes > self.limits.output_bytes {
             return Err(self.end(Cause::Output));
         }

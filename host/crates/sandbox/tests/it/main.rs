@@ -6,5 +6,10 @@ mod door;
 mod evidence;
 mod grants;
 mod guests;
+mod hostile;
 mod limits;
 mod place;
+
+/// The guests that end-to-end tests drop into a running server.
+#[path = "../../../../../tests/hostile/guests.rs"]
+mod hostiles;

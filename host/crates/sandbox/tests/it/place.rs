@@ -9,7 +9,10 @@ use arc_swap::ArcSwap;
 use policy::Policy;
 use sandbox::confine::Bounds;
 use sandbox::{Options, Sandbox};
-use tool::{Approval, CallContext, CallSink, Caller, KeyValue, Ports, StoreError, StoreScope, ToolCall, ToolId, ToolReply, Toolbox, Write};
+use tool::{
+    Approval, CallContext, CallSink, Caller, KeyValue, PluginState, Ports, StoreError, StoreScope, ToolCall, ToolId, ToolReply, Toolbox,
+    Write,
+};
 
 pub(crate) struct Place {
     pub(crate) directory: tempfile::TempDir,
@@ -126,6 +129,10 @@ impl Place {
         })
         .expect("the sandbox opens");
         sandbox.wait_ready().await;
+        // A file that was written a moment ago and is refused gets another look.
+        while sandbox.plugins().iter().any(|plugin| plugin.state == PluginState::Preparing) {
+            sandbox.looked().await;
+        }
         Self { directory, sandbox, policy, store: Arc::default(), sink: Arc::default() }
     }
 
@@ -149,23 +156,28 @@ impl Place {
     }
 
     pub(crate) fn call(&self, plugin: &str, tool: &str, input: &str) -> impl Future<Output = ToolReply> + use<> {
-        self.run(ToolId { plugin: plugin.into(), name: tool.into() }, input, None)
+        self.run(ToolId { plugin: plugin.into(), name: tool.into() }, input, None, "default")
+    }
+
+    /// Calls the tool `act` of a plugin for a tenant.
+    pub(crate) fn call_of(&self, tenant: &str, plugin: &str) -> impl Future<Output = ToolReply> + use<> {
+        self.run(ToolId { plugin: plugin.into(), name: "act".into() }, "{}", None, tenant)
     }
 
     /// Calls the tool `act` of the plugin `it` with a person's agreement.
     pub(crate) fn call_with(&self, approval: Approval) -> impl Future<Output = ToolReply> + use<> {
-        self.run(ToolId { plugin: "it".into(), name: "act".into() }, "{}", Some(approval))
+        self.run(ToolId { plugin: "it".into(), name: "act".into() }, "{}", Some(approval), "default")
     }
 
-    fn run(&self, tool: ToolId, input: &str, approval: Option<Approval>) -> impl Future<Output = ToolReply> + use<> {
+    fn run(&self, tool: ToolId, input: &str, approval: Option<Approval>, tenant: &str) -> impl Future<Output = ToolReply> + use<> {
         let call = ToolCall {
             tool,
             input: input.into(),
             approval,
             context: CallContext {
                 call: "call-1".into(),
-                caller: caller(),
-                tenant_uid: "00ff".into(),
+                caller: Caller { tenant: tenant.into(), ..caller() },
+                tenant_uid: if tenant == "default" { "00ff".into() } else { format!("00ff-{tenant}").into() },
                 session: "session-1".into(),
                 user: None,
                 trace: None,

@@ -1,0 +1,5 @@
+(func $tick (return_call $tock))
+(func $tock (return_call $tick))
+(func $invoke (param i32 i32 i32 i32) (result i32)
+  (call $tick)
+  (unreachable))

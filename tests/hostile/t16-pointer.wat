@@ -1,0 +1,1 @@
+(func $invoke (param i32 i32 i32 i32) (result i32) (call $text (i32.const -16) (i32.const 64)))

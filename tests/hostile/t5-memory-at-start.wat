@@ -1,0 +1,4 @@
+(func $invoke (param i32 i32 i32 i32) (result i32) (call $ok))
+;;; component
+(core module $large (memory 900))
+(core instance (instantiate $large))

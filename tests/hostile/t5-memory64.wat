@@ -1,0 +1,3 @@
+(func $invoke (param i32 i32 i32 i32) (result i32) (call $ok))
+;;; component
+(core module (memory i64 1))

@@ -1,0 +1,5 @@
+(func $invoke (param i32 i32 i32 i32) (result i32)
+  (drop (memory.grow (i32.const 600)))
+  (memory.fill (i32.const 65536) (i32.const 120) (i32.const 37000000))
+  (call $emit (i32.const 0) (i32.const 65536) (i32.const 37000000) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0))
+  (call $ok))

@@ -1,0 +1,7 @@
+(data (i32.const 16384) "harmless\0d2099-01-01T00:00:00.000000Z ERROR wardian: forged by a stream\1b[2J\1b]0;owned\07\c2\9b2J\0a")
+(data (i32.const 17384) "last\0d2099-01-01T00:00:00.000000Z ERROR wardian: forged by last words\1b[2J\1b]0;owned\07\c2\9b2J")
+(func $invoke (param i32 i32 i32 i32) (result i32)
+  (call $print (call $stdout) (i32.const 16384) (i32.const 89) (i32.const 2400))
+  (call $print (call $stderr) (i32.const 16384) (i32.const 89) (i32.const 2400))
+  (call $print (call $stderr) (i32.const 17384) (i32.const 86) (i32.const 2400))
+  (unreachable))

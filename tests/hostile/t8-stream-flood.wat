@@ -1,0 +1,10 @@
+(func $invoke (param i32 i32 i32 i32) (result i32)
+  (local $n i32) (local $stream i32)
+  (local.set $stream (call $stderr))
+  (memory.fill (i32.const 16384) (i32.const 102) (i32.const 1000))
+  (i32.store8 (i32.const 17384) (i32.const 10))
+  (loop $more
+    (call $print (local.get $stream) (i32.const 16384) (i32.const 1001) (i32.const 2400))
+    (local.set $n (i32.add (local.get $n) (i32.const 1)))
+    (br_if $more (i32.lt_u (local.get $n) (i32.const 2000))))
+  (call $ok))

@@ -1,0 +1,11 @@
+;; Answers "ok" as long as nothing of an earlier call is left: no global, memory or table entry.
+(global $calls (mut i32) (i32.const 0))
+(table $t 1 funcref)
+(elem declare func $ok)
+(func $invoke (param i32 i32 i32 i32) (result i32)
+  (if (i32.or (i32.or (global.get $calls) (i32.load (i32.const 16384))) (i32.eqz (ref.is_null (table.get $t (i32.const 0)))))
+    (then (unreachable)))
+  (global.set $calls (i32.const 1))
+  (i32.store (i32.const 16384) (i32.const 1))
+  (table.set $t (i32.const 0) (ref.func $ok))
+  (call $ok))
