@@ -5,6 +5,7 @@
 mod access;
 mod agents;
 mod approvals;
+mod audit;
 mod chat;
 mod completions;
 mod grants;
@@ -128,6 +129,9 @@ enum Command {
     Revoke(grants::Revoke),
     /// List what is granted for a time
     Grants(grants::List),
+    /// Check and read the log of every tool call and what it was allowed
+    #[command(subcommand)]
+    Audit(audit::Command),
     /// Print the completions of a shell
     Completions(completions::Args),
 }
@@ -164,6 +168,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Serve(args) => serve::run(args, sources),
         Command::Init(args) => init::run(&args, &sources),
         Command::Completions(args) => completions::run(&args, Cli::command()),
+        Command::Audit(command) => audit::run(command, &sources.load()?),
         Command::Chat(args) => with_settings(&sources, |settings| chat::run(args, settings)),
         Command::Keys(command) => with_settings(&sources, |settings| keys::run(command, settings)),
         Command::Tenants(command) => with_settings(&sources, |settings| tenants::run(command, settings)),

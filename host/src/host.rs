@@ -8,6 +8,7 @@ use std::time::Duration;
 use api::{Answered, Ask, Grants, LeaseInfo, Lent, ModelInfo, NewLease, NotLent, Operator, Status};
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
+use audit::Clerk;
 use model::{Model, Models};
 use policy::Policy;
 use sandbox::Sandbox;
@@ -34,6 +35,7 @@ pub(crate) struct Host {
     models: Arc<Models>,
     leases: Arc<Leases>,
     policy: Arc<ArcSwap<Policy>>,
+    clerk: Option<Arc<Clerk>>,
     /// Those in force: their file and their text, to name lines in.
     settings: Mutex<Settings>,
     data: PathBuf,
@@ -47,7 +49,14 @@ pub(crate) struct Host {
 
 impl Host {
     /// A server that starts now.
-    pub(crate) fn new(settings: &Settings, store: Arc<Redb>, sandbox: Arc<Sandbox>, models: Arc<Models>, leases: Arc<Leases>) -> Self {
+    pub(crate) fn new(
+        settings: &Settings,
+        store: Arc<Redb>,
+        sandbox: Arc<Sandbox>,
+        models: Arc<Models>,
+        leases: Arc<Leases>,
+        clerk: Option<Arc<Clerk>>,
+    ) -> Self {
         Self {
             store,
             sandbox,
@@ -55,6 +64,7 @@ impl Host {
             policy: leases.policy(),
             leases,
             settings: Mutex::new(settings.clone()),
+            clerk,
             data: settings.data.clone(),
             scheme: settings.scheme(),
             address: OnceLock::new(),
@@ -150,7 +160,8 @@ impl Operator for Host {
     }
 
     async fn ready(&self) -> bool {
-        if !self.sandbox.ready() {
+        // A server whose calls nobody can read of afterwards takes no further ones.
+        if !self.sandbox.ready() || self.clerk.as_ref().is_some_and(|clerk| !clerk.ready()) {
             return false;
         }
         let store = self.store.clone();

@@ -10,7 +10,7 @@ use api::{LeaseInfo, Lent, NewLease, NotLent};
 use arc_swap::ArcSwap;
 use policy::{LEASES_MAX, Lease, Policy, Problem};
 use session::{Millis, Uid};
-use storage::{Directory, Kind, Record};
+use storage::{Directory, Kind, Outbox, Record};
 use tokio::sync::Notify;
 
 /// The tenant and the scope of a lease's record: it is the operator's.
@@ -23,12 +23,15 @@ const LOOK: Duration = Duration::from_secs(30);
 /// Leases, and the policy that they are a part of.
 pub(crate) struct Leases {
     directory: Arc<dyn Directory>,
+    outbox: Arc<dyn Outbox>,
     clock: Clock,
     policy: Arc<ArcSwap<Policy>>,
     state: Mutex<State>,
     /// Held while one is made, so that they are counted right.
     making: tokio::sync::Mutex<()>,
     changed: Notify,
+    /// The digest of the policy that the audit log knows to be in force.
+    recorded: Mutex<Arc<str>>,
 }
 
 struct State {
@@ -40,7 +43,7 @@ struct State {
 
 impl Leases {
     /// Reads the leases that were kept, and puts them in force on top of what the file says.
-    pub(crate) fn open(directory: Arc<dyn Directory>, file: Policy) -> anyhow::Result<Self> {
+    pub(crate) fn open(directory: Arc<dyn Directory>, outbox: Arc<dyn Outbox>, file: Policy) -> anyhow::Result<Self> {
         let records = directory.list(ROOT, Kind::Lease, ROOT, None, LEASES_MAX).context("cannot read the grants for a time")?;
         let read = |record: Record| match serde_json::from_slice(&record.body) {
             Ok(lease) => Some((record.uid, lease)),
@@ -52,8 +55,10 @@ impl Leases {
         let state = State { file: Arc::new(file), leases: records.into_iter().filter_map(read).collect() };
         let policy = Arc::new(ArcSwap::from_pointee(Policy::default()));
         let making = tokio::sync::Mutex::new(());
-        let leases = Self { directory, clock: Clock, policy, state: Mutex::new(state), making, changed: Notify::new() };
+        let (changed, recorded) = (Notify::new(), Mutex::new(policy.load().digest().clone()));
+        let leases = Self { directory, outbox, clock: Clock, policy, state: Mutex::new(state), making, changed, recorded };
         leases.put_in_force(&leases.state());
+        *leases.recorded.lock().unwrap_or_else(PoisonError::into_inner) = leases.policy.load().digest().clone();
         Ok(leases)
     }
 
@@ -67,6 +72,19 @@ impl Leases {
         let mut state = self.state();
         state.file = Arc::new(file);
         self.put_in_force(&state);
+    }
+
+    /// Tells the audit log which policy decides from here on, where that changed.
+    pub(crate) async fn record(&self, by: audit::Source) {
+        let digest = self.policy.load().digest().clone();
+        let before = std::mem::replace(&mut *self.recorded.lock().unwrap_or_else(PoisonError::into_inner), digest.clone());
+        if before == digest {
+            return;
+        }
+        let record = audit::Record::Policy { digest: &digest, by };
+        if let Err(error) = record.put(&*self.outbox, self.clock.now()).await {
+            tracing::error!(%error, "the audit log does not say that the policy changed");
+        }
     }
 
     /// Makes a lease; durable and in force when it answers.
@@ -96,10 +114,13 @@ impl Leases {
             time(until_ms)
         );
         let lent = Lent { lease: info(&lease), warnings: sentences(warnings) };
-        let mut state = self.state();
-        state.leases.push((uid, lease));
-        self.put_in_force(&state);
+        {
+            let mut state = self.state();
+            state.leases.push((uid, lease));
+            self.put_in_force(&state);
+        }
         self.changed.notify_one();
+        self.record(audit::Source::Lease).await;
         Ok(lent)
     }
 
@@ -114,6 +135,7 @@ impl Leases {
             state.leases.retain(|(_, lease)| !named(lease));
             self.put_in_force(&state);
         }
+        self.record(audit::Source::Lease).await;
         for (uid, lease) in &ended {
             self.directory.delete(*uid).await?;
             tracing::info!(
@@ -136,7 +158,9 @@ impl Leases {
     /// Ends each lease at its time, for as long as the server runs.
     pub(crate) async fn follow(&self) {
         loop {
-            for (uid, lease) in self.ended() {
+            let ended = self.ended();
+            self.record(audit::Source::Lease).await;
+            for (uid, lease) in ended {
                 tracing::info!(
                     lease.id = lease.id,
                     plugin.id = lease.plugin,

@@ -7,6 +7,7 @@ use agent::{Clock, Engine, Limits};
 use anyhow::Context;
 use api::{Doors, Keyring, Listener, Router};
 use arc_swap::ArcSwap;
+use audit::Clerk;
 use model::Models;
 use policy::Policy;
 use sandbox::Sandbox;
@@ -46,6 +47,8 @@ pub(crate) struct Server {
     pub(crate) host: Arc<Host>,
     /// The front doors.
     pub(crate) router: Router,
+    /// What writes the audit log, for a server that serves.
+    pub(crate) clerk: Option<Arc<Clerk>>,
     /// Cancelled when the server is to stop.
     pub(crate) stop: CancellationToken,
     /// The owner's key, for a server that serves.
@@ -62,7 +65,7 @@ pub(crate) async fn open(settings: &Settings, manner: Manner) -> anyhow::Result<
     let (store, (models, model_reason)) = (store?, models?);
     let models = Arc::new(models);
     unpack(settings)?;
-    let leases = Arc::new(Leases::open(store.clone(), allowed(settings)?)?);
+    let leases = Arc::new(Leases::open(store.clone(), store.clone(), allowed(settings)?)?);
     let policy = leases.policy();
     let sandbox = sandbox(settings, policy.clone(), manner)?;
 
@@ -85,11 +88,16 @@ pub(crate) async fn open(settings: &Settings, manner: Manner) -> anyhow::Result<
     shipped::create_once(&engine, keyring.home().id, &settings.data).await?;
 
     let stop = CancellationToken::new();
-    let host = Arc::new(Host::new(settings, store.clone(), sandbox.clone(), models, leases.clone()));
+    let clerk = match manner {
+        Manner::Serving => Some(clerk(settings, &store, &leases).await?),
+        Manner::Quiet => None,
+    };
+    let host = Arc::new(Host::new(settings, store.clone(), sandbox.clone(), models, leases.clone(), clerk.clone()));
     let router = api::router(api::Options {
         engine: engine.clone(),
         keyring,
         operator: host.clone(),
+        outbox: store.clone(),
         metrics: api::metrics::install().context("cannot start the metrics")?,
         secret: files::secret(&settings.data.join("page.key"), Clock.random()).context("cannot keep the secret of page keys")?,
         limits: api::Limits {
@@ -101,7 +109,7 @@ pub(crate) async fn open(settings: &Settings, manner: Manner) -> anyhow::Result<
         allowed_hosts: settings.server.hosts.clone(),
         stop: stop.clone(),
     });
-    Ok(Server { settings: settings.clone(), store, leases, sandbox, engine, host, router, stop, owner, model_reason })
+    Ok(Server { settings: settings.clone(), store, leases, sandbox, engine, host, router, clerk, stop, owner, model_reason })
 }
 
 impl Server {
@@ -161,15 +169,33 @@ impl Server {
     pub(crate) async fn close(self) {
         self.stop.cancel();
         self.engine.drain(std::time::Duration::ZERO).await;
-        let (sandbox, store) = (self.sandbox.clone(), self.store.clone());
+        if self.clerk.is_some()
+            && let Err(error) = audit::Record::Stop.put(&*self.store, Clock.now()).await
+        {
+            tracing::warn!(%error, "the audit log does not say that the server stopped");
+        }
+        let (sandbox, store, clerk) = (self.sandbox.clone(), self.store.clone(), self.clerk);
         let closed = tokio::task::spawn_blocking(move || {
             sandbox.shutdown();
+            if let Some(clerk) = clerk {
+                clerk.finish();
+            }
             store.close();
         });
         if let Err(error) = closed.await {
             tracing::error!(%error, "the store was not closed in order; the next start checks it");
         }
     }
+}
+
+/// Starts the audit log of a server that begins to serve. Commands leave theirs in
+/// the store's outbox; the next server carries them out.
+async fn clerk(settings: &Settings, store: &Arc<Redb>, leases: &Leases) -> anyhow::Result<Arc<Clerk>> {
+    let policy = leases.policy().load_full();
+    let start = audit::Record::Start { version: env!("CARGO_PKG_VERSION"), policy: policy.digest() };
+    start.put(&**store, Clock.now()).await.context("cannot begin the audit log")?;
+    let options = audit::Options { directory: settings.audit(), outbox: store.clone() };
+    Ok(Arc::new(Clerk::start(options).context("cannot start the audit log")?))
 }
 
 /// What the settings allow, with the grants of what is shipped.

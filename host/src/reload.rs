@@ -65,6 +65,7 @@ async fn follow(mut current: Settings, reload: Reload, mut changes: mpsc::Receiv
         }
         match taken(&reload) {
             Ok(settings) => {
+                reload.leases.record(audit::Source::File).await;
                 tell_what_waits(&current, &settings);
                 tracing::info!("the configuration file was read again and is in force");
                 current = settings;

@@ -76,7 +76,7 @@ async fn the_page_about_the_api_names_every_way_a_call_can_end() -> Result<()> {
     let page = std::fs::read_to_string(root.join("host/docs/api.md"))?;
     let code = std::fs::read_to_string(root.join("host/crates/tool/src/end.rs"))?;
     let words: Vec<&str> =
-        code.lines().filter_map(|line| line.trim().strip_prefix("Self::")?.split_once("=> \"")?.1.strip_suffix("\",")).collect();
+        code.lines().filter_map(|line| Some(line.trim().strip_prefix("End::")?.split_once("=> \"")?.1.split_once("\", \"")?.0)).collect();
     assert!(words.len() >= 20, "{words:?}");
     for word in words.iter().filter(|word| **word != "done") {
         assert!(page.contains(&format!("`{word}`")), "{word} is not on the page");

@@ -1,6 +1,7 @@
 //! The real server, real components, a real file; only the model server is made
 //! up. Files mirror the URLs.
 
+mod audit;
 mod bundled;
 mod cli;
 mod docs;

@@ -26,16 +26,17 @@ fn manifest(crate_name: &str) -> Result<toml::Table> {
 }
 
 /// What each crate may lean on. A crate that is not here may lean on none of ours.
-const MAY_USE: [(&str, &[&str]); 9] = [
+const MAY_USE: [(&str, &[&str]); 10] = [
     ("tool", &[]),
     ("policy", &[]),
     ("session", &["policy", "tool"]),
     ("storage", &["session"]),
+    ("audit", &["session", "storage", "tool"]),
     ("egress", &["policy"]),
     ("model", &["egress", "session", "tool"]),
     ("sandbox", &["egress", "policy", "tool"]),
-    ("agent", &["model", "policy", "session", "storage", "tool"]),
-    ("api", &["agent", "model", "policy", "session", "storage", "tool"]),
+    ("agent", &["audit", "model", "policy", "session", "storage", "tool"]),
+    ("api", &["agent", "audit", "model", "policy", "session", "storage", "tool"]),
 ];
 
 #[test]

@@ -142,6 +142,11 @@ impl Settings {
         self.data.join("wardian.sock")
     }
 
+    /// Where the audit log is.
+    pub(crate) fn audit(&self) -> PathBuf {
+        self.data.join("audit")
+    }
+
     /// Where the owner's key is kept.
     pub(crate) fn owner_key(&self) -> PathBuf {
         self.data.join("owner.key")

@@ -5,10 +5,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use model::ToolList;
-use session::{AskedCall, Awaited, Call, CallName, Receipt, Session};
+use session::{AskedCall, Awaited, Call, CallName, Consumed, Event, EventId, Receipt, Seq, Session, Uid};
 use sha2::{Digest, Sha256};
 use storage::Blob;
-use tool::{CallContext, CallSink, Caller, Content, End, Ports, ToolCall, ToolId, ToolReply, Toolbox, Verdict, Write, content};
+use tool::{
+    CallContext, CallSink, Caller, Content, End, Evidence, Ports, ToolCall, ToolId, ToolReply, Toolbox, Usage, Verdict, Write, content,
+};
 
 use crate::Engine;
 use crate::state_store::{Owners, StateStore};
@@ -24,6 +26,14 @@ pub(crate) struct Checked {
     pub(crate) refused: Option<End>,
     /// Whose agreement it needs before it may run.
     pub(crate) awaited: Option<Awaited>,
+    /// Which tool was asked for, and what held at the moment of the check, where there is such a tool.
+    pub(crate) tool: Option<ToolId>,
+    pub(crate) evidence: Evidence,
+}
+
+/// Our id of a call: the id of the event that asks for it. It is the tool's idempotency key.
+pub(crate) fn id(session: Uid, asked: Seq) -> String {
+    EventId { session, seq: asked }.to_string()
 }
 
 /// Checks what the model asked for, before anything is recorded.
@@ -48,13 +58,16 @@ pub(crate) async fn check(toolbox: &dyn Toolbox, caller: &Caller, tools: &ToolLi
         },
     };
     let input = if object(&asked.arguments).is_ok() { asked.arguments.clone() } else { "{}".into() };
-    Checked { name, input, refused, awaited }
+    let tool = spec.map(|spec| spec.id.clone());
+    // What runs brings its own evidence.
+    let evidence = tool.as_ref().filter(|_| refused.is_some()).map(|tool| toolbox.evidence(caller, tool)).unwrap_or_default();
+    Checked { name, input, refused, awaited, tool, evidence }
 }
 
-/// Arguments as they are stored, shown and run: white space between tokens dropped, non-ASCII escaped, the rest as written.
-pub(crate) fn exact(arguments: &str) -> String {
-    let mut exact = String::with_capacity(arguments.len());
-    session::json::push_json(&mut exact, arguments);
+/// JSON text as it is stored and shown, and arguments as they are run: white space between tokens dropped, non-ASCII escaped, the rest as written.
+pub(crate) fn exact(json: &str) -> String {
+    let mut exact = String::with_capacity(json.len());
+    session::json::push_json(&mut exact, json);
     exact
 }
 
@@ -101,10 +114,8 @@ impl CallSink for Flag {
 
 /// What a finished call leaves.
 pub(crate) struct Ran {
-    pub(crate) name: CallName,
-    pub(crate) output: String,
-    pub(crate) error: bool,
-    pub(crate) receipt: Receipt,
+    /// The output with its receipt.
+    pub(crate) event: Event,
     pub(crate) writes: Vec<storage::StateWrite>,
     pub(crate) blobs: Vec<Blob>,
 }
@@ -134,7 +145,7 @@ impl Bench {
     /// Runs one call to its end. `id` is ours: the tool's idempotency key.
     pub(crate) async fn run(&self, id: String, tool: Option<ToolId>, call: Call) -> Ran {
         let Call { name, input, approval, .. } = call;
-        let input_hash = hex_digest(input.as_bytes());
+        let ended = Ended { id: id.clone(), tool: tool.clone(), name, input: input.clone() };
         let reply = match &tool {
             None => ToolReply::without_answer(End::UnknownTool),
             Some(tool) => {
@@ -149,26 +160,50 @@ impl Bench {
                 self.toolbox.call(ToolCall { tool: tool.clone(), input, approval, context, ports: self.ports.clone() }).await
             }
         };
-        self.finish(id, tool, name, input_hash, reply)
+        self.finish(ended, reply)
     }
 
-    fn finish(&self, id: String, tool: Option<ToolId>, name: CallName, input_hash: String, reply: ToolReply) -> Ran {
+    fn finish(&self, ended: Ended, reply: ToolReply) -> Ran {
         let (output, blobs) = rendered(&reply);
-        report(tool.as_ref(), &name, &reply);
+        report(ended.tool.as_ref(), &ended.name, &reply);
         let writes: Vec<Write> = if reply.end.is_done() { reply.writes } else { Vec::new() };
-        let receipt = Receipt {
-            call: id,
-            tool,
-            end: reply.end.word().to_owned(),
-            component: reply.evidence.component.map(|digest| digest.to_string()),
-            input_hash,
-            output_hash: hex_digest(output.as_bytes()),
-            wall_us: reply.usage.wall_us,
-            cpu_us: reply.usage.cpu_us,
-            memory_bytes: reply.usage.memory_bytes,
-        };
         let writes = writes.into_iter().map(|write| self.owners.write(write)).collect();
-        Ran { name, output, error: !reply.end.is_done(), receipt, writes, blobs }
+        Ran { event: ended.event(output, &reply.end, reply.evidence, reply.usage), writes, blobs }
+    }
+}
+
+/// A call that has ended, whether or not it ever ran.
+pub(crate) struct Ended {
+    pub(crate) id: String,
+    pub(crate) tool: Option<ToolId>,
+    pub(crate) name: CallName,
+    /// The arguments, exact text.
+    pub(crate) input: String,
+}
+
+impl Ended {
+    /// The event of a call that has no answer.
+    pub(crate) fn without_answer(self, end: &End, evidence: Evidence) -> Event {
+        self.event(end.error_output(), end, evidence, Usage::default())
+    }
+
+    fn event(self, output: String, end: &End, evidence: Evidence, usage: Usage) -> Event {
+        let owned = |digest: Option<Arc<str>>| digest.map(|digest| digest.to_string());
+        let Usage { wall_us, cpu_us, memory_bytes, host_calls, fuel, sent_bytes, received_bytes } = usage;
+        let receipt = Receipt {
+            call: self.id,
+            tool: self.tool,
+            end: end.word().to_owned(),
+            component: owned(evidence.component),
+            tools: owned(evidence.tools),
+            policy: owned(evidence.policy),
+            limits: evidence.limits,
+            decisions: evidence.decisions,
+            input_hash: hex_digest(exact(&self.input).as_bytes()),
+            output_hash: hex_digest(exact(&output).as_bytes()),
+            consumed: Consumed { wall_us, cpu_us, memory_bytes, host_calls, fuel, sent_bytes, received_bytes },
+        };
+        Event::ToolOutput { call: self.name, output, error: !end.is_done(), receipt: Box::new(receipt) }
     }
 }
 
@@ -225,25 +260,4 @@ pub(crate) fn hex_digest(bytes: &[u8]) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn arguments_are_an_object_or_they_are_refused_with_the_reason() {
-        assert!(object(r#" {"a": 1}"#).is_ok());
-        assert!(object("[1]").unwrap_err().contains("not a JSON object"));
-        assert!(object(r#"{"a": "#).unwrap_err().contains("not valid JSON"));
-        assert!(object(r#"{"a": "\u0000"}"#).unwrap_err().contains("u0000"));
-        assert!(object(&format!("{{\"a\":\"{}\"}}", "x".repeat(ARGUMENTS_BYTES))).unwrap_err().contains("at most"));
-    }
-
-    #[test]
-    fn what_came_before_a_failure_stays_beside_the_error() {
-        let mut reply = ToolReply::without_answer(End::Time(5));
-        reply.parts.push(Content::Text("half".into()));
-        let (output, _) = rendered(&reply);
-        let value: serde_json::Value = serde_json::from_str(&output).unwrap();
-        assert_eq!(value["error"]["reason"], "limit_time");
-        assert_eq!(value["partial"]["text"], "half");
-    }
-}
+mod tests;

@@ -4,6 +4,7 @@
 
 mod agents;
 mod approvals;
+mod audited;
 mod call;
 pub mod clock;
 mod error;
@@ -24,11 +25,11 @@ mod waits;
 use std::sync::Arc;
 use std::time::Duration;
 
-use session::Uid;
+use session::{Session, Uid};
 use storage::{Directory, Journal};
 use tokio::sync::Notify;
 use tokio_util::task::TaskTracker;
-use tool::Toolbox;
+use tool::{Caller, Toolbox};
 
 pub use agents::NewAgent;
 pub use approvals::{Decision, Decisions, OpenApproval, OpenApprovals, Verdict};
@@ -103,6 +104,15 @@ impl Engine {
     pub(crate) fn tenant_name(&self, tenant: Uid) -> Result<Arc<str>, Error> {
         let record = self.directory.get(tenant)?;
         record.map(|record| record.name.into()).ok_or_else(|| Error::Damaged(tenant, "the tenant is gone".into()))
+    }
+
+    /// How grants and the audit log name whose session this is; a uid where the name is gone.
+    pub(crate) fn named(&self, session: &Session) -> Caller {
+        let agent = self.agent_of(session.agent).ok().flatten();
+        Caller {
+            tenant: self.tenant_name(session.tenant).unwrap_or_else(|_| session.tenant.hex().into()),
+            agent: agent.map_or_else(|| session.agent.hex().into(), |agent| agent.key.as_str().into()),
+        }
     }
 
     /// Removes rows that belong to deleted agents and sessions, slice by slice,

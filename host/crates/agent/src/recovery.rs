@@ -96,8 +96,8 @@ pub(crate) fn prepare(task: &Task) -> Result<Prepared, Error> {
 /// again only where its tool is effectively idempotent, and unknown otherwise.
 fn unknown_calls(task: &Task, prepared: &Prepared) -> Draft {
     let mut draft = Draft::default();
-    let turn = task.state.turn.iter().flat_map(|turn| turn.calls.iter().map(move |call| (turn, call)));
-    for (turn, call) in turn.filter(|(_, call)| call.state == CallState::Open) {
+    let calls = task.state.turn.iter().flat_map(|turn| turn.calls.iter().map(move |call| (turn, call)));
+    for (turn, call) in calls.filter(|(_, call)| call.state == CallState::Open) {
         let bound = turn.began.tools.get(&*call.name.configuration);
         let caller: &Caller = &prepared.caller;
         let again = bound.and_then(|bound| task.engine.toolbox.find(caller, &bound.tool)).is_some_and(|spec| {
@@ -105,7 +105,7 @@ fn unknown_calls(task: &Task, prepared: &Prepared) -> Draft {
             same && (spec.traits.idempotent || spec.traits.read_only)
         });
         if !again {
-            draft.event(turn::closed(call, &End::OutcomeUnknown));
+            draft.event(turn::closed(task, call, &End::OutcomeUnknown));
         }
     }
     draft.running = Some(Some(Running { turn: task.state.turn_no, attempt: task.attempt }));

@@ -7,10 +7,10 @@ use std::pin::pin;
 
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use model::{Delta, Prompt, Reply, Trouble};
-use session::{Decider, Event, EventId, HowEnded, Kind, ReplyMark, Seq, TokenUsage};
+use session::{Decider, Event, HowEnded, Kind, ReplyMark, Seq, TokenUsage};
 use storage::When;
 
-use crate::call::{self, Bench, Checked, Ran};
+use crate::call::{self, Bench, Checked, Ended, Ran};
 use crate::hub::{Hub, Part};
 use crate::task::{Desk, Draft, Stopped, Task};
 use crate::{Clock, template, turn, waits};
@@ -125,6 +125,7 @@ async fn record(task: &mut Task, reply: Reply) -> Result<(), Stopped> {
     let Some(prepared) = task.prepared.clone() else { return Err(Stopped::Store) };
     let step = task.state.turn.as_ref().map_or(0, |turn| turn.steps) + 1;
     let calls_max = task.engine.limits.turn.calls;
+    let first = task.state.last.next();
     let mut draft = Draft::default();
     if !reply.thinking.is_empty() {
         draft.event(Event::Thinking { content: reply.thinking });
@@ -136,13 +137,13 @@ async fn record(task: &mut Task, reply: Reply) -> Result<(), Stopped> {
     for asked in &reply.calls {
         checked.push(call::check(&*task.engine.toolbox, &prepared.caller, &prepared.tools, asked).await);
     }
-    let asked = waits::asked(task, &checked[..checked.len().min(calls_max)], Seq(task.state.last.next().0 + draft.lines.len() as u64));
+    let first_call = Seq(first.0 + draft.lines.len() as u64);
+    let asked = waits::asked(task, &checked[..checked.len().min(calls_max)], first_call);
     for checked in &checked {
         draft.event(Event::ToolInput { call: checked.name.clone(), input: checked.input.clone() });
     }
     // A reply whose call was not even JSON is never sent back as it came: providers refuse such a history for ever.
     let whole = reply.calls.iter().zip(&checked).all(|(asked, checked)| asked.arguments == checked.input);
-    let first = task.state.last.next();
     let mark = ReplyMark {
         origin: prepared.model.origin().clone(),
         raw: reply.raw.filter(|_| whole).map(|raw| (*raw).to_owned()),
@@ -152,7 +153,7 @@ async fn record(task: &mut Task, reply: Reply) -> Result<(), Stopped> {
     };
     draft.mark(Kind::Reply, &mark);
     waits::ask(&mut draft, asked);
-    refuse_calls(&mut draft, &checked, calls_max);
+    refuse_calls(task, &mut draft, &checked, first_call);
     show_usage(task, reply.usage);
     if checked.is_empty() {
         return turn::end_with(task, draft, step, HowEnded::Answered).await;
@@ -162,15 +163,18 @@ async fn record(task: &mut Task, reply: Reply) -> Result<(), Stopped> {
     task.append(draft, step, if runs { When::Now } else { When::WithNext }).await
 }
 
-/// Answers the calls that will not run.
-fn refuse_calls(draft: &mut Draft, checked: &[Checked], calls_max: usize) {
+/// Answers the calls that will not run. The first one is asked for at `first`, the others follow it.
+fn refuse_calls(task: &Task, draft: &mut Draft, checked: &[Checked], first: Seq) {
+    let calls_max = task.engine.limits.turn.calls;
     for (i, checked) in checked.iter().enumerate() {
         let too_many = || tool::End::HostCalls(format!("at most {calls_max} tools may be called in one step; ask again for this one"));
         let refused = checked.refused.clone().or_else(|| (i >= calls_max).then(too_many));
         if let Some(end) = refused {
             tracing::info!(tool = %checked.name.tool, end = end.word(), "tool call refused: {end}");
             metrics::counter!("wardian_tool_calls_refused_total", "end" => end.word()).increment(1);
-            draft.event(Event::ToolOutput { call: checked.name.clone(), output: end.error_output(), error: true });
+            let id = call::id(task.session.uid, Seq(first.0 + i as u64));
+            let ended = Ended { id, tool: checked.tool.clone(), name: checked.name.clone(), input: checked.input.clone() };
+            draft.event(ended.without_answer(&end, checked.evidence.clone()));
         }
     }
 }
@@ -212,7 +216,7 @@ pub(crate) async fn call_tools(task: &mut Task, open: Vec<Seq>) -> Result<(), St
         .iter()
         .filter(|call| open.contains(&call.seq))
         .map(|call| {
-            let id = EventId { session: task.session.uid, seq: call.seq }.to_string();
+            let id = call::id(task.session.uid, call.seq);
             let tool = turn.began.tools.get(&*call.name.configuration).map(|bound| bound.tool.clone());
             bench.run(id, tool, call.clone())
         })
@@ -231,12 +235,11 @@ pub(crate) async fn call_tools(task: &mut Task, open: Vec<Seq>) -> Result<(), St
     }
 }
 
-/// A call has ended: its output, its receipt and its writes, in one batch. It
+/// A call has ended: its output with its receipt, and its writes, in one batch. It
 /// rides with the next commit unless somebody watches.
 fn ended(task: &mut Task, ran: Ran, step: u32) -> Result<(), Stopped> {
     let mut draft = Draft::default();
-    draft.event(Event::ToolOutput { call: ran.name, output: ran.output, error: ran.error });
-    draft.mark(Kind::Receipt, &ran.receipt);
+    draft.event(ran.event);
     (draft.writes, draft.blobs) = (ran.writes, ran.blobs);
     let when = if task.desk.hub.watched() { When::Now } else { When::WithNext };
     task.submit(draft, step, when)

@@ -6,7 +6,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use session::{Asker, Decider, Entry, Event, EventId, Head, HowEnded, Kind, Millis, Principal, Seq, Session, State, Status, TurnNo, Uid};
+use session::{
+    Asker, Decider, Entry, Event, EventId, Head, HowEnded, Kind, Millis, Principal, Resolved, Seq, Session, State, Status, TurnNo, Uid,
+    Waiting,
+};
 use storage::{Batch, Blob, Idempotency, IdempotencyKey, Running, StateWrite, Ticket, WaitChange, When};
 use tokio::sync::{mpsc, oneshot};
 
@@ -15,7 +18,7 @@ use crate::error::Error;
 use crate::hub::{Closing, Hub, Past, Watcher};
 use crate::live::{Command, Post, Repeat};
 use crate::prepared::Prepared;
-use crate::{recovery, turn, waits};
+use crate::{audited, recovery, turn, waits};
 
 /// Entries that are read at once when a session wakes.
 const WAKE_PAGE: usize = 512;
@@ -95,7 +98,13 @@ pub(crate) struct Draft {
 
 /// One entry in the making.
 pub(crate) enum Line {
+    /// A `tool_output` brings its receipt along, as a mark right behind it.
     Event(Event),
+    /// Calls begin to wait.
+    Waiting(Waiting),
+    /// A wait is over.
+    Resolved(Resolved),
+    /// Any other mark, as JSON.
     Mark(Kind, String),
 }
 
@@ -106,9 +115,13 @@ impl Draft {
 
     /// A mark whose content is plain data.
     pub(crate) fn mark(&mut self, kind: Kind, content: &impl serde::Serialize) {
-        let body = serde_json::to_string(content).expect("a mark is made of JSON values");
-        self.lines.push(Line::Mark(kind, body));
+        self.lines.push(Line::Mark(kind, json(content)));
     }
+}
+
+/// A mark's body.
+fn json(content: &impl serde::Serialize) -> String {
+    serde_json::to_string(content).expect("a mark is made of JSON values")
 }
 
 impl Task {
@@ -235,8 +248,16 @@ impl Task {
         let (expect, turn) = (self.head.last, self.state.turn_no.max(self.head.turn));
         let at = self.now();
         let mut entries = Vec::with_capacity(draft.lines.len());
+        let mut audit = Vec::new();
         for line in draft.lines {
-            entries.push(Arc::new(self.entry(line, at, turn, step)));
+            audit.extend(audited::rows(self, &line, turn, at));
+            let receipt = match &line {
+                Line::Event(Event::ToolOutput { receipt, .. }) => Some(Line::Mark(Kind::Receipt, json(receipt))),
+                Line::Event(_) | Line::Waiting(_) | Line::Resolved(_) | Line::Mark(..) => None,
+            };
+            for line in [Some(line), receipt].into_iter().flatten() {
+                entries.push(Arc::new(self.entry(line, at, turn, step)));
+            }
         }
         for entry in &entries {
             if let Err(error) = self.state.apply(entry) {
@@ -259,7 +280,7 @@ impl Task {
             idempotency: draft.idempotency,
             state: draft.writes,
             blobs: draft.blobs,
-            audit: Vec::new(),
+            audit,
         };
         let ticket = self.engine.journal.commit(vec![batch], when);
         self.desk.hub.hold();
@@ -274,6 +295,8 @@ impl Task {
                 let id = EventId { session: self.session.uid, seq };
                 (event.kind(), event.render(id, &self.session.key, at))
             }
+            Line::Waiting(waiting) => (Kind::Waiting, json(&waiting).into()),
+            Line::Resolved(resolved) => (Kind::Resolved, json(&resolved).into()),
             Line::Mark(kind, body) => (kind, body.into()),
         };
         (self.head.last, self.head.last_at, self.head.turn) = (seq, at, turn);

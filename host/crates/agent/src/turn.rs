@@ -2,13 +2,13 @@
 
 use session::{Began, Call, CallState, Decider, Ended, Event, HowEnded, Kind, Millis, Next, Resolution, next};
 use storage::{Idempotency, IdempotencyKey, Running, When};
-use tool::End;
+use tool::{End, Evidence};
 
 use crate::hub::{Closing, Past};
 use crate::live::Post;
 use crate::prepared::Prepared;
 use crate::task::{Asked, Draft, Stopped, Task, refuse};
-use crate::{steps, template, waits};
+use crate::{call, steps, template, waits};
 
 /// How long the answer of a finished turn is kept for a client that never got it.
 /// The official SDK repeats a lost POST within seconds.
@@ -58,7 +58,7 @@ pub(crate) async fn begin(task: &mut Task, post: Post, asked: Asked) -> Result<(
         key: asked.key,
         subject: asked.subject.clone(),
         input_hash: data_encoding::HEXLOWER.encode(&asked.hash),
-        system_hash: crate::call::hex_digest(system.as_bytes()),
+        system_hash: call::hex_digest(system.as_bytes()),
     };
     draft.mark(Kind::Began, &began);
     task.attempt = 1;
@@ -129,14 +129,26 @@ pub(crate) fn close_calls(task: &Task, draft: &mut Draft, as_end: &End, by: &Dec
     let Some(turn) = &task.state.turn else { return };
     for call in &turn.calls {
         match call.state {
-            CallState::Open => draft.event(closed(call, as_end)),
+            CallState::Open => draft.event(closed(task, call, as_end)),
             CallState::Waiting => waits::settle(task, draft, call, Resolution::Cancelled, by.clone()),
             CallState::Done | CallState::Wrong => {}
         }
     }
 }
 
-/// The end of a call that left no reply.
-pub(crate) fn closed(call: &Call, as_end: &End) -> Event {
-    Event::ToolOutput { call: call.name.clone(), output: as_end.error_output(), error: true }
+/// The end of a call that left no reply: of what held for it, only what the turn pinned is known.
+pub(crate) fn closed(task: &Task, open: &Call, as_end: &End) -> Event {
+    let bound = task.state.turn.as_ref().and_then(|turn| turn.began.tools.get(&*open.name.configuration));
+    let evidence = Evidence {
+        component: bound.map(|bound| bound.component.as_str().into()),
+        tools: bound.map(|bound| bound.tools.as_str().into()),
+        ..Evidence::default()
+    };
+    let ended = call::Ended {
+        id: call::id(task.session.uid, open.seq),
+        tool: bound.map(|bound| bound.tool.clone()),
+        name: open.name.clone(),
+        input: open.input.clone(),
+    };
+    ended.without_answer(as_end, evidence)
 }

@@ -11,7 +11,7 @@ use crate::call::{self, exact, hex_digest};
 use crate::error::{Error, Thing};
 use crate::hub::Closing;
 use crate::prepared::Prepared;
-use crate::task::{Asked, Draft, Stopped, Task, refuse};
+use crate::task::{Asked, Draft, Line, Stopped, Task, refuse};
 use crate::{recovery, turn};
 
 /// Entries that are looked at in one go for what became of a call.
@@ -43,7 +43,7 @@ pub(crate) fn ask(draft: &mut Draft, waits: Vec<Wait>) {
         draft.waits.push(WaitChange::Put(WaitRow { call: wait.call, due: wait.expires, body }));
         metrics::counter!("wardian_approvals_asked_total", "approver" => wait.approver().word()).increment(1);
     }
-    draft.mark(Kind::Waiting, &Waiting { waits });
+    draft.lines.push(Line::Waiting(Waiting { waits }));
 }
 
 /// Nothing is left to do but wait: those who watch are let go, and the turn rests in the journal.
@@ -68,10 +68,10 @@ pub(crate) fn settle(task: &Task, draft: &mut Draft, call: &Call, resolution: Re
         Resolution::Expired => Some(End::Rejected("nobody answered in time".into())),
         Resolution::Cancelled => Some(End::Cancelled),
     };
-    draft.mark(Kind::Resolved, &Resolved { call: call.seq, resolution, by });
+    draft.lines.push(Line::Resolved(Resolved { call: call.seq, resolution, by }));
     draft.waits.push(WaitChange::Remove(call.seq));
     if let Some(end) = end {
-        draft.event(turn::closed(call, &end));
+        draft.event(turn::closed(task, call, &end));
     }
 }
 

@@ -47,6 +47,8 @@ pub struct Options {
     pub keyring: Arc<Keyring>,
     /// What the host knows beside the engine: models, policy, status.
     pub operator: Arc<dyn Operator>,
+    /// Where the audit log takes what operators do from.
+    pub outbox: Arc<dyn storage::Outbox>,
     /// Where `/metrics` is read from.
     pub metrics: metrics::Handle,
     /// Of this data directory; page keys are made under it, so they outlive a restart.
@@ -65,6 +67,7 @@ pub(crate) struct App {
     engine: Arc<agent::Engine>,
     keyring: Arc<Keyring>,
     operator: Arc<dyn Operator>,
+    outbox: Arc<dyn storage::Outbox>,
     metrics: metrics::Handle,
     page_keys: page::PageKeys,
     limits: Limits,

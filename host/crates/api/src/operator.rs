@@ -17,11 +17,13 @@ use http::StatusCode;
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use agent::Clock;
+use audit::Act;
 use policy::Action;
 
 use crate::App;
 use crate::caller::Caller;
-use crate::errors::Error;
+use crate::errors::{Error, Result};
 use crate::operation::{Answer, Method, Operation};
 use crate::{auth, reply};
 
@@ -73,6 +75,13 @@ pub struct Status {
     pub data: String,
     /// Since when, RFC 3339.
     pub started_at: String,
+}
+
+/// Records what an operator did. Durable when it answers; who hears of an error
+/// does not know whether it was done, only that nobody will read of it.
+pub(crate) async fn record(app: &App, caller: &Caller, act: Act, subject: &str, tenant: &str) -> Result<()> {
+    let record = audit::Record::Operator { act, subject, tenant, by: caller.0.key };
+    Ok(record.put(&*app.outbox, Clock.now()).await?)
 }
 
 pub(crate) static POLICY: Operation = Operation {

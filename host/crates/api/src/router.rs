@@ -97,6 +97,7 @@ impl Routes {
             engine: options.engine,
             keyring: options.keyring,
             operator: options.operator,
+            outbox: options.outbox,
             metrics: options.metrics,
             page_keys: page::PageKeys::new(options.secret),
             rate: rate::Rate::new(&options.limits),

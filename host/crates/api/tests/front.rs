@@ -16,7 +16,7 @@ use policy::Role;
 use serde_json::{Value, json};
 use storage::backends::redb::{Options as StoreOptions, Redb};
 use tokio_util::sync::CancellationToken;
-use tool::{Caller, End, PluginStatus, ToolCall, ToolId, ToolReply, ToolSpec, Toolbox, Verdict};
+use tool::{Caller, End, Evidence, PluginStatus, ToolCall, ToolId, ToolReply, ToolSpec, Toolbox, Verdict};
 use tower::ServiceExt;
 
 /// A server without plugins.
@@ -34,6 +34,10 @@ impl Toolbox for NoTools {
 
     async fn check(&self, _: &Caller, _: &ToolId, _: &str) -> Result<Verdict, End> {
         Err(End::UnknownTool)
+    }
+
+    fn evidence(&self, _: &Caller, _: &ToolId) -> Evidence {
+        Evidence::default()
     }
 
     async fn call(&self, _: ToolCall) -> ToolReply {
@@ -125,12 +129,13 @@ async fn start(limits: Limits) -> Server {
         models: Arc::new(model::models::Models::single(Arc::new(model::offline::Offline::new()))),
         limits: agent::Limits::default(),
     });
-    let keyring = Arc::new(Keyring::open(store).await.unwrap());
+    let keyring = Arc::new(Keyring::open(store.clone()).await.unwrap());
     let stop = CancellationToken::new();
     let router = api::router(api::Options {
         engine,
         keyring: keyring.clone(),
         operator: Arc::new(Host),
+        outbox: store,
         metrics: METRICS.get_or_init(|| api::metrics::install().unwrap()).clone(),
         secret: [7; 32],
         limits,

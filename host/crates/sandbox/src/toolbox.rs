@@ -7,8 +7,8 @@ use async_trait::async_trait;
 use policy::{CallPermit, Facts, Limits, Policy, Who};
 use tokio::time::timeout_at;
 use tool::{
-    Approval, Approver, Bounds, Caller, Content, End, Evidence, PluginStatus, ToolCall, ToolId, ToolReply, ToolSpec, Toolbox, Traits,
-    Usage, Verdict, Write,
+    Approval, Approver, Bounds, Caller, Content, Decision, End, Evidence, PluginStatus, ToolCall, ToolId, ToolReply, ToolSpec, Toolbox,
+    Traits, Usage, Verdict, Write,
 };
 use wasmtime_wasi::WasiCtxBuilder;
 
@@ -73,6 +73,21 @@ impl Toolbox for Sandbox {
         }
     }
 
+    fn evidence(&self, caller: &Caller, tool: &ToolId) -> Evidence {
+        let policy = self.policy.load_full();
+        let known = Evidence { policy: Some(policy.digest().clone()), ..Evidence::default() };
+        let Ok(version) = self.version(tool) else { return known };
+        let decided = policy.call(&who(&version, caller), &tool.name);
+        let (rule, allowed) = decided.map_or_else(|_| (String::new(), false), |permit| (permit.rule, true));
+        Evidence {
+            component: Some(version.component.clone()),
+            tools: Some(version.tools_digest.clone()),
+            limits: Some(bounds(&policy.limits(&version.name, Some(&version.component)))),
+            decisions: vec![Decision { capability: "call".into(), what: tool.name.clone(), rule, allowed, times: 1 }],
+            ..known
+        }
+    }
+
     async fn call(&self, call: ToolCall) -> ToolReply {
         match self.admit(call) {
             Ok(admitted) => {
@@ -124,7 +139,7 @@ impl Sandbox {
         let scope = Arc::new(Scope::new(policy.clone(), version.name.clone(), version.component.clone(), &call.context));
         let limits = self.leave(&call, &version, &scope, began).map_err(|end| {
             tracing::warn!(plugin.id = %version.name, call.id = %call.context.call, "{end}");
-            ToolReply { evidence: scope.evidence(), ..ToolReply::without_answer(end) }
+            ToolReply { evidence: held(&version, &scope), ..ToolReply::without_answer(end) }
         })?;
         let gate = self.gates.of(&version.name);
         let cache = self.cache.join(&*call.context.tenant_uid).join(&*version.name);
@@ -219,7 +234,7 @@ impl Admitted {
     async fn run(self) -> ToolReply {
         let version = self.version.clone();
         let scope = self.scope.clone();
-        let refused = |end| ToolReply { evidence: scope.evidence(), ..ToolReply::without_answer(end) };
+        let refused = |end| ToolReply { evidence: held(&version, &scope), ..ToolReply::without_answer(end) };
         let Some(tool) = version.tools.get(&self.call.tool.name) else {
             return refused(End::UnknownTool);
         };
@@ -311,6 +326,17 @@ fn reply(version: &Version, tool: &Tool, ran: Ran<Result<Vec<types::Content>, ty
         tracing::info!(plugin.id = %version.name, duration_us = usage.wall_us, "a call of plugin {} ended: {end}", version.name);
     }
     ToolReply { end, parts, writes, usage, evidence }
+}
+
+/// What is known of a call before its guest runs.
+fn held(version: &Version, scope: &Scope) -> Evidence {
+    let limits = scope.policy().limits(&version.name, Some(&version.component));
+    Evidence {
+        component: Some(version.component.clone()),
+        tools: Some(version.tools_digest.clone()),
+        limits: Some(bounds(&limits)),
+        ..scope.evidence()
+    }
 }
 
 /// The bounds that a receipt names.

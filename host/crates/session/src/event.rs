@@ -9,6 +9,7 @@ use serde_json::value::RawValue;
 use crate::entry::Kind;
 use crate::ids::{EventId, Millis};
 use crate::json::{push_json, push_string};
+use crate::mark::Receipt;
 
 /// What happened, before it has a place in a session.
 #[derive(Debug, Clone, PartialEq)]
@@ -38,6 +39,8 @@ pub enum Event {
         output: String,
         /// Whether it stands for a failure.
         error: bool,
+        /// What became of the call. Its essence is shown with the event; the whole of it is a mark of its own.
+        receipt: Box<Receipt>,
     },
     /// The agent answered.
     AgentOutput {
@@ -124,11 +127,12 @@ impl Event {
                 out.push_str(",\"tool_input\":");
                 push_json(out, input);
             }
-            Self::ToolOutput { call, output, error } => {
+            Self::ToolOutput { call, output, error, receipt } => {
                 call.push(out);
                 out.push_str(",\"tool_output\":");
                 push_json(out, output);
                 out.push_str(if *error { ",\"error\":true" } else { ",\"error\":false" });
+                push_receipt(out, receipt);
             }
             Self::ContextLimitExceeded { message, limit, actual } => {
                 push_member(out, "message", message);
@@ -150,6 +154,26 @@ impl CallName {
         push_member(out, "tool_configuration_name", &self.configuration);
         push_member(out, "tool_name", &self.tool);
     }
+}
+
+/// The essence of a receipt, beside the members that every client knows.
+fn push_receipt(out: &mut String, receipt: &Receipt) {
+    out.push_str(",\"receipt\":{\"end\":");
+    push_string(out, &receipt.end);
+    for (name, digest) in [("component", &receipt.component), ("policy", &receipt.policy)] {
+        if let Some(digest) = digest {
+            push_member(out, name, digest);
+        }
+    }
+    let used = &receipt.consumed;
+    for (name, us) in [("duration_ms", used.wall_us), ("cpu_ms", used.cpu_us)] {
+        out.push_str(&format!(",\"{name}\":{}.{:03}", us / 1_000, us % 1_000));
+    }
+    out.push_str(&format!(",\"peak_memory_bytes\":{}", used.memory_bytes));
+    if used.fuel > 0 {
+        out.push_str(&format!(",\"fuel\":{}", used.fuel));
+    }
+    out.push('}');
 }
 
 fn push_member(out: &mut String, name: &str, value: &str) {
@@ -200,6 +224,7 @@ impl StoredEvent<'_> {
 mod tests {
     use super::*;
     use crate::ids::{Seq, Uid};
+    use crate::mark::Consumed;
 
     fn body(event: &Event) -> serde_json::Value {
         let id = EventId { session: Uid([1; 16]), seq: Seq(3) };
@@ -219,11 +244,21 @@ mod tests {
     #[test]
     fn a_tool_event_carries_both_names_of_its_configuration() {
         let call = CallName { id: "call_1".into(), configuration: "knowledge_search".into(), tool: "knowledge_base_search".into() };
-        let got = body(&Event::ToolOutput { call, output: r#"{"results": []}"#.into(), error: false });
+        let got = body(&Event::ToolOutput { call, output: r#"{"results": []}"#.into(), error: false, receipt: Box::default() });
         assert_eq!(got["tool_configuration"], "knowledge_search");
         assert_eq!(got["tool_configuration_name"], "knowledge_search");
         assert_eq!(got["tool_name"], "knowledge_base_search");
         assert_eq!(got["error"], false);
+    }
+
+    #[test]
+    fn a_tool_output_shows_the_essence_of_its_receipt_and_nothing_that_is_not_known() {
+        let call = CallName { id: "c".into(), configuration: "t".into(), tool: "t".into() };
+        let consumed = Consumed { wall_us: 12_034, cpu_us: 7, memory_bytes: 65_536, ..Consumed::default() };
+        let receipt = Receipt { end: "done".into(), component: Some("sha256:aa".into()), consumed, ..Receipt::default() };
+        let event = Event::ToolOutput { call, output: "{}".into(), error: false, receipt: Box::new(receipt) };
+        let shown = r#"{"end":"done","component":"sha256:aa","duration_ms":12.034,"cpu_ms":0.007,"peak_memory_bytes":65536}"#;
+        assert_eq!(body(&event)["receipt"], serde_json::from_str::<serde_json::Value>(shown).unwrap());
     }
 
     #[test]

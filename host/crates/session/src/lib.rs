@@ -19,7 +19,7 @@ pub use agent::{Agent, Instruction, ModelChoice, Retry, Step, TemplateType, Tool
 pub use entry::{Audience, Entry, Kind};
 pub use event::{CallName, Event, Message, StoredEvent};
 pub use ids::{EventId, Millis, Seq, TurnNo, Uid};
-pub use mark::{Began, Bound, Ended, HowEnded, Receipt, ReplyMark, TokenUsage};
+pub use mark::{Began, Bound, Consumed, Ended, HowEnded, Receipt, ReplyMark, TokenUsage};
 pub use next::{Next, TurnLimits, next};
 pub use principal::Principal;
 pub use session::{Head, Hidden, Session, Status};

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use tool::ToolId;
+use tool::{Bounds, Decision, ToolId};
 
 use crate::ids::{Millis, Seq, Uid};
 use crate::transcript::Origin;
@@ -69,8 +69,11 @@ pub struct TokenUsage {
     pub window: u64,
 }
 
-/// What became of one tool call.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// What became of one tool call. Every `tool_output` has one, also where nothing
+/// ran; what is not known of such a call is absent. Digests, rules and numbers,
+/// never a value that a tool or a model wrote.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Receipt {
     /// Our id of the call.
     pub call: String,
@@ -78,18 +81,43 @@ pub struct Receipt {
     pub tool: Option<ToolId>,
     /// How it ended, by the word of the closed table.
     pub end: String,
-    /// Digest of the component that ran.
+    /// Digest of the component that ran, or would have.
     pub component: Option<String>,
-    /// SHA-256 of the arguments, in hex.
+    /// Digest of its descriptor.
+    pub tools: Option<String>,
+    /// Digest of the policy that decided.
+    pub policy: Option<String>,
+    /// The bounds that held.
+    pub limits: Option<Bounds>,
+    /// What was decided for the call, each distinct decision once.
+    pub decisions: Vec<Decision>,
+    /// SHA-256 of the arguments, in hex: of the text in the `tool_input` event, unless a person changed them.
     pub input_hash: String,
-    /// SHA-256 of the output, in hex.
+    /// SHA-256 of the output as it stands in the `tool_output` event, in hex.
     pub output_hash: String,
+    /// What it consumed.
+    #[serde(flatten)]
+    pub consumed: Consumed,
+}
+
+/// What one call consumed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Consumed {
     /// Wall clock, in microseconds.
     pub wall_us: u64,
     /// Guest code, in microseconds.
     pub cpu_us: u64,
     /// Peak memory, in bytes.
     pub memory_bytes: u64,
+    /// Calls from the guest into the host.
+    pub host_calls: u64,
+    /// Fuel, where the operator set a budget of it; 0 otherwise.
+    pub fuel: u64,
+    /// Request bodies that left, in bytes.
+    pub sent_bytes: u64,
+    /// Response bodies that came back, in bytes.
+    pub received_bytes: u64,
 }
 
 /// A turn ended.

@@ -135,7 +135,7 @@ mod tests {
 
         fn output(&mut self, id: &str, end: &End) {
             let output = if end.is_done() { "{}".into() } else { end.error_output() };
-            self.event(Event::ToolOutput { call: name(id), output, error: !end.is_done() });
+            self.event(Event::ToolOutput { call: name(id), output, error: !end.is_done(), receipt: Box::default() });
         }
 
         fn waits(&mut self, calls: &[Seq]) {

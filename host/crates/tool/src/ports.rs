@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use crate::approval::Verdict;
 use crate::call::{ToolCall, ToolReply};
 use crate::end::End;
+use crate::evidence::Evidence;
 use crate::spec::{Caller, PluginStatus, ToolId, ToolSpec};
 
 /// To whom a plugin's store belongs. Always inside one tenant.
@@ -85,6 +86,10 @@ pub trait Toolbox: Send + Sync {
     /// grants, before anything is journaled. `Ok` is not a promise: `call` decides again,
     /// and ends with [`End::AwaitingApproval`] where the call lacks the agreement that is needed by then.
     async fn check(&self, caller: &Caller, tool: &ToolId, input: &str) -> Result<Verdict, End>;
+
+    /// What holds for a call of this tool at this moment: digests, bounds and what the
+    /// grants say to it. Called right after `check`, for the receipt of a call that goes no further; cheap.
+    fn evidence(&self, caller: &Caller, tool: &ToolId) -> Evidence;
 
     /// Runs a call to its end. Never panics and always answers within the
     /// plugin's time limit; dropping the future ends the guest.

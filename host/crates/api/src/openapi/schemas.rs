@@ -195,12 +195,28 @@ fn sessions() -> Value {
     })
 }
 
+/// What the receipt of a call shows; members that do not apply to a call are absent.
+fn receipt() -> Value {
+    object(
+        &["end", "duration_ms", "cpu_ms", "peak_memory_bytes"],
+        json!({
+            "end": text(),
+            "component": text(),
+            "policy": text(),
+            "duration_ms": {"type": "number"},
+            "cpu_ms": {"type": "number"},
+            "peak_memory_bytes": {"type": "integer"},
+            "fuel": {"type": "integer"},
+        }),
+    )
+}
+
 fn events() -> Value {
     let stored = [
         ("input_message", json!({"messages": {"type": "array", "items": refer("TextInput")}})),
         ("thinking", json!({"content": text()})),
         ("tool_input", call(json!({"tool_input": {"type": "object"}}))),
-        ("tool_output", call(json!({"tool_output": {"type": "object"}, "error": {"type": "boolean"}}))),
+        ("tool_output", call(json!({"tool_output": {"type": "object"}, "error": {"type": "boolean"}, "receipt": receipt()}))),
         ("agent_output", json!({"content": text()})),
         ("context_limit_exceeded", json!({"message": text(), "context_limit": {"type": "integer"}, "actual_tokens": {"type": "integer"}})),
         ("session_interrupted", json!({})),

@@ -10,6 +10,7 @@ use http::{StatusCode, Uri};
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use audit::Act;
 use policy::{Action, Explanation, LEASE_BYTES_MAX, LEASE_MAX, LeaseFile, Question, Span};
 use session::Principal;
 
@@ -19,6 +20,7 @@ use crate::caller::{Caller, Segments};
 use crate::errors::{Code, Error, Result};
 use crate::fields::Fields;
 use crate::operation::{Answer, Method, Operation, Query};
+use crate::operator::record;
 use crate::page::Params;
 use crate::{naming, reply};
 
@@ -165,7 +167,10 @@ pub(crate) async fn lend(State(app): State<Arc<App>>, caller: Caller, JsonBody(b
     let name = |member: &str| fields.text(member, 1..=64)?.map(|name| naming::checked(name, member).map(str::to_owned)).transpose();
     let (tenant, agent) = (name("tenant")?, name("agent")?);
     let wanted = NewLease { plugin, tenant, agent, grant, lasts, by: by(&caller.0) };
-    Ok(reply::json(StatusCode::CREATED, &json!(app.operator.lend(wanted).await?)))
+    let lent = app.operator.lend(wanted).await?;
+    let (subject, tenant) = (format!("{}/{}", lent.lease.plugin, lent.lease.id), lent.lease.tenant.as_deref().unwrap_or_default());
+    record(&app, &caller, Act::GrantLent, &subject, tenant).await?;
+    Ok(reply::json(StatusCode::CREATED, &json!(lent)))
 }
 
 fn lasts(text: &str) -> Result<Duration> {
@@ -230,10 +235,13 @@ pub(crate) static REVOKE: Operation = Operation {
     answer: Answer::Nothing,
 };
 
-pub(crate) async fn revoke(State(app): State<Arc<App>>, _: Caller, Segments(name): Segments<String>) -> Result<StatusCode> {
+pub(crate) async fn revoke(State(app): State<Arc<App>>, caller: Caller, Segments(name): Segments<String>) -> Result<StatusCode> {
     match app.operator.revoke(&name).await? {
         0 => Err(Error::missing(Code::NotFound, "a grant for a time of this id or plugin", &name)),
-        _ => Ok(StatusCode::NO_CONTENT),
+        _ => {
+            record(&app, &caller, Act::GrantRevoked, &name, "").await?;
+            Ok(StatusCode::NO_CONTENT)
+        }
     }
 }
 

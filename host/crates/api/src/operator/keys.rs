@@ -7,6 +7,7 @@ use axum::response::Response;
 use http::{StatusCode, Uri};
 use serde_json::json;
 
+use audit::Act;
 use policy::{Action, Role};
 use session::Uid;
 
@@ -17,6 +18,7 @@ use crate::caller::{Caller, Segments};
 use crate::errors::{Error, Result, missing_key};
 use crate::fields::Fields;
 use crate::operation::{Answer, Method, Operation, Query};
+use crate::operator::record;
 use crate::page::Params;
 use crate::{naming, reply};
 
@@ -36,7 +38,7 @@ pub(crate) static CREATE: Operation = Operation {
     answer: Answer::Created("CreatedKey"),
 };
 
-pub(crate) async fn create(State(app): State<Arc<App>>, _: Caller, JsonBody(body): JsonBody) -> Result<Response> {
+pub(crate) async fn create(State(app): State<Arc<App>>, caller: Caller, JsonBody(body): JsonBody) -> Result<Response> {
     let fields = Fields::of_body(&body);
     let role = fields.required("role", fields.text("role", 1..=64)?)?;
     let role = Role::from_word(role)
@@ -53,6 +55,7 @@ pub(crate) async fn create(State(app): State<Arc<App>>, _: Caller, JsonBody(body
     let subject = fields.text("subject", 1..=LABEL)?.map(str::to_owned);
     let label = fields.text("label", 1..=LABEL)?.map(str::to_owned);
     let (text, key) = app.keyring.create(NewKey { tenant, role, agents, subject, label }).await?;
+    record(&app, &caller, Act::KeyCreated, &key.id.hex(), &key.tenant).await?;
     let mut json = json!(key);
     json["key"] = json!(text);
     Ok(reply::json(StatusCode::CREATED, &json))
@@ -97,7 +100,14 @@ pub(crate) static REVOKE: Operation = Operation {
     answer: Answer::Nothing,
 };
 
-pub(crate) async fn revoke(State(app): State<Arc<App>>, _: Caller, Segments(id): Segments<String>) -> Result<StatusCode> {
+pub(crate) async fn revoke(State(app): State<Arc<App>>, caller: Caller, Segments(id): Segments<String>) -> Result<StatusCode> {
     let uid = Uid::from_hex(&id).ok_or_else(|| Error::field("key_id", "`key_id` must be the id of a key as the list shows it"))?;
-    if app.keyring.revoke(uid).await? { Ok(StatusCode::NO_CONTENT) } else { Err(missing_key(uid)) }
+    let known = app.keyring.list(None)?.into_iter().find(|key| key.id == uid);
+    match known {
+        Some(key) if app.keyring.revoke(uid).await? => {
+            record(&app, &caller, Act::KeyRevoked, &id, &key.tenant).await?;
+            Ok(StatusCode::NO_CONTENT)
+        }
+        _ => Err(missing_key(uid)),
+    }
 }

@@ -7,6 +7,7 @@ use axum::response::Response;
 use http::StatusCode;
 use serde_json::json;
 
+use audit::Act;
 use policy::Action;
 
 use crate::App;
@@ -15,6 +16,7 @@ use crate::caller::Caller;
 use crate::errors::Result;
 use crate::fields::Fields;
 use crate::operation::{Answer, Method, Operation};
+use crate::operator::record;
 use crate::{naming, reply};
 
 pub(crate) static CREATE: Operation = Operation {
@@ -28,10 +30,11 @@ pub(crate) static CREATE: Operation = Operation {
     answer: Answer::Created("Tenant"),
 };
 
-pub(crate) async fn create(State(app): State<Arc<App>>, _: Caller, JsonBody(body): JsonBody) -> Result<Response> {
+pub(crate) async fn create(State(app): State<Arc<App>>, caller: Caller, JsonBody(body): JsonBody) -> Result<Response> {
     let fields = Fields::of_body(&body);
     let name = fields.required("name", fields.text("name", 1..=usize::MAX)?)?;
     let tenant = app.keyring.create_tenant(naming::checked(name, "name")?).await?;
+    record(&app, &caller, Act::TenantCreated, &tenant.id.hex(), &tenant.name).await?;
     Ok(reply::json(StatusCode::CREATED, &json!(tenant)))
 }
 

@@ -7,8 +7,8 @@ mod particular;
 use tool::{End, PluginState};
 
 use crate::guests::guest;
-use crate::place::Place;
 use crate::hostiles::{Ends, Guest, POLICY};
+use crate::place::Place;
 
 /// A place with these guests and a good one.
 async fn place_of(guests: &[Guest]) -> Place {

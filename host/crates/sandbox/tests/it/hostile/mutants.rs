@@ -6,8 +6,8 @@ use std::io::Write;
 use std::process::{Command, Stdio};
 
 use crate::guests::guest;
-use crate::place::shipped;
 use crate::hostiles::Guest;
+use crate::place::shipped;
 
 /// What the door said.
 enum Door {

@@ -6,8 +6,8 @@ use tool::{Content, End, PluginState, Toolbox};
 
 use super::{all_end_as_told, place_of};
 use crate::guests::guest;
-use crate::place::{Place, caller};
 use crate::hostiles::{Guest, POLICY};
+use crate::place::{Place, caller};
 
 /// The guests of these names.
 fn guests(names: &[&str]) -> Vec<Guest> {
