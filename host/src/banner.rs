@@ -49,7 +49,7 @@ pub(crate) fn plugin(plugin: &PluginStatus) -> String {
         PluginState::Ready => plugin.tools.join(", "),
         PluginState::Stale(why) => format!("{}; the newest file was refused: {why}", plugin.tools.join(", ")),
         PluginState::Refused(why) => format!("refused: {why}"),
-        PluginState::Changed(why) => format!("changed, and out of service until it is accepted: {why}"),
+        PluginState::Changed(why) => format!("out of service: {why}"),
     };
     let grants = match (&plugin.state, plugin.grants.is_empty()) {
         (PluginState::Preparing | PluginState::Refused(_) | PluginState::Changed(_), _) => String::new(),

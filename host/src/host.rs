@@ -15,7 +15,7 @@ use sandbox::Sandbox;
 use serde_json::{Value, json};
 use storage::Journal;
 use storage::backends::redb::Redb;
-use tool::Toolbox;
+use tool::{NotAccepted, PluginChanges, PluginDigests, Toolbox};
 
 use crate::config::{Complaints, Scheme, Settings};
 use crate::explain;
@@ -82,6 +82,7 @@ impl Host {
 
     /// The newest file was taken.
     pub(crate) fn taken(&self, settings: Settings) {
+        self.sandbox.policy_changed();
         *self.settings.lock().unwrap_or_else(PoisonError::into_inner) = settings;
         *self.refused.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
@@ -154,9 +155,19 @@ impl Operator for Host {
         }
     }
 
+    fn changes(&self, plugin: &str) -> Option<PluginChanges> {
+        self.sandbox.changes(plugin)
+    }
+
+    async fn accept(&self, plugin: &str, shown: PluginDigests, by: &str) -> Result<(), NotAccepted> {
+        let (sandbox, plugin, by) = (self.sandbox.clone(), plugin.to_owned(), by.to_owned());
+        let lost = NotAccepted::NotKept(plugin.clone(), "the server is being stopped".into());
+        tokio::task::spawn_blocking(move || sandbox.accept(&plugin, &shown, &by)).await.unwrap_or(Err(lost))
+    }
+
     fn attention(&self) -> Vec<&'static str> {
         let stale = self.refused.lock().unwrap_or_else(PoisonError::into_inner).is_some();
-        stale.then_some(POLICY_STALE).into_iter().collect()
+        stale.then_some(POLICY_STALE).into_iter().chain(self.sandbox.attention()).collect()
     }
 
     async fn ready(&self) -> bool {
@@ -178,6 +189,7 @@ impl Grants for Host {
     async fn lend(&self, wanted: NewLease) -> Result<Lent, NotLent> {
         let plugin = wanted.plugin.clone();
         let mut lent = self.leases.lend(wanted).await?;
+        self.sandbox.policy_changed();
         if !self.sandbox.plugins().iter().any(|it| it.name == plugin) {
             lent.warnings.push(format!("there is no plugin {plugin} in the plugin directory; `wardian plugins list` shows those that are"));
         }

@@ -10,6 +10,7 @@ mod hostile;
 /// The guests that the sandbox's own tests run too.
 #[path = "../hostile/guests.rs"]
 mod hostiles;
+mod plugins;
 mod policy;
 mod recovery;
 mod rules;

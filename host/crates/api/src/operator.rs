@@ -20,6 +20,7 @@ use serde_json::{Value, json};
 use agent::Clock;
 use audit::Act;
 use policy::Action;
+use tool::{NotAccepted, PluginChanges, PluginDigests};
 
 use crate::App;
 use crate::caller::Caller;
@@ -38,6 +39,14 @@ pub trait Operator: grants::Grants + Send + Sync {
 
     /// How the server runs. Called when the operator asks.
     fn status(&self) -> Status;
+
+    /// What differs between the version of a plugin that was accepted and the one
+    /// that lies there; none where there is no such plugin. Called when the operator asks.
+    fn changes(&self, plugin: &str) -> Option<PluginChanges>;
+
+    /// Takes the version of a plugin with these digests into service, by whom.
+    /// Refuses when another one lies there by now. Waits for the disk.
+    async fn accept(&self, plugin: &str, shown: PluginDigests, by: &str) -> Result<(), NotAccepted>;
 
     /// A word for each thing that wants the operator's eye while requests are
     /// served all the same; without details, because anybody may ask. Called by readiness probes; cheap.

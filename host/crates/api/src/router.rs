@@ -50,6 +50,8 @@ fn routes() -> Routes {
     routes.add(&operator::tenants::LIST, operator::tenants::list);
     routes.add(&operator::plugins::LIST, operator::plugins::list);
     routes.add(&operator::plugins::GET, operator::plugins::get);
+    routes.add(&operator::plugins::CHANGES, operator::plugins::changes);
+    routes.add(&operator::plugins::ACCEPT, operator::plugins::accept);
     routes.add(&operator::approvals::LIST, operator::approvals::list);
     routes.add(&operator::approvals::DECIDE, operator::approvals::decide);
     routes.add(&operator::POLICY, operator::policy);

@@ -55,6 +55,14 @@ struct Host;
 
 #[async_trait::async_trait]
 impl Operator for Host {
+    fn changes(&self, _plugin: &str) -> Option<tool::PluginChanges> {
+        None
+    }
+
+    async fn accept(&self, plugin: &str, _shown: tool::PluginDigests, _by: &str) -> Result<(), tool::NotAccepted> {
+        Err(tool::NotAccepted::Unknown(plugin.to_owned()))
+    }
+
     fn models(&self) -> Vec<ModelInfo> {
         Vec::new()
     }

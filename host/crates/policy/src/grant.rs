@@ -266,6 +266,11 @@ impl Grant {
         }
     }
 
+    /// Whether all of it came with the server: it holds for the shipped bytes alone, and nobody added anything for a time.
+    pub fn is_shipped(&self) -> bool {
+        self.builtin && self.leases.is_empty()
+    }
+
     /// The grants in a phrase each, for listings.
     pub fn phrases(&self) -> Vec<String> {
         let http = self.http.iter().map(|rule| rule.text().to_owned());

@@ -12,7 +12,7 @@ use tokio::io::AsyncWrite;
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
 
-use crate::schema::invisible;
+use crate::text::escaped;
 
 /// What a line counts for beside its text: its stamp and fields, which the
 /// operator's disk has to hold for an empty line as well.
@@ -137,17 +137,6 @@ impl Lines {
             Stream::Err => &mut self.err,
         }
     }
-}
-
-/// The text with its control characters as escapes, and with them whatever ends
-/// a line in some reader's eyes, is not seen, or turns the reading order.
-fn escaped(text: &str) -> String {
-    let mut line = String::with_capacity(text.len());
-    for c in text.chars() {
-        let poses = c.is_control() || invisible(c) || matches!(c, '\u{2028}' | '\u{2029}');
-        if poses { line.extend(c.escape_default()) } else { line.push(c) }
-    }
-    line
 }
 
 /// A guest's standard stream. Never fails and never waits: what is over the limit is dropped.

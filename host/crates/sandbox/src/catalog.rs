@@ -2,30 +2,41 @@
 //! and why one does not. One thread looks at the directory and prepares what is
 //! new; everybody else reads an immutable snapshot that is swapped whole.
 
+mod read;
 mod scan;
 mod watch;
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, mpsc};
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
+use policy::Policy;
 use tokio::sync::watch as signal;
-use tool::{PluginState, ToolId, ToolSpec};
+use tool::{PluginDigests, PluginState, ToolId, ToolSpec};
 
-use crate::census;
-use crate::child::COMPONENT_BYTES_MAX;
+use crate::accepted::{self, Accepted, Standing};
 use crate::compile::{Compiled, Compiler};
+use crate::descriptor;
 use crate::guest::PluginName;
 use crate::instance::Program;
-use crate::manifest::{self, Manifest};
+use crate::manifest::Requests;
 use crate::schema::Schema;
+use crate::text;
+use read::{Contents, Fault};
 use scan::{Found, Identity};
 
-pub(crate) use watch::Watch;
+pub(crate) use read::component as read_component;
+pub(crate) use watch::{Notices, Watch};
+
+/// How often those who read hear of plugins that are taken up one right after the other.
+const PUBLISH: Duration = Duration::from_millis(100);
+
+/// How long a file may keep changing before that is said to be what is wrong with it.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// One version of a plugin, ready to serve. Calls keep theirs to the end,
 /// whatever happens to the file.
@@ -34,11 +45,13 @@ pub(crate) struct Version {
     pub component: Arc<str>,
     pub tools_digest: Arc<str>,
     pub version: String,
-    pub requests: Vec<String>,
-    /// The same as words.
-    pub asks: Vec<Vec<String>>,
+    /// What it is, for comparing it with what was accepted.
+    pub digests: PluginDigests,
+    pub requests: Requests,
     pub program: Program,
     pub tools: BTreeMap<String, Tool>,
+    /// What the author says about the tools, word for word.
+    pub described: Vec<descriptor::Tool>,
 }
 
 /// One tool of a version.
@@ -75,13 +88,23 @@ pub struct Progress {
 /// Called from the catalog's thread; must not block for long.
 pub type OnProgress = Arc<dyn Fn(Progress) + Send + Sync>;
 
+/// How often the directory was looked at, and whether what was there at the start is prepared.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Looks {
+    pub count: u64,
+    /// Stays so: a plugin that is added later is not waited for by anybody.
+    pub prepared: bool,
+}
+
 /// What a catalog works with.
 pub(crate) struct Parts {
     pub directory: PathBuf,
     pub compiler: Compiler,
+    pub policy: Arc<ArcSwap<Policy>>,
+    pub accepted: Arc<Accepted>,
     pub snapshot: Arc<ArcSwap<Snapshot>>,
-    /// Counts the looks.
-    pub settled: signal::Sender<u64>,
+    /// Told after each look.
+    pub settled: signal::Sender<Looks>,
     pub stop: Arc<AtomicBool>,
     pub on_progress: Option<OnProgress>,
 }
@@ -89,10 +112,15 @@ pub(crate) struct Parts {
 /// The thread's side of the catalog.
 pub(crate) struct Catalog {
     parts: Parts,
-    /// What was last seen of each plugin's files, prepared or refused.
-    seen: BTreeMap<String, Identity>,
-    /// A file that was being written was refused, and gets another look.
-    unsure: bool,
+    /// What was last seen of each plugin's files, prepared or refused, and what the look alone said of them.
+    seen: BTreeMap<String, (Identity, Option<String>)>,
+    /// What everybody else sees after the next [`Catalog::publish`].
+    entries: Snapshot,
+    published: Instant,
+    /// Files that could not be taken while they were being written, and since when.
+    unsure: BTreeMap<String, Instant>,
+    /// Of which changed versions the log has told.
+    told: BTreeMap<String, PluginDigests>,
 }
 
 impl std::ops::Deref for Catalog {
@@ -106,63 +134,99 @@ impl std::ops::Deref for Catalog {
 impl Catalog {
     /// A catalog that has seen nothing yet.
     pub(crate) fn new(parts: Parts) -> Self {
-        Self { parts, seen: BTreeMap::new(), unsure: false }
+        let (entries, published) = (Snapshot::new(), Instant::now());
+        Self { parts, seen: BTreeMap::new(), entries, published, unsure: BTreeMap::new(), told: BTreeMap::new() }
     }
 
     /// Looks at the directory whenever something happens, until it is stopped.
-    pub(crate) fn run(mut self, events: mpsc::Receiver<()>) {
-        let watching = watch::Changes::new(events);
+    pub(crate) fn run(mut self, mut notices: Notices) {
         loop {
-            self.look();
-            let waiting = self.snapshot.load().values().any(|entry| entry.state == PluginState::Preparing);
-            self.settled.send_modify(|looks| *looks += 1);
-            if self.stop.load(Ordering::Acquire) || !watching.wait(waiting || self.unsure) {
+            let whole = self.look(&mut notices);
+            self.publish();
+            let prepared = whole && self.entries.values().all(|entry| entry.state != PluginState::Preparing);
+            self.settled.send_modify(|looks| *looks = Looks { count: looks.count + 1, prepared: looks.prepared || prepared });
+            if self.stop.load(Ordering::Acquire) || (whole && !notices.wait(!self.unsure.is_empty())) {
                 return;
             }
         }
     }
 
     /// One look: drops what is gone, takes up what is cached, then compiles the
-    /// rest.
-    fn look(&mut self) {
-        self.unsure = false;
+    /// rest. False where something new came in between: what is left waits for the next look.
+    fn look(&mut self, notices: &mut Notices) -> bool {
         let found = match scan::directory(&self.directory) {
-            Ok(scanned) => scanned,
+            Ok(found) => found,
             Err(error) => {
                 tracing::warn!("cannot read the plugin directory {}: {error}", self.directory.display());
-                return;
+                return true;
             }
         };
         self.forget(&found);
-        let changed: Vec<(String, Found)> =
-            found.into_iter().filter(|(name, found)| self.seen.get(name) != Some(&found.identity)).collect();
-        let mut misses = Vec::new();
-        for (name, found) in changed {
-            self.publish(&name, &found.file, |entry| {
-                if entry.version.is_none() {
-                    entry.state = PluginState::Preparing;
-                }
-            });
-            match read(&name, &found) {
-                Ok(read) => match self.compiler.cached(&read.digest) {
-                    Some(compiled) => self.serve(&name, found, read, compiled),
-                    None => misses.push((name, found, read)),
-                },
-                Err(why) => self.refuse(&name, found, why),
-            }
+        let changed: Vec<(String, Found)> = found.into_iter().filter(|(name, found)| self.is_news(name, found)).collect();
+        for (name, found) in &changed {
+            self.entry(name, found, PluginState::Preparing);
         }
+        self.publish();
+        let misses: Vec<(String, Found)> = changed.into_iter().filter_map(|(name, found)| self.take_up(name, found)).collect();
+        self.publish();
+        let whole = self.compile(misses, notices);
+        self.freeze_all();
+        whole
+    }
+
+    fn is_news(&self, name: &str, found: &Found) -> bool {
+        self.seen.get(name).is_none_or(|(identity, unfit)| (identity, unfit) != (&found.identity, &found.unfit))
+    }
+
+    /// Serves a plugin that was compiled before; answers one that was not.
+    fn take_up(&mut self, name: String, found: Found) -> Option<(String, Found)> {
+        if self.stop.load(Ordering::Acquire) {
+            return None;
+        }
+        if self.published.elapsed() >= PUBLISH {
+            self.publish();
+        }
+        let taken = guarded(|| {
+            let contents = read::plugin(&self.directory, &name, &found)?;
+            let compiled = self.compiler.cached(&contents.digest);
+            compiled.map(|compiled| version(&name, &contents, compiled)).transpose().map_err(Fault::Unfit)
+        });
+        match taken {
+            Ok(None) => return Some((name, found)),
+            Ok(Some(version)) => self.serve(&name, found, version),
+            Err(fault) => self.refuse(&name, found, fault),
+        }
+        None
+    }
+
+    /// One after the other. The bytes are read again, so that at most one component is held in memory.
+    fn compile(&mut self, misses: Vec<(String, Found)>, notices: &mut Notices) -> bool {
         let total = misses.len();
-        for (done, (name, found, read)) in misses.into_iter().enumerate() {
-            self.progress(done, total, &name);
+        for (done, (name, found)) in misses.into_iter().enumerate() {
             if self.stop.load(Ordering::Acquire) {
-                return;
+                return true;
             }
-            match self.compiler.compile(&read.digest, read.bytes.clone()) {
-                Ok(compiled) => self.serve(&name, found, read, compiled),
-                Err(why) => self.refuse(&name, found, why),
+            if done > 0 && notices.came() {
+                return false;
             }
+            self.progress(done, total, &name);
+            let made = guarded(|| {
+                let contents = read::plugin(&self.directory, &name, &found)?;
+                // The same component under another name may have been compiled meanwhile.
+                let compiled = self
+                    .compiler
+                    .cached(&contents.digest)
+                    .map_or_else(|| self.compiler.compile(&contents.digest, contents.bytes.clone()), Ok);
+                compiled.and_then(|compiled| version(&name, &contents, compiled)).map_err(Fault::Unfit)
+            });
+            match made {
+                Ok(version) => self.serve(&name, found, version),
+                Err(fault) => self.refuse(&name, found, fault),
+            }
+            self.publish();
             self.progress(done + 1, total, &name);
         }
+        true
     }
 
     fn progress(&self, done: usize, total: usize, plugin: &str) {
@@ -173,126 +237,149 @@ impl Catalog {
 
     fn forget(&mut self, found: &BTreeMap<String, Found>) {
         self.seen.retain(|name, _| found.contains_key(name));
-        let snapshot = self.snapshot.load();
-        if snapshot.keys().any(|name| !found.contains_key(name)) {
-            let mut next = Snapshot::clone(&snapshot);
-            next.retain(|name, _| {
-                let stays = found.contains_key(name);
-                if !stays {
-                    tracing::info!(plugin.id = %name, "plugin {name} was removed");
-                }
-                stays
-            });
-            self.snapshot.store(Arc::new(next));
-        }
+        self.unsure.retain(|name, _| found.contains_key(name));
+        self.told.retain(|name, _| found.contains_key(name));
+        self.entries.retain(|name, _| {
+            let stays = found.contains_key(name);
+            if !stays {
+                tracing::info!(plugin.id = %name, "plugin {name} was removed");
+            }
+            stays
+        });
     }
 
-    fn serve(&mut self, name: &str, found: Found, read: Bytes, compiled: Compiled) {
-        let version = Arc::new(version(name, &read, compiled));
-        tracing::info!(plugin.id = name, component = %version.component, "plugin {name} {} serves {} tools", version.version, version.tools.len());
-        self.publish(name, &found.file, |entry| {
-            entry.state = PluginState::Ready;
-            entry.version = Some(version);
-        });
-        self.seen.insert(name.to_owned(), found.identity);
+    fn serve(&mut self, name: &str, found: Found, version: Version) {
+        // A grant may have come while the version before this one served.
+        if let Some(before) = self.entries.get(name).and_then(|entry| entry.version.clone()) {
+            self.freeze(&before);
+        }
+        self.freeze(&version);
+        let (label, tools) = (text::escaped(&version.version), version.tools.len());
+        tracing::info!(plugin.id = name, component = %version.component, "plugin {name} {label} is ready with {tools} tools");
+        let entry = self.entry(name, &found, PluginState::Ready);
+        (entry.state, entry.version) = (PluginState::Ready, Some(Arc::new(version)));
+        self.settle(name, found);
     }
 
     /// A file that was written a moment ago may only be half there: nothing is
-    /// said about it yet.
-    fn refuse(&mut self, name: &str, found: Found, why: String) {
-        if found.recent {
-            self.unsure = true;
-            return;
-        }
-        tracing::warn!(plugin.id = name, "{} is not taken into service: {why}", found.file.display());
-        self.publish(name, &found.file, |entry| {
-            entry.state = if entry.version.is_some() { PluginState::Stale(why) } else { PluginState::Refused(why) };
-        });
-        self.seen.insert(name.to_owned(), found.identity);
-    }
-
-    fn publish(&self, name: &str, file: &Path, change: impl FnOnce(&mut Entry)) {
-        let mut next = Snapshot::clone(&self.snapshot.load());
-        let entry =
-            next.entry(name.to_owned()).or_insert_with(|| Entry { file: file.to_owned(), state: PluginState::Preparing, version: None });
-        entry.file = file.to_owned();
-        change(entry);
-        self.snapshot.store(Arc::new(next));
-    }
-}
-
-/// What was read of a plugin.
-struct Bytes {
-    bytes: Arc<[u8]>,
-    digest: String,
-    manifest: Manifest,
-}
-
-/// Reads a plugin's files whole, and its manifest from wherever it lies.
-fn read(name: &str, found: &Found) -> Result<Bytes, String> {
-    if let Some(why) = &found.unfit {
-        return Err(why.clone());
-    }
-    let bytes = read_file(&found.file, COMPONENT_BYTES_MAX)?;
-    let again = scan::identity(&found.file, found.manifest.as_deref());
-    if again.as_ref() != Some(&found.identity) {
-        return Err("the file changed while it was read; it is looked at again".into());
-    }
-    let census = census::take(&bytes)?;
-    let text = match &found.manifest {
-        Some(file) => Some(String::from_utf8_lossy(&read_file(file, manifest::BYTES_MAX as u64)?).into_owned()),
-        None => census.manifest,
-    };
-    let manifest = text.as_deref().map(Manifest::parse).transpose()?.unwrap_or_default();
-    if let Some(other) = manifest.name.as_deref().filter(|other| *other != name) {
-        tracing::info!(plugin.id = name, "plugin {name} calls itself {other:?}; the file's name counts");
-    }
-    Ok(Bytes { digest: crate::sha256(&bytes), bytes: bytes.into(), manifest })
-}
-
-/// A component's bytes, as [`read`] takes them.
-pub(crate) fn read_component(path: &Path) -> Result<Vec<u8>, String> {
-    read_file(path, COMPONENT_BYTES_MAX)
-}
-
-/// A regular file, not followed through a link.
-fn read_file(path: &Path, bytes_max: u64) -> Result<Vec<u8>, String> {
-    use rustix::fs::{Mode, OFlags};
-    let cannot = |error: std::io::Error| format!("{} cannot be read: {error}", path.display());
-    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
-    let file = File::from(rustix::fs::open(path, flags, Mode::empty()).map_err(|error| cannot(error.into()))?);
-    let metadata = file.metadata().map_err(cannot)?;
-    if !metadata.is_file() {
-        return Err(format!("{} is not a regular file", path.display()));
-    }
-    let mut bytes = Vec::with_capacity(usize::try_from(metadata.len().min(bytes_max)).unwrap_or(0));
-    file.take(bytes_max + 1).read_to_end(&mut bytes).map_err(cannot)?;
-    if bytes.len() as u64 > bytes_max {
-        return Err(format!("{} is larger than {bytes_max} bytes", path.display()));
-    }
-    Ok(bytes)
-}
-
-fn version(name: &str, read: &Bytes, compiled: Compiled) -> Version {
-    let component: Arc<str> = read.digest.as_str().into();
-    let tools_digest: Arc<str> = compiled.tools_digest.as_str().into();
-    let version = read.manifest.version();
-    let tools = compiled.tools.into_iter().map(|checked| {
-        let tool = checked.tool;
-        let spec = ToolSpec {
-            id: ToolId { plugin: name.to_owned(), name: tool.name.clone() },
-            description: tool.description,
-            input: tool.input.into(),
-            output: tool.output.map(Into::into),
-            traits: tool.traits,
-            title: checked.title,
-            component: component.clone(),
-            tools: tools_digest.clone(),
-            version: version.clone(),
+    /// said about it yet. One that never comes to rest is refused, and looked at again all the same.
+    fn refuse(&mut self, name: &str, found: Found, fault: Fault) {
+        let (moved, why) = match fault {
+            Fault::Moved => (true, "the file keeps changing; it is looked at again when it rests".to_owned()),
+            Fault::Unfit(why) => (false, why),
         };
-        (tool.name, Tool { spec: Arc::new(spec), input: checked.input, output: checked.output })
+        if moved || found.recent {
+            let since = *self.unsure.entry(name.to_owned()).or_insert_with(Instant::now);
+            if since.elapsed() < PATIENCE {
+                return;
+            }
+        }
+        let entry = self.entry(name, &found, PluginState::Preparing);
+        let state = if entry.version.is_some() { PluginState::Stale(why.clone()) } else { PluginState::Refused(why.clone()) };
+        if entry.state != state {
+            entry.state = state;
+            let file = text::escaped(&found.file.display().to_string());
+            tracing::warn!(plugin.id = name, "{file} is not taken into service: {}", text::escaped(&why));
+        }
+        if !moved {
+            self.settle(name, found);
+        }
+    }
+
+    /// The entry of a plugin, new ones in this state.
+    fn entry(&mut self, name: &str, found: &Found, state: PluginState) -> &mut Entry {
+        let file = found.file.clone();
+        let entry = self.entries.entry(name.to_owned()).or_insert_with(|| Entry { file: file.clone(), state, version: None });
+        entry.file = file;
+        entry
+    }
+
+    fn settle(&mut self, name: &str, found: Found) {
+        self.unsure.remove(name);
+        self.seen.insert(name.to_owned(), (found.identity, found.unfit));
+    }
+
+    fn freeze_all(&mut self) {
+        let versions: Vec<Arc<Version>> = self.entries.values().filter_map(|entry| entry.version.clone()).collect();
+        for version in versions {
+            self.freeze(&version);
+        }
+    }
+
+    /// Records a version that is the first with a grant, and tells of one that is another than was accepted.
+    fn freeze(&mut self, version: &Version) {
+        let (policy, name) = (self.policy.load(), &*version.name);
+        match accepted::standing(&policy, &self.accepted.records(), version) {
+            Standing::First => {
+                if let Err(error) = self.accepted.first(version) {
+                    tracing::error!(
+                        plugin.id = name,
+                        "it cannot be kept which version of plugin {name} has grants, so it does not serve: {error}"
+                    );
+                }
+            }
+            Standing::Changed(why) | Standing::Pinned(why) => {
+                if self.told.insert(name.to_owned(), version.digests.clone()).as_ref() != Some(&version.digests) {
+                    tracing::warn!(plugin.id = name, component = %version.component, "plugin {name} is out of service: {why}");
+                }
+            }
+            Standing::Free | Standing::Accepted | Standing::Unseen => {
+                self.told.remove(name);
+            }
+        }
+    }
+
+    /// Lets everybody see what is known now.
+    fn publish(&mut self) {
+        self.snapshot.store(Arc::new(self.entries.clone()));
+        self.published = Instant::now();
+    }
+}
+
+/// Nothing that a plugin holds ends the thread that looks after all of them.
+fn guarded<T>(work: impl FnOnce() -> Result<T, Fault>) -> Result<T, Fault> {
+    catch_unwind(AssertUnwindSafe(work))
+        .unwrap_or_else(|_| Err(Fault::Unfit("checking it failed inside the server; please report it".into())))
+}
+
+fn version(name: &str, contents: &Contents, compiled: Compiled) -> Result<Version, String> {
+    let component: Arc<str> = contents.digest.as_str().into();
+    let tools_digest: Arc<str> = compiled.tools_digest.as_str().into();
+    let requests = contents.manifest.requests.clone();
+    let digests =
+        PluginDigests { component: contents.digest.clone(), tools_digest: compiled.tools_digest, requests_digest: requests.digest()? };
+    let label = contents.manifest.version();
+    let described: Vec<descriptor::Tool> = compiled.tools.iter().map(|checked| checked.tool.clone()).collect();
+    let tools = compiled.tools.into_iter().map(|checked| {
+        let spec = spec(name, &checked.tool, checked.title, (&digests, &label));
+        (checked.tool.name, Tool { spec: Arc::new(spec), input: checked.input, output: checked.output })
     });
     let tools = tools.collect();
-    let (requests, asks) = (read.manifest.phrases(), read.manifest.asks());
-    Version { name: name.into(), component, tools_digest, version, requests, asks, program: compiled.program, tools }
+    Ok(Version {
+        name: name.into(),
+        component,
+        tools_digest,
+        version: label,
+        digests,
+        requests,
+        program: compiled.program,
+        tools,
+        described,
+    })
+}
+
+/// A tool as everybody sees it, of a version with these digests and this name.
+pub(crate) fn spec(plugin: &str, tool: &descriptor::Tool, title: Option<String>, version: (&PluginDigests, &str)) -> ToolSpec {
+    let (digests, label) = version;
+    ToolSpec {
+        id: ToolId { plugin: plugin.to_owned(), name: tool.name.clone() },
+        description: tool.description.clone(),
+        input: tool.input.as_str().into(),
+        output: tool.output.as_deref().map(Into::into),
+        traits: tool.traits,
+        title,
+        component: digests.component.as_str().into(),
+        tools: digests.tools_digest.as_str().into(),
+        version: label.to_owned(),
+    }
 }

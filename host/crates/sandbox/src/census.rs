@@ -22,8 +22,8 @@ const FUNCTIONS_MAX: u64 = 250_000;
 /// What the walk found.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Census {
-    /// The text of the custom section `wardian:plugin`, where there is one.
-    pub manifest: Option<String>,
+    /// The contents of the custom section `wardian:plugin`, where there is one.
+    pub manifest: Option<Vec<u8>>,
 }
 
 /// One component whose sections are being read.
@@ -72,7 +72,10 @@ pub(crate) fn take(bytes: &[u8]) -> Result<Census, String> {
                 if section.data().len() > manifest::BYTES_MAX {
                     return Err(format!("its section {} is longer than {} bytes", manifest::SECTION, manifest::BYTES_MAX));
                 }
-                census.manifest = Some(String::from_utf8_lossy(section.data()).into_owned());
+                if census.manifest.is_some() {
+                    return Err(format!("it has two sections {}", manifest::SECTION));
+                }
+                census.manifest = Some(section.data().to_vec());
             }
             Payload::InstanceSection(reader) => {
                 let level = levels.last_mut().ok_or(NOT_A_COMPONENT)?;
@@ -177,6 +180,8 @@ mod tests {
     #[test]
     fn the_manifest_inside_a_component_is_found() {
         let bytes = wat::parse_str(r#"(component (@custom "wardian:plugin" "version = \"1.2.3\""))"#).unwrap();
-        assert_eq!(take(&bytes).unwrap().manifest.as_deref(), Some("version = \"1.2.3\""));
+        assert_eq!(take(&bytes).unwrap().manifest.as_deref(), Some(&b"version = \"1.2.3\""[..]));
+        let two = r#"(component (@custom "wardian:plugin" "") (@custom "wardian:plugin" ""))"#;
+        assert!(take(&wat::parse_str(two).unwrap()).unwrap_err().contains("two sections"));
     }
 }

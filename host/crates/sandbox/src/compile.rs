@@ -24,6 +24,7 @@ use crate::error::Error;
 use crate::instance::Program;
 use crate::{census, describe, engine};
 use cache::Cache;
+pub(crate) use cache::{own, replace};
 
 /// Wall clock for one child; a busy machine may take a multiple of the processor time.
 const CHILD_TIME: Duration = Duration::from_secs(180);

@@ -6,14 +6,16 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use tool::ToolId;
 
-use crate::schema::{Schema, invisible};
+use crate::schema::{self, Schema};
+use crate::{json, text};
 
 /// Tools of one plugin: more would drown a model.
 const TOOLS_MAX: usize = 64;
 
-/// A tool's name.
-const NAME_BYTES_MAX: usize = 48;
+/// What is shown of a name that is none.
+const NAME_SHOWN_MAX: usize = 48;
 
 /// A tool's description: it is part of every prompt.
 const DESCRIPTION_BYTES_MAX: usize = 4 << 10;
@@ -55,8 +57,9 @@ pub(crate) fn check(tools: Vec<Tool>) -> Result<Vec<Checked>, String> {
     tools
         .into_iter()
         .map(|tool| {
-            if !valid_name(&tool.name) {
-                return Err(format!("the tool name {:?} is not of the form [a-z][a-z0-9_]{{0,47}}", shown(&tool.name)));
+            if !ToolId::is_tool_name(&tool.name) {
+                let name: String = tool.name.chars().take(NAME_SHOWN_MAX).collect();
+                return Err(format!("the tool name \"{}\" is not of the form [a-z][a-z0-9_]{{0,47}}", text::escaped(&name)));
             }
             if !names.insert(tool.name.clone()) {
                 return Err(format!("two tools are named {}", tool.name));
@@ -71,69 +74,47 @@ fn one(tool: Tool) -> Result<Checked, String> {
     if tool.description.len() > DESCRIPTION_BYTES_MAX {
         return Err(format!("its description is {} bytes long; at most {DESCRIPTION_BYTES_MAX} are allowed", tool.description.len()));
     }
-    visible("description", &tool.description)?;
-    visible("input schema", &tool.input)?;
-    let input = Schema::compile(&tool.input).map_err(|fault| format!("its input schema is not usable: {fault}"))?;
-    let output = match &tool.output {
-        None => None,
-        Some(text) => {
-            visible("output schema", text)?;
-            Some(Schema::compile(text).map_err(|fault| format!("its output schema is not usable: {fault}"))?)
-        }
-    };
-    let title = annotations(tool.annotations.as_deref())?;
+    visible("description", text::hidden(&tool.description))?;
+    let input = schema("input schema", &tool.input)?;
+    let output = tool.output.as_deref().map(|text| schema("output schema", text)).transpose()?;
+    let title = title(tool.annotations.as_deref())?;
     Ok(Checked { tool, title, input, output })
 }
 
+fn schema(what: &str, text: &str) -> Result<Schema, String> {
+    bounded(what, text, schema::BYTES_MAX)?;
+    visible(what, text::hidden(text))?;
+    // What JSON writes as an escape is hidden from a look at the text, but not from the model.
+    if let Ok(value) = serde_json::from_str::<Value>(text) {
+        visible(what, text::hidden_in(&value))?;
+    }
+    Schema::compile(text).map_err(|fault| format!("its {what} is not usable: {fault}"))
+}
+
 /// The title, from annotations that are a JSON object.
-fn annotations(text: Option<&str>) -> Result<Option<String>, String> {
+pub(crate) fn title(text: Option<&str>) -> Result<Option<String>, String> {
     let Some(text) = text else { return Ok(None) };
-    if text.len() > ANNOTATIONS_BYTES_MAX {
-        return Err(format!("its annotations are longer than {ANNOTATIONS_BYTES_MAX} bytes"));
-    }
-    visible("annotations", text)?;
-    let Ok(Value::Object(annotations)) = serde_json::from_str(text) else {
+    bounded("annotations", text, ANNOTATIONS_BYTES_MAX)?;
+    visible("annotations", text::hidden(text))?;
+    let annotations = json::unambiguous(text).map_err(|fault| format!("its annotations are not usable: {fault}"))?;
+    if !annotations.is_object() {
         return Err("its annotations are not a JSON object".into());
-    };
-    let title = annotations.get("title").and_then(Value::as_str);
-    if let Some(title) = title {
-        visible("title", title)?;
     }
+    visible("annotations", text::hidden_in(&annotations))?;
+    let title = annotations.get("title").and_then(Value::as_str);
     Ok(title.map(|title| title.chars().take(TITLE_CHARS_MAX).collect()))
 }
 
-/// Refuses what a person would not see. JSON escapes of such characters in a
-/// schema are looked at as well.
-fn visible(what: &str, text: &str) -> Result<(), String> {
-    let bad = |c: char| (c.is_control() && !matches!(c, '\n' | '\t' | '\r')) || invisible(c);
-    let found = text.chars().find(|c| bad(*c)).or_else(|| match serde_json::from_str::<Value>(text) {
-        Ok(value) => hidden(&value, &bad),
-        Err(_) => None,
-    });
-    match found {
-        Some(c) => Err(format!("its {what} holds an invisible character, U+{:04X}", u32::from(c))),
-        None => Ok(()),
+fn bounded(what: &str, text: &str, bytes_max: usize) -> Result<(), String> {
+    if text.len() > bytes_max {
+        return Err(format!("its {what}: {} bytes; at most {bytes_max} are allowed", text.len()));
     }
+    Ok(())
 }
 
-fn hidden(value: &Value, bad: &impl Fn(char) -> bool) -> Option<char> {
-    match value {
-        Value::String(text) => text.chars().find(|c| bad(*c)),
-        Value::Array(items) => items.iter().find_map(|item| hidden(item, bad)),
-        Value::Object(members) => members.iter().find_map(|(name, item)| name.chars().find(|c| bad(*c)).or_else(|| hidden(item, bad))),
-        Value::Null | Value::Bool(_) | Value::Number(_) => None,
-    }
-}
-
-fn valid_name(name: &str) -> bool {
-    let bytes = name.as_bytes();
-    bytes.len() <= NAME_BYTES_MAX
-        && bytes.first().is_some_and(u8::is_ascii_lowercase)
-        && bytes.iter().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || *b == b'_')
-}
-
-fn shown(name: &str) -> String {
-    name.chars().take(NAME_BYTES_MAX).collect()
+/// Refuses what a person would not see.
+fn visible(what: &str, hidden: Option<char>) -> Result<(), String> {
+    hidden.map_or(Ok(()), |c| Err(format!("its {what} holds an invisible character, U+{:04X}", u32::from(c))))
 }
 
 /// The digest of a descriptor, `sha256:<hex>`, over its canonical form: the
@@ -177,6 +158,49 @@ mod tests {
         assert!(check(vec![tool("a"), tool("a")]).err().unwrap().contains("two tools"));
         assert!(check(Vec::new()).is_err());
         assert!(check((0..65).map(|n| tool(&format!("t{n}"))).collect()).is_err());
+    }
+
+    #[test]
+    fn what_hides_in_any_text_of_a_tool_is_refused_with_tool_and_place() {
+        let schema = |inner: &str| format!(r#"{{"type":"object",{inner}}}"#);
+        let input = |inner: &str| Tool { input: schema(inner), ..tool("act") };
+        for (place, tool, why) in [
+            ("name", Tool { name: "\u{430}ct".into(), ..tool("act") }, "not of the form"),
+            ("reserved look", Tool { name: "act\u{1b}[2J".into(), ..tool("act") }, "\"act\\u{1b}[2J\" is not of the form"),
+            (
+                "description",
+                Tool { description: "a\u{202e}b".into(), ..tool("act") },
+                "tool act: its description holds an invisible character, U+202E",
+            ),
+            ("tags", Tool { description: "hi\u{e0069}".into(), ..tool("act") }, "U+E0069"),
+            ("private use", Tool { description: "\u{e001}".into(), ..tool("act") }, "U+E001"),
+            ("schema text", input("\"description\":\"a\u{200b}b\""), "its input schema holds an invisible character, U+200B"),
+            ("escape in a schema", input(r#""description":"a\u200bb""#), "input schema holds an invisible character, U+200B"),
+            ("property name", input(r#""properties":{"a\u2060":{}}"#), "U+2060"),
+            ("enum value", input(r#""properties":{"a":{"enum":["x","y\u202a"]}}"#), "U+202A"),
+            ("default", input(r#""properties":{"a":{"default":{"x":["\u0007"]}}}"#), "U+0007"),
+            ("unknown keyword", input(r#""x-note":{"deep":["\ufeff"]}"#), "U+FEFF"),
+            (
+                "output",
+                Tool { output: Some(schema(r#""title":"\u2028""#)), ..tool("act") },
+                "output schema holds an invisible character, U+2028",
+            ),
+            (
+                "title",
+                Tool { annotations: Some(r#"{"title":"a\u202eb"}"#.into()), ..tool("act") },
+                "its annotations holds an invisible character, U+202E",
+            ),
+            ("any annotation", Tool { annotations: Some(r#"{"x":{"\u200d":1}}"#.into()), ..tool("act") }, "U+200D"),
+            ("no object", Tool { annotations: Some("[1]".into()), ..tool("act") }, "not a JSON object"),
+            ("title twice", Tool { annotations: Some(r#"{"title":"a","title":"b"}"#.into()), ..tool("act") }, "\"title\" stands twice"),
+            ("long description", Tool { description: "x".repeat(DESCRIPTION_BYTES_MAX + 1), ..tool("act") }, "4097 bytes long"),
+            ("long annotations", Tool { annotations: Some(" ".repeat(ANNOTATIONS_BYTES_MAX + 1)), ..tool("act") }, "65537 bytes"),
+            ("long schema", input(&format!(r#""description":"{}""#, "x".repeat(schema::BYTES_MAX))), "input schema: 65"),
+        ] {
+            let refused = refusal(tool);
+            assert!(refused.contains(why), "{place}: {refused}");
+            assert_eq!(text::hidden(&refused), None, "{place}: what is said of it hides nothing either");
+        }
     }
 
     #[test]

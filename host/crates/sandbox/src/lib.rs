@@ -27,11 +27,14 @@
 //! # }
 //! ```
 
+mod acceptance;
+mod accepted;
 mod answer;
 mod bindings;
 mod call_log;
 mod catalog;
 mod census;
+mod changes;
 pub mod child;
 mod compile;
 pub mod confine;
@@ -40,10 +43,13 @@ mod descriptor;
 mod engine;
 mod error;
 mod fuel;
+#[doc(hidden)]
+pub mod fuzz;
 mod gate;
 mod guest;
 mod imports;
 mod instance;
+mod json;
 mod lanes;
 mod limiter;
 mod manifest;
@@ -52,6 +58,7 @@ mod outcome;
 mod reach;
 mod sandbox;
 mod schema;
+mod text;
 mod toolbox;
 
 pub use catalog::{OnProgress, Progress};

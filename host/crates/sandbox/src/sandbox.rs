@@ -10,7 +10,8 @@ use arc_swap::ArcSwap;
 use policy::Policy;
 use tokio::sync::{Semaphore, watch};
 
-use crate::catalog::{Catalog, OnProgress, Parts, Snapshot, Watch};
+use crate::accepted::Accepted;
+use crate::catalog::{Catalog, Looks, OnProgress, Parts, Snapshot, Watch};
 use crate::compile::{Compiler, Workshop};
 use crate::confine::Bounds;
 use crate::engine::{self, Kind, Ticker};
@@ -28,7 +29,7 @@ pub struct Options {
     pub plugins: PathBuf,
     /// Where compiled forms and the plugins' cache files are kept. Only the server writes there.
     pub cache: PathBuf,
-    /// Where the key lies that authenticates compiled forms.
+    /// Where the key lies that authenticates compiled forms, and which versions were accepted.
     pub data: PathBuf,
     /// What is allowed. Swapped whole when the operator changes it.
     pub policy: Arc<ArcSwap<Policy>>,
@@ -53,7 +54,8 @@ pub struct Sandbox {
     pub(crate) lanes: Lanes,
     pub(crate) egress: crate::imports::http::Egress,
     pub(crate) cache: PathBuf,
-    settled: watch::Receiver<u64>,
+    pub(crate) accepted: Arc<Accepted>,
+    settled: watch::Receiver<Looks>,
     stop: Arc<AtomicBool>,
     watch: Watch,
     catalog: Mutex<Option<JoinHandle<()>>>,
@@ -75,12 +77,22 @@ impl Sandbox {
         let fueled = Fueled::new(workshop, ticker.clone());
         let lanes = Lanes::start()?;
         let snapshot = Arc::new(ArcSwap::from_pointee(Snapshot::new()));
-        let (looked, settled) = watch::channel(0);
-        let (watch, events) = Watch::start(&plugins);
-        let parts = Parts { directory: plugins, compiler, snapshot: snapshot.clone(), settled: looked, stop: stop.clone(), on_progress };
+        let accepted = Arc::new(Accepted::open(data.join("accepted"))?);
+        let (looked, settled) = watch::channel(Looks::default());
+        let (watch, notices) = Watch::start(&plugins);
+        let parts = Parts {
+            directory: plugins,
+            compiler,
+            policy: policy.clone(),
+            accepted: accepted.clone(),
+            snapshot: snapshot.clone(),
+            settled: looked,
+            stop: stop.clone(),
+            on_progress,
+        };
         let catalog = thread::Builder::new()
             .name("plugin-catalog".into())
-            .spawn(move || Catalog::new(parts).run(events))
+            .spawn(move || Catalog::new(parts).run(notices))
             .map_err(|error| Error::Engine(format!("cannot start the thread of the catalog: {error}")))?;
         Ok(Arc::new(Self {
             policy,
@@ -92,6 +104,7 @@ impl Sandbox {
             lanes,
             egress: crate::imports::http::egress(),
             cache: cache.join("plugins"),
+            accepted,
             settled,
             stop,
             watch,
@@ -99,11 +112,16 @@ impl Sandbox {
         }))
     }
 
-    /// Whether every plugin that was found at the start is in service or
-    /// refused. Once so, it stays so: a file that comes later is prepared beside
-    /// the running server, and neither its readiness nor a session waits for it.
+    /// Whether all plugins that were there at the start are prepared. Stays so:
+    /// one that is added or changed later comes into service beside the others.
     pub fn ready(&self) -> bool {
-        *self.settled.borrow() > 0
+        self.settled.borrow().prepared
+    }
+
+    /// Tells that another policy was swapped in: what has a grant now is written
+    /// down as it is, so that any change of it is noticed.
+    pub fn policy_changed(&self) {
+        self.watch.wake();
     }
 
     /// Waits until [`Sandbox::ready`].

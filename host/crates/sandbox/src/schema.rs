@@ -8,6 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use jsonschema::{Draft, PatternOptions, Validator};
 use serde_json::Value;
 
+use crate::{json, text};
+
 /// The text of one schema.
 pub(crate) const BYTES_MAX: usize = 64 << 10;
 
@@ -54,8 +56,10 @@ impl Schema {
         if text.len() > BYTES_MAX {
             return Err(format!("it is {} bytes long; at most {BYTES_MAX} are allowed", text.len()));
         }
-        let schema: Value = serde_json::from_str(text).map_err(|error| format!("it is not JSON: {error}"))?;
-        let Value::Object(root) = &schema else { return Err("its root is not an object".into()) };
+        let mut schema = json::unambiguous(text)?;
+        let Value::Object(root) = &mut schema else { return Err("its root is not an object".into()) };
+        // A schema is known by its tool alone; under an address of its own, `#/…` could mean another one.
+        root.remove("$id");
         if root.get("type").and_then(Value::as_str) != Some("object") {
             return Err("its root does not say `\"type\": \"object\"`".into());
         }
@@ -113,15 +117,9 @@ fn text_bytes(value: &Value) -> u64 {
     }
 }
 
-/// Characters that a reader does not see, or that change the order of those
-/// around them: they could hide instructions in metadata.
-pub(crate) fn invisible(c: char) -> bool {
-    matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
-        | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
-}
-
-fn place(pointer: &str) -> &str {
-    if pointer.is_empty() { "at the root" } else { pointer }
+/// Where something is, as a person reads it.
+fn place(pointer: &str) -> String {
+    if pointer.is_empty() { "at the root".into() } else { text::escaped(pointer) }
 }
 
 fn short(text: &str) -> String {
@@ -187,8 +185,8 @@ impl Map {
             return Err(format!("it has more than {SUBSCHEMAS_MAX} subschemas"));
         }
         let Value::Object(keywords) = schema else { return Ok(()) };
-        if !at.is_empty() && keywords.contains_key("$id") {
-            return Err(format!("{at}: `$id` is allowed at the root only"));
+        if let Some(keyword) = ["$id", "$schema"].into_iter().find(|keyword| !at.is_empty() && keywords.contains_key(*keyword)) {
+            return Err(format!("{}: `{keyword}` is allowed at the root only", place(&at)));
         }
         if keywords.contains_key("$dynamicRef") || keywords.contains_key("$recursiveRef") {
             return Err(format!("{}: dynamic references are not supported; use `$ref`", place(&at)));
@@ -427,6 +425,85 @@ mod tests {
         let ids: serde_json::Map<_, _> = (0..20).map(|n| (format!("id{n}"), plain.clone())).collect();
         let ids = Schema::compile(&json!({"type": "object", "properties": ids}).to_string()).unwrap();
         assert_eq!(ids.check(&text(250_000)), Ok(()), "what people write has room");
+    }
+
+    #[test]
+    fn every_trick_of_a_schema_is_refused_with_its_reason_and_place() {
+        let object = |member: &str, schema: Value| json!({"type": "object", "properties": {member: schema}}).to_string();
+        let deep = (0..80).fold(json!({}), |inner, _| json!({"items": inner}));
+        for (trick, schema, why) in [
+            ("a reference to a URL", object("a", json!({"$ref": "https://example.com/s#/x"})), "/properties/a: `$ref` must be a pointer"),
+            ("a reference to a file", object("a", json!({"$ref": "file:///etc/passwd"})), "must be a pointer"),
+            ("a reference by a relative address", object("a", json!({"$ref": "other.json"})), "must be a pointer"),
+            ("a reference to an anchor", object("a", json!({"$anchor": "x", "$ref": "#x"})), "must be a pointer"),
+            ("a reference that is no text", object("a", json!({"$ref": 7})), "must be a pointer"),
+            (
+                "a reference into what is no schema",
+                object("a", json!({"const": {"b": {}}, "$ref": "#/properties/a/const/b"})),
+                "names no subschema",
+            ),
+            ("a reference in another spelling", object("a", json!({"$ref": "#/%24defs/x", "$defs": {"x": {}}})), "names no subschema"),
+            ("a dynamic reference", object("a", json!({"$dynamicRef": "#x", "$dynamicAnchor": "x"})), "dynamic references"),
+            ("a recursive reference", object("a", json!({"$recursiveRef": "#"})), "dynamic references"),
+            ("an address inside", object("a", json!({"$id": "https://example.com/inner", "$ref": "#/b"})), "/properties/a: `$id`"),
+            (
+                "another dialect inside",
+                object("a", json!({"$schema": "http://json-schema.org/draft-07/schema#"})),
+                "/properties/a: `$schema`",
+            ),
+            (
+                "another dialect",
+                json!({"type": "object", "$schema": "http://json-schema.org/draft-04/schema#"}).to_string(),
+                "not draft 2020-12",
+            ),
+            ("a circle", object("a", json!({"$ref": "#/properties/a"})), "without end"),
+            (
+                "a circle of two",
+                object("a", json!({"$ref": "#/properties/a/$defs/b", "$defs": {"b": {"$ref": "#/properties/a"}}})),
+                "without end",
+            ),
+            ("a circle through not", object("a", json!({"not": {"$ref": "#/properties/a"}})), "combinator"),
+            ("a look-ahead", object("a", json!({"pattern": "(?=a)b"})), "/properties/a"),
+            ("a back reference", object("a", json!({"pattern": "(a*)*\\1"})), "/properties/a"),
+            ("a pattern that multiplies", object("a", json!({"pattern": "((a{100}){100}){100}"})), "/properties/a"),
+            (
+                "such a pattern for names",
+                json!({"type": "object", "patternProperties": {"((a{100}){100}){100}": {}}}).to_string(),
+                "/patternProperties/",
+            ),
+            ("a pattern that is none", object("a", json!({"pattern": "("})), "/properties/a"),
+            ("depth", object("a", deep), "levels deep"),
+            ("a wrong type", object("a", json!({"type": "text"})), "/properties/a"),
+            ("a wrong bound", object("a", json!({"maxLength": -1})), "/properties/a"),
+            (
+                "members twice",
+                r#"{"type": "object", "properties": {"a": {}}, "properties": {"b": {}}}"#.into(),
+                "\"properties\" stands twice",
+            ),
+            ("size", format!("{{\"type\": \"object\", \"description\": \"{}\"}}", "x".repeat(BYTES_MAX)), "bytes long"),
+            ("depth of the text", "[".repeat(10_000), "not JSON"),
+        ] {
+            let refused = Schema::compile(&schema).err().unwrap_or_else(|| panic!("{trick} is not refused"));
+            assert!(refused.contains(why), "{trick}: {refused}");
+            assert!(refused.len() < 600, "{trick}: {} bytes", refused.len());
+        }
+    }
+
+    #[test]
+    fn a_pattern_that_would_take_ages_elsewhere_is_checked_in_linear_time() {
+        let schema = Schema::compile(r#"{"type": "object", "properties": {"a": {"pattern": "^(a|a)*(a+)+$"}}}"#).unwrap();
+        let began = std::time::Instant::now();
+        assert!(schema.check(&json!({"a": format!("{}b", "a".repeat(50_000))})).is_err());
+        assert!(began.elapsed() < std::time::Duration::from_secs(10), "{:?}", began.elapsed());
+    }
+
+    #[test]
+    fn an_address_at_the_root_changes_nothing() {
+        let address = "https://json-schema.org/draft/2020-12/schema";
+        let schema =
+            json!({"$id": address, "type": "object", "$defs": {"n": {"type": "integer"}}, "properties": {"a": {"$ref": "#/$defs/n"}}});
+        let schema = Schema::compile(&schema.to_string()).unwrap();
+        assert!(schema.check(&json!({"a": 1})).is_ok() && schema.check(&json!({"a": "x"})).is_err());
     }
 
     #[test]

@@ -7,11 +7,12 @@ use async_trait::async_trait;
 use policy::{CallPermit, Facts, Limits, Policy, Who};
 use tokio::time::timeout_at;
 use tool::{
-    Approval, Approver, Bounds, Caller, Content, Decision, End, Evidence, PluginStatus, ToolCall, ToolId, ToolReply, ToolSpec, Toolbox,
-    Traits, Usage, Verdict, Write,
+    Approval, Approver, Bounds, Caller, Content, Decision, End, Evidence, PluginState, PluginStatus, ToolCall, ToolId, ToolReply, ToolSpec,
+    Toolbox, Traits, Usage, Verdict, Write,
 };
 use wasmtime_wasi::WasiCtxBuilder;
 
+use crate::accepted::{Kept, Record, Records, Standing, standing};
 use crate::answer::{check_input, check_output};
 use crate::bindings::wardian::plugin::types;
 use crate::call_log::{CallLog, Stream};
@@ -41,21 +42,45 @@ const RANDOM_BYTES_MAX: u64 = 64 << 10;
 #[async_trait]
 impl Toolbox for Sandbox {
     fn tools(&self, caller: &Caller) -> Vec<Arc<ToolSpec>> {
-        let (policy, snapshot) = (self.policy.load(), self.snapshot.load());
-        let versions = snapshot.values().filter_map(|entry| entry.version.as_ref());
-        versions.flat_map(|version| version.tools.values().filter_map(|tool| visible(&policy, version, tool, caller))).collect()
+        let (policy, snapshot, records) = (self.policy.load(), self.snapshot.load(), self.accepted.records());
+        let versions = snapshot.values().filter_map(|entry| {
+            let version = entry.version.as_ref()?;
+            Some((version, standing(&policy, &records, version))).filter(|(_, standing)| standing.serves())
+        });
+        let seen = |(version, standing): (&Arc<Version>, Standing)| {
+            let tools = version.tools.values();
+            tools.filter_map(|tool| visible(&policy, version, &standing, tool, caller)).collect::<Vec<_>>()
+        };
+        versions.flat_map(seen).collect()
+    }
+
+    fn resting(&self, caller: &Caller) -> Vec<Arc<ToolSpec>> {
+        let (policy, snapshot, records) = (self.policy.load(), self.snapshot.load(), self.accepted.records());
+        let resting = snapshot.iter().filter_map(|(name, entry)| match (records.get(name)?, rests(&policy, &records, entry)) {
+            (Kept::Record(record), true) => Some((name, record)),
+            (Kept::Record(_) | Kept::Damaged(_), _) => None,
+        });
+        resting
+            .flat_map(|(name, record)| record.specs().filter(|tool| granted(&policy, name, record, &tool.id.name, caller)))
+            .map(Arc::new)
+            .collect()
     }
 
     fn find(&self, caller: &Caller, tool: &ToolId) -> Option<Arc<ToolSpec>> {
         let snapshot = self.snapshot.load();
-        let version = snapshot.get(&tool.plugin)?.version.as_ref()?;
-        visible(&self.policy.load(), version, version.tools.get(&tool.name)?, caller)
+        let (policy, version) = (self.policy.load(), snapshot.get(&tool.plugin)?.version.as_ref()?);
+        let standing = standing(&policy, &self.accepted.records(), version);
+        if !standing.serves() {
+            return None;
+        }
+        visible(&policy, version, &standing, version.tools.get(&tool.name)?, caller)
     }
 
     async fn check(&self, caller: &Caller, tool: &ToolId, input: &str) -> Result<Verdict, End> {
-        let (policy, version) = (self.policy.load_full(), self.version(tool)?);
+        let policy = self.policy.load_full();
+        let (version, standing) = self.version(&policy, tool)?;
         let spec = version.tools.get(&tool.name).ok_or(End::UnknownTool)?;
-        let verdict = verdict(&policy, &version, spec, caller)?;
+        let verdict = verdict(&policy, &version, &standing, spec, caller)?;
         if input.len() <= INLINE_BYTES_MAX {
             return check_input(spec, input).map(|()| verdict);
         }
@@ -76,14 +101,17 @@ impl Toolbox for Sandbox {
     fn evidence(&self, caller: &Caller, tool: &ToolId) -> Evidence {
         let policy = self.policy.load_full();
         let known = Evidence { policy: Some(policy.digest().clone()), ..Evidence::default() };
-        let Ok(version) = self.version(tool) else { return known };
+        let Ok((version, _)) = self.version(&policy, tool) else { return known };
         let decided = policy.call(&who(&version, caller), &tool.name);
-        let (rule, allowed) = decided.map_or_else(|_| (String::new(), false), |permit| (permit.rule, true));
+        let (rule, allowed) = match decided {
+            Ok(permit) => (permit.rule, true),
+            Err(denied) => (denied.layer.word().to_owned(), false),
+        };
         Evidence {
             component: Some(version.component.clone()),
             tools: Some(version.tools_digest.clone()),
             limits: Some(bounds(&policy.limits(&version.name, Some(&version.component)))),
-            decisions: vec![Decision { capability: "call".into(), what: tool.name.clone(), rule, allowed, times: 1 }],
+            decisions: vec![Decision { capability: "call".into(), what: format!("tool {}", tool.name), rule, allowed, times: 1 }],
             ..known
         }
     }
@@ -107,22 +135,43 @@ impl Toolbox for Sandbox {
     }
 
     fn plugins(&self) -> Vec<PluginStatus> {
-        let policy = self.policy.load();
-        self.snapshot.load().iter().map(|(name, entry)| status(&policy, name, entry)).collect()
+        let (policy, records) = (self.policy.load(), self.accepted.records());
+        self.snapshot.load().iter().map(|(name, entry)| status(&policy, &records, name, entry)).collect()
     }
 }
 
 impl Sandbox {
-    /// The version of a plugin that serves now.
-    fn version(&self, tool: &ToolId) -> Result<Arc<Version>, End> {
+    /// The version of a plugin that serves now, and how it stands with the operator.
+    fn version(&self, policy: &Policy, tool: &ToolId) -> Result<(Arc<Version>, Standing), End> {
         use tool::PluginState::{Changed, Preparing, Ready, Refused, Stale};
+        let changed = || End::Unavailable("it was changed, and the operator has to accept that first".into());
         let snapshot = self.snapshot.load();
         let entry = snapshot.get(&tool.plugin).ok_or(End::UnknownTool)?;
-        entry.version.clone().ok_or_else(|| match &entry.state {
+        let version = entry.version.clone().ok_or_else(|| match &entry.state {
             Preparing => End::Unavailable("it is being prepared; try again in a moment".into()),
-            Changed(_) => End::Unavailable("it was changed, and the operator has to accept that first".into()),
+            Changed(_) => changed(),
             Refused(_) | Stale(_) | Ready => End::Unavailable("the operator has to repair it first".into()),
-        })
+        })?;
+        let standing = standing(policy, &self.accepted.records(), &version);
+        match standing {
+            Standing::Changed(_) => Err(changed()),
+            // What the file pins is the policy's to refuse, with the line that would allow it.
+            Standing::Free | Standing::Accepted | Standing::First | Standing::Unseen | Standing::Pinned(_) => Ok((version, standing)),
+        }
+    }
+
+    /// The version that a call runs, written down as accepted if it is the first with a grant.
+    fn version_to_run(&self, policy: &Policy, tool: &ToolId) -> Result<(Arc<Version>, Standing), End> {
+        let (version, standing) = self.version(policy, tool)?;
+        if standing != Standing::First {
+            return Ok((version, standing));
+        }
+        // The catalog does this as soon as it hears of the grant; here it is only made sure of.
+        if let Err(error) = self.accepted.first(&version) {
+            tracing::error!(plugin.id = %version.name, "it cannot be kept which version of plugin {} has grants: {error}", version.name);
+            return Err(End::Unavailable("the operator has to repair it first".into()));
+        }
+        self.version(policy, tool)
     }
 
     /// Everything that is decided before a guest runs.
@@ -130,14 +179,14 @@ impl Sandbox {
         let began = Instant::now();
         let policy = self.policy.load_full();
         let found = self
-            .version(&call.tool)
-            .and_then(|version| if version.tools.contains_key(&call.tool.name) { Ok(version) } else { Err(End::UnknownTool) });
-        let version = found.map_err(|end| {
+            .version_to_run(&policy, &call.tool)
+            .and_then(|found| if found.0.tools.contains_key(&call.tool.name) { Ok(found) } else { Err(End::UnknownTool) });
+        let (version, standing) = found.map_err(|end| {
             let evidence = Evidence { policy: Some(policy.digest().clone()), ..Evidence::default() };
             ToolReply { evidence, ..ToolReply::without_answer(end) }
         })?;
         let scope = Arc::new(Scope::new(policy.clone(), version.name.clone(), version.component.clone(), &call.context));
-        let limits = self.leave(&call, &version, &scope, began).map_err(|end| {
+        let limits = self.leave(&call, (&version, &standing), &scope, began).map_err(|end| {
             tracing::warn!(plugin.id = %version.name, call.id = %call.context.call, "{end}");
             ToolReply { evidence: held(&version, &scope), ..ToolReply::without_answer(end) }
         })?;
@@ -162,11 +211,12 @@ impl Sandbox {
     }
 
     /// Whether the policy, a person and the plugin's rate let the call run, and under which limits.
-    fn leave(&self, call: &ToolCall, version: &Version, scope: &Scope, now: Instant) -> Result<Limits, End> {
+    fn leave(&self, call: &ToolCall, (version, standing): (&Version, &Standing), scope: &Scope, now: Instant) -> Result<Limits, End> {
         let tool = version.tools.get(&call.tool.name).ok_or(End::UnknownTool)?;
         let permit = scope.call(&call.tool.name).map_err(|denied| End::Denied(denied.to_string()))?;
         pinned(scope.policy(), version)?;
-        agreed(needed(scope.policy(), version, tool, &permit), version, call.approval.as_ref())?;
+        let traits = effective(scope.policy(), version, standing, tool.spec.traits);
+        agreed(needed(&permit, traits), version, call.approval.as_ref())?;
         let limits = scope.policy().limits(&version.name, Some(&version.component));
         match limits.rate {
             Some(rate) if !self.gates.within(rate, &call.context.caller.tenant, &version.name, now) => {
@@ -375,13 +425,13 @@ fn pinned(policy: &Policy, version: &Version) -> Result<(), End> {
 }
 
 /// Whether a tool may run, and whether a person has to agree to the call.
-fn verdict(policy: &Policy, version: &Version, tool: &Tool, caller: &Caller) -> Result<Verdict, End> {
-    allowed(policy, version, &tool.spec.id.name, caller).map(|permit| needed(policy, version, tool, &permit))
+fn verdict(policy: &Policy, version: &Version, standing: &Standing, tool: &Tool, caller: &Caller) -> Result<Verdict, End> {
+    let permit = allowed(policy, version, &tool.spec.id.name, caller)?;
+    Ok(needed(&permit, effective(policy, version, standing, tool.spec.traits)))
 }
 
-/// Whether a person has to agree to a call that is allowed.
-fn needed(policy: &Policy, version: &Version, tool: &Tool, permit: &CallPermit) -> Verdict {
-    let traits = effective(policy, version, tool.spec.traits);
+/// Whether a person has to agree to a call that is allowed, of a tool with these effective traits.
+fn needed(permit: &CallPermit, traits: Traits) -> Verdict {
     if !permit.needs_approval(!traits.read_only && !traits.additive) {
         return Verdict::Run;
     }
@@ -404,22 +454,41 @@ fn agreed(verdict: Verdict, version: &Version, approval: Option<&Approval>) -> R
 }
 
 /// The tool as the caller sees it, if it does.
-fn visible(policy: &Policy, version: &Version, tool: &Tool, caller: &Caller) -> Option<Arc<ToolSpec>> {
+fn visible(policy: &Policy, version: &Version, standing: &Standing, tool: &Tool, caller: &Caller) -> Option<Arc<ToolSpec>> {
     allowed(policy, version, &tool.spec.id.name, caller).ok()?;
-    let traits = effective(policy, version, tool.spec.traits);
+    let traits = effective(policy, version, standing, tool.spec.traits);
     if traits == tool.spec.traits {
         return Some(tool.spec.clone());
     }
     Some(Arc::new(ToolSpec { traits, ..ToolSpec::clone(&tool.spec) }))
 }
 
-/// The author's claim as far as the grants bear it out.
-fn effective(policy: &Policy, version: &Version, claim: Traits) -> Traits {
+/// The author's claim as far as the grants bear it out. A descriptor that
+/// nobody looked at claims nothing.
+fn effective(policy: &Policy, version: &Version, standing: &Standing, claim: Traits) -> Traits {
+    match standing {
+        Standing::Free | Standing::Accepted | Standing::First => {}
+        Standing::Unseen | Standing::Pinned(_) | Standing::Changed(_) => return Traits::default(),
+    }
     let facts = policy.plugin(&version.name, Some(&version.component)).map_or_else(Facts::default, policy::Grant::facts);
     claim.and(Traits { read_only: !facts.rule_out_read_only(), idempotent: true, additive: true, closed_world: !facts.reaches_out })
 }
 
-fn status(policy: &Policy, name: &str, entry: &Entry) -> PluginStatus {
+/// Whether the tools of a plugin would be there if the operator put it in order.
+fn rests(policy: &Policy, records: &Records, entry: &Entry) -> bool {
+    match &entry.version {
+        Some(version) => matches!(standing(policy, records, version), Standing::Changed(_)),
+        None => matches!(entry.state, PluginState::Refused(_)),
+    }
+}
+
+/// Whether the caller could run a tool of the version that was accepted.
+fn granted(policy: &Policy, plugin: &str, record: &Record, tool: &str, caller: &Caller) -> bool {
+    let who = Who { plugin, digest: Some(&record.digests.component), tenant: &caller.tenant, agent: &caller.agent };
+    policy.plugin(plugin, who.digest).is_some() && policy.call(&who, tool).is_ok()
+}
+
+fn status(policy: &Policy, records: &Records, name: &str, entry: &Entry) -> PluginStatus {
     let version = entry.version.as_deref();
     let grant = policy.plugin(name, version.map(|version| &*version.component));
     PluginStatus {
@@ -428,10 +497,18 @@ fn status(policy: &Policy, name: &str, entry: &Entry) -> PluginStatus {
         version: version.map(|version| version.version.clone()),
         component: version.map(|version| version.component.to_string()),
         tools_digest: version.map(|version| version.tools_digest.to_string()),
-        state: entry.state.clone(),
+        state: state(policy, records, entry),
         tools: version.map(|version| version.tools.keys().cloned().collect()).unwrap_or_default(),
         grants: grant.map(policy::Grant::phrases).unwrap_or_default(),
-        requests: version.map(|version| version.requests.clone()).unwrap_or_default(),
-        asks: version.map(|version| version.asks.clone()).unwrap_or_default(),
+        requests: version.map(|version| version.requests.phrases()).unwrap_or_default(),
+        asks: version.map(|version| version.requests.asks()).unwrap_or_default(),
+    }
+}
+
+/// Where a plugin stands: a version that is ready may still be another than was accepted.
+pub(crate) fn state(policy: &Policy, records: &Records, entry: &Entry) -> PluginState {
+    match entry.version.as_ref().map(|version| standing(policy, records, version)) {
+        Some(Standing::Changed(why) | Standing::Pinned(why)) => PluginState::Changed(why),
+        None | Some(Standing::Free | Standing::Accepted | Standing::First | Standing::Unseen) => entry.state.clone(),
     }
 }

@@ -2,6 +2,7 @@
 //! and the ports through which a running call reaches the world. It knows
 //! nothing of WebAssembly, HTTP or storage; those lean on it.
 
+pub mod acceptance;
 pub mod approval;
 pub mod call;
 pub mod content;
@@ -10,6 +11,7 @@ pub mod evidence;
 pub mod ports;
 pub mod spec;
 
+pub use acceptance::{AcceptedPlugin, Change, FoundPlugin, NotAccepted, PluginChanges, PluginDigests};
 pub use approval::{Approval, Approver, Verdict};
 pub use call::{CallContext, ToolCall, ToolReply, Usage};
 pub use content::Content;

@@ -79,6 +79,13 @@ pub trait Toolbox: Send + Sync {
     /// once a turn and for listings; cheap.
     fn tools(&self, caller: &Caller) -> Vec<Arc<ToolSpec>>;
 
+    /// The tools that this caller would see if their plugins were in service, as
+    /// they were last accepted. Called for listings only; cheap. None where
+    /// whatever is installed is in service.
+    fn resting(&self, _caller: &Caller) -> Vec<Arc<ToolSpec>> {
+        Vec::new()
+    }
+
     /// One tool for this caller, whether or not it is in service just now.
     fn find(&self, caller: &Caller, tool: &ToolId) -> Option<Arc<ToolSpec>>;
 

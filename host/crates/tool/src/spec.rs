@@ -22,6 +22,20 @@ impl ToolId {
         format!("tol_{}_{}", self.plugin, self.name)
     }
 
+    /// Whether a plugin can have this name: `[a-z][a-z0-9-]{0,31}`.
+    pub fn is_plugin_name(name: &str) -> bool {
+        name.len() <= 32
+            && name.starts_with(|c: char| c.is_ascii_lowercase())
+            && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+    }
+
+    /// Whether a tool can have this name: `[a-z][a-z0-9_]{0,47}`.
+    pub fn is_tool_name(name: &str) -> bool {
+        name.len() <= 48
+            && name.starts_with(|c: char| c.is_ascii_lowercase())
+            && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
+    }
+
     /// The identity behind a `tol_…` id, or none where it has another form.
     pub fn from_wire(id: &str) -> Option<Self> {
         let (plugin, name) = id.strip_prefix("tol_")?.split_once('_')?;
@@ -149,5 +163,19 @@ mod tests {
         assert_eq!(ToolId::from_wire(&id.wire()), Some(id));
         assert_eq!(ToolId::from_wire("tol_x"), None);
         assert_eq!(ToolId::from_wire("notes_x"), None);
+    }
+
+    #[test]
+    fn no_two_tools_share_a_wire_id_because_no_plugin_name_holds_an_underscore() {
+        let texts = ["a", "b", "a-b", "a_b", "b_a", "a-", "a_", "a_a_b", "a-b-a", "ab", "a1", "_a", "-a", "A", ""];
+        let mut ids = std::collections::BTreeMap::new();
+        for plugin in texts.iter().filter(|name| ToolId::is_plugin_name(name)) {
+            for name in texts.iter().filter(|name| ToolId::is_tool_name(name)) {
+                let id = ToolId { plugin: (*plugin).to_owned(), name: (*name).to_owned() };
+                assert_eq!(ToolId::from_wire(&id.wire()), Some(id.clone()));
+                assert_eq!(ids.insert(id.wire(), id), None);
+            }
+        }
+        assert!(ids.len() >= 35, "{}", ids.len());
     }
 }

@@ -38,23 +38,27 @@ pub(crate) async fn list(State(app): State<Arc<App>>, caller: Caller, uri: Uri) 
     let params = Params::of(&uri)?;
     params.refuse(&["category", "tool_server_id"])?;
     let (limit, filter, enabled) = (params.limit(PAGE)?, params.filter()?, params.flag("enabled")?);
-    // Each tool in service is enabled and of this type; a list of others is empty, not an error.
-    let any = enabled.unwrap_or(true) && params.get("type").is_none_or(|kind| kind == "dynamic_vectara");
-    let place = Place { tenant: caller.0.tenant, list: "tools", choice: format!("{any} {:?}", params.get("filter")) };
-    let matches = |spec: &ToolSpec| any && filter.as_ref().is_none_or(|f| f.is_match(&spec.id.name) || f.is_match(&spec.description));
-    let all: Vec<Arc<ToolSpec>> = visible(&app, &caller)?.into_values().filter(|spec| matches(spec)).collect();
+    // Each tool is of this type; a list of others is empty, not an error.
+    let any = params.get("type").is_none_or(|kind| kind == "dynamic_vectara");
+    let place = Place { tenant: caller.0.tenant, list: "tools", choice: format!("{any} {enabled:?} {:?}", params.get("filter")) };
+    let matches = |shown: &Shown| {
+        let spec = &shown.spec;
+        any && enabled.is_none_or(|enabled| enabled == shown.enabled)
+            && filter.as_ref().is_none_or(|f| f.is_match(&spec.id.name) || f.is_match(&spec.description))
+    };
+    let all: Vec<Shown> = visible(&app, &caller)?.into_values().filter(matches).collect();
 
     let from = match app.page_keys.read(&place, &params)? {
         None => 0,
         Some(last) => {
             let gone = || Error::field("page_key", "the tool that `page_key` goes on after is gone; begin without it");
-            all.iter().position(|spec| mark(spec) == last).ok_or_else(gone)? + 1
+            all.iter().position(|shown| mark(&shown.spec) == last).ok_or_else(gone)? + 1
         }
     };
     let rest = &all[from..];
     let page = &rest[..limit.min(rest.len())];
-    let key = page.last().filter(|_| rest.len() > limit).map(|last| app.page_keys.write(&place, mark(last)));
-    let tools: Vec<Value> = page.iter().map(|spec| written(spec)).collect();
+    let key = page.last().filter(|_| rest.len() > limit).map(|last| app.page_keys.write(&place, mark(&last.spec)));
+    let tools: Vec<Value> = page.iter().map(written).collect();
     Ok(reply::json(StatusCode::OK, &json!({ "tools": tools, "metadata": metadata(key) })))
 }
 
@@ -70,18 +74,28 @@ pub(crate) static GET: Operation = Operation {
 };
 
 pub(crate) async fn get(State(app): State<Arc<App>>, caller: Caller, Segments(id): Segments<String>) -> Result<Response> {
-    let spec = visible(&app, &caller)?.remove(&id).ok_or_else(|| Error::missing(Code::ToolNotFound, "tool", &id))?;
-    Ok(reply::json(StatusCode::OK, &written(&spec)))
+    let shown = visible(&app, &caller)?.remove(&id).ok_or_else(|| Error::missing(Code::ToolNotFound, "tool", &id))?;
+    Ok(reply::json(StatusCode::OK, &written(&shown)))
+}
+
+/// A tool in a list.
+struct Shown {
+    spec: Arc<ToolSpec>,
+    /// False while its plugin is not in service; it is shown as it was last accepted then.
+    enabled: bool,
 }
 
 /// What any agent of the tenant may use, by id: plugins granted to all agents, and those
 /// granted only to agents that exist (the oldest ones, where there are very many).
-fn visible(app: &App, caller: &Caller) -> Result<BTreeMap<String, Arc<ToolSpec>>> {
+fn visible(app: &App, caller: &Caller) -> Result<BTreeMap<String, Shown>> {
     let agents = app.engine.agents(caller.0.tenant, None, AGENTS)?;
     let keys = agents.into_iter().map(|agent| agent.key).filter(|key| caller.sees(key)).chain([String::new()]);
-    let to = |key: String| ToolCaller { tenant: caller.0.tenant_name.clone(), agent: key.into() };
+    let callers: Vec<_> = keys.map(|key| ToolCaller { tenant: caller.0.tenant_name.clone(), agent: key.into() }).collect();
     let toolbox = app.engine.toolbox();
-    Ok(keys.flat_map(|key| toolbox.tools(&to(key))).map(|spec| (spec.id.wire(), spec)).collect())
+    let shown = |enabled| move |spec: Arc<ToolSpec>| (spec.id.wire(), Shown { spec, enabled });
+    let mut tools: BTreeMap<_, _> = callers.iter().flat_map(|to| toolbox.resting(to)).map(shown(false)).collect();
+    tools.extend(callers.iter().flat_map(|to| toolbox.tools(to)).map(shown(true)));
+    Ok(tools)
 }
 
 /// Names a tool in a page key.
@@ -92,14 +106,14 @@ fn mark(spec: &ToolSpec) -> [u8; 16] {
     mark
 }
 
-fn written(spec: &ToolSpec) -> Value {
+fn written(Shown { spec, enabled }: &Shown) -> Value {
     let schema = |text: &str| serde_json::from_str::<Value>(text).unwrap_or_else(|_| json!({}));
     let mut json = json!({
         "type": "dynamic_vectara",
         "id": spec.id.wire(),
         "name": spec.id.name,
         "description": spec.description,
-        "enabled": true,
+        "enabled": enabled,
         "input_schema": schema(&spec.input),
         "annotations": {
             "read_only_hint": spec.traits.read_only,
@@ -135,7 +149,7 @@ mod tests {
             tools: "sha256:0".into(),
             version: "0.1.0".into(),
         };
-        let json = written(&spec);
+        let json = written(&Shown { spec: spec.into(), enabled: true });
         assert_eq!(json["id"], "tol_knowledge_knowledge_base_search");
         assert_eq!((&json["type"], &json["name"]), (&json!("dynamic_vectara"), &json!("knowledge_base_search")));
         assert_eq!(json["input_schema"]["type"], "object");

@@ -33,6 +33,10 @@ pub(super) fn example(schema: &str) -> Option<Value> {
         }),
         "CreateKeyRequest" => json!({"tenant": "default", "role": "agent_user", "agents": ["agt_customer_support"], "label": "web shop"}),
         "CreateTenantRequest" => json!({"name": "acme"}),
+        "PluginDigests" => {
+            let digest = format!("sha256:{}", "0".repeat(64));
+            json!({"component": digest, "tools_digest": digest, "requests_digest": digest})
+        }
         "DecideApprovalRequest" => json!({"decision": "reject", "reason": "not on a Friday"}),
         "CreateGrantRequest" => json!({
             "plugin": "web",
@@ -301,7 +305,7 @@ fn tools() -> Value {
             "name": text(),
             "title": text(),
             "description": text(),
-            "enabled": {"type": "boolean"},
+            "enabled": {"type": "boolean", "description": "False while its plugin is not in service."},
             "input_schema": {"type": "object"},
             "output_schema": {"type": "object"},
             "annotations": object(&[], json!({
@@ -326,6 +330,10 @@ fn operator() -> Value {
     });
     let mut created = key.clone();
     created["key"] = json!({"type": "string", "description": "The key itself; shown this once."});
+    let digest = json!({"type": "string", "pattern": "^sha256:[0-9a-f]{64}$"});
+    let digests = json!({"component": digest, "tools_digest": digest, "requests_digest": digest});
+    let (mut accepted, mut found) = (digests.clone(), digests.clone());
+    (accepted["version"], accepted["at"], accepted["by"], found["version"]) = (text(), time(), text(), text());
     let grant = json!({
         "id": text(), "plugin": text(), "tenant": {"type": ["string", "null"]}, "agent": {"type": ["string", "null"]},
         "grant": {"type": "object"}, "since": time(), "until": time(), "by": text(),
@@ -345,7 +353,7 @@ fn operator() -> Value {
         "ListTenantsResponse": one_page_of("tenants", "Tenant"),
         "Plugin": object(&["name", "file", "state", "tools", "grants", "requests"], json!({
             "name": text(), "file": text(), "version": {"type": ["string", "null"]}, "component": {"type": ["string", "null"]},
-            "tools_digest": {"type": ["string", "null"]}, "state": {"enum": ["preparing", "ready", "stale", "refused"]}, "reason": text(),
+            "tools_digest": {"type": ["string", "null"]}, "state": {"enum": ["preparing", "ready", "stale", "refused", "changed"]}, "reason": text(),
             "tools": {"type": "array", "items": text()}, "grants": {"type": "array", "items": text()}, "requests": {"type": "array", "items": text()},
             "asks": {"type": "array", "items": {"type": "array", "items": text()}},
         })),
@@ -354,6 +362,15 @@ fn operator() -> Value {
         "DecideApprovalRequest": object(&["decision"], approval_of(json!({}))),
         "DecidedApproval": object(&["event_id", "decision", "agent_key", "session_key"], json!({
             "event_id": text(), "decision": {"enum": ["approve", "reject"]}, "agent_key": refer("Key"), "session_key": refer("Key"),
+        })),
+        "PluginDigests": object(&["component", "tools_digest", "requests_digest"], digests.clone()),
+        "PluginChanges": object(&["name", "state", "accepted", "found", "changes"], json!({
+            "name": text(), "state": {"enum": ["preparing", "ready", "stale", "refused", "changed"]}, "reason": text(),
+            "accepted": {"type": ["object", "null"], "properties": accepted, "description": "What was accepted last; null where nothing was."},
+            "found": {"type": ["object", "null"], "properties": found, "description": "What lies there; null where it cannot be used."},
+            "changes": {"type": "array", "items": object(&["what", "before", "after"], json!({
+                "what": text(), "before": {"type": ["string", "null"]}, "after": {"type": ["string", "null"]},
+            }))},
         })),
         "ListPluginsResponse": one_page_of("plugins", "Plugin"),
         "CreateGrantRequest": object(&["plugin", "grant", "for"], json!({

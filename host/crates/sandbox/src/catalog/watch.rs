@@ -25,7 +25,7 @@ pub(crate) struct Watch {
 
 impl Watch {
     /// Begins to watch. Where the system cannot, slow looks have to do.
-    pub(crate) fn start(directory: &Path) -> (Self, mpsc::Receiver<()>) {
+    pub(crate) fn start(directory: &Path) -> (Self, Notices) {
         let (wake, events) = mpsc::channel();
         let notices = wake.clone();
         let on_events = move |result: DebounceEventResult| {
@@ -43,7 +43,7 @@ impl Watch {
             let seconds = RESCAN.as_secs();
             tracing::warn!("cannot watch {}, it is looked at every {seconds} s: {error}", directory.display());
         });
-        (Self { _debouncer: debouncer.ok(), wake }, events)
+        (Self { _debouncer: debouncer.ok(), wake }, Notices { events, came: false, rescan: RESCAN })
     }
 
     /// Has the directory looked at now.
@@ -53,23 +53,56 @@ impl Watch {
 }
 
 /// The waiting side.
-pub(super) struct Changes(mpsc::Receiver<()>);
+pub(crate) struct Notices {
+    events: mpsc::Receiver<()>,
+    /// One came that no look has answered yet.
+    came: bool,
+    rescan: Duration,
+}
 
-impl Changes {
-    pub(super) fn new(events: mpsc::Receiver<()>) -> Self {
-        Self(events)
+impl Notices {
+    /// Waits until it is time for the next look; false once nobody watches any more.
+    pub(super) fn wait(&mut self, unsure: bool) -> bool {
+        if !std::mem::take(&mut self.came) {
+            match self.events.recv_timeout(if unsure { SOON } else { self.rescan }) {
+                Ok(()) | Err(mpsc::RecvTimeoutError::Timeout) => {}
+                Err(mpsc::RecvTimeoutError::Disconnected) => return false,
+            }
+        }
+        // One look answers all notices so far.
+        while self.events.try_recv().is_ok() {}
+        true
     }
 
-    /// Waits until it is time for the next look; false once nobody watches any more.
-    pub(super) fn wait(&self, unstable: bool) -> bool {
-        match self.0.recv_timeout(if unstable { SOON } else { RESCAN }) {
-            Ok(()) => {
-                // One look answers all notices so far.
-                while self.0.try_recv().is_ok() {}
-                true
-            }
-            Err(mpsc::RecvTimeoutError::Timeout) => true,
-            Err(mpsc::RecvTimeoutError::Disconnected) => false,
+    /// Whether something happened since the last look.
+    pub(super) fn came(&mut self) -> bool {
+        self.came |= self.events.try_recv().is_ok();
+        self.came
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_any_notice_the_directory_is_looked_at_all_the_same() {
+        let (wake, events) = mpsc::channel();
+        let mut notices = Notices { events, came: false, rescan: Duration::from_millis(5) };
+        assert!(notices.wait(false));
+        drop(wake);
+        assert!(!notices.wait(false), "nobody watches any more");
+    }
+
+    #[test]
+    fn one_look_answers_all_notices_so_far() {
+        let (wake, events) = mpsc::channel();
+        let mut notices = Notices { events, came: false, rescan: Duration::from_secs(3_600) };
+        for _ in 0..5 {
+            wake.send(()).unwrap();
         }
+        assert!(notices.came());
+        assert!(notices.wait(false));
+        assert!(!notices.came());
     }
 }

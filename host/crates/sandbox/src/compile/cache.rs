@@ -20,7 +20,7 @@ use crate::descriptor::Tool;
 use crate::error::Error;
 
 /// Entries that are kept; the oldest go first when the cache is opened.
-const ENTRIES_MAX: usize = 512;
+const ENTRIES_MAX: usize = 2_048;
 
 /// The note of an entry: 64 tools with their schemas.
 const NOTE_BYTES_MAX: u64 = 16 << 20;
@@ -143,7 +143,7 @@ fn hash(path: &Path) -> io::Result<String> {
 }
 
 /// Makes the directory, and refuses one that others may write.
-fn own(directory: &Path) -> io::Result<()> {
+pub(crate) fn own(directory: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
     let metadata = fs::symlink_metadata(directory)?;
     if !metadata.is_dir() || metadata.uid() != rustix::process::geteuid().as_raw() {
@@ -173,7 +173,7 @@ fn read_or_make_key(path: &Path) -> io::Result<[u8; KEY_BYTES]> {
 }
 
 /// Writes a 0600 file beside the old one and renames it over.
-fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+pub(crate) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let partial = path.with_extension(format!("partial-{}", std::process::id()));
     let _ = fs::remove_file(&partial);
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&partial)?;

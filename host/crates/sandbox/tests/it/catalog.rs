@@ -124,3 +124,116 @@ async fn a_child_that_dies_is_the_plugins_misfortune_only() {
     let place = Place::with_child(directory, "/bin/false").await;
     assert!(refused(&place, "it").contains("the compiler failed on it (exit status: 1)"));
 }
+
+#[tokio::test]
+async fn a_running_call_finishes_on_the_version_that_it_began_with() {
+    let slow = guest("(call $block (call $timer (i64.const 1500000000))) (call $ok)");
+    let place = Place::with(&[("it", slow)], "").await;
+    let first = place.status("it").component;
+    let running = tokio::spawn(place.call("it", "act", "{}"));
+    tokio::task::yield_now().await;
+    fs::write(place.plugin("it"), guest("(unreachable)")).unwrap();
+    place.until("it", |status| status.component != first).await;
+    assert!(!running.is_finished(), "the new version was there before the call ended");
+    assert!(matches!(place.call("it", "act", "{}").await.end, End::Trap(_)), "a new call runs the new one");
+    let reply = running.await.unwrap();
+    assert_eq!((reply.end, reply.evidence.component.as_deref()), (End::Done, first.as_deref()));
+}
+
+#[tokio::test]
+async fn what_is_no_regular_file_is_refused_without_waiting_for_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let plugins = directory.path().join("plugins");
+    fs::create_dir_all(plugins.join("folder.wasm")).unwrap();
+    fs::write(plugins.join("fine.wasm"), guest("(call $ok)")).unwrap();
+    std::os::unix::fs::symlink(plugins.join("fine.wasm"), plugins.join("link.wasm")).unwrap();
+    for pipe in ["pipe.wasm", "piped.toml"] {
+        rustix::fs::mknodat(rustix::fs::CWD, plugins.join(pipe), rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
+    }
+    fs::write(plugins.join("piped.wasm"), guest("(call $ok)")).unwrap();
+    let place = Place::open(directory, "").await;
+    for (name, why) in [("folder", "a directory"), ("link", "a symbolic link"), ("pipe", "a pipe"), ("piped", "piped.toml is a pipe")] {
+        assert!(refused(&place, name).contains(why), "{name}: {}", refused(&place, name));
+    }
+    assert_eq!(place.call("fine", "act", "{}").await.end, End::Done);
+    assert_eq!(Vec::from_iter(place.sandbox.attention()), ["plugin_refused"]);
+}
+
+#[tokio::test]
+async fn of_two_plugins_with_one_name_the_first_serves_and_the_second_is_refused() {
+    let place = Place::with(&[("it", guest("(call $ok)"))], "").await;
+    fs::create_dir(place.directory.path().join("plugins/it")).unwrap();
+    fs::write(place.directory.path().join("plugins/it/it.wasm"), guest("(unreachable)")).unwrap();
+    while place.sandbox.plugins().len() < 2 {
+        place.sandbox.looked().await;
+    }
+    place.until("it/it.wasm", |status| status.state != PluginState::Preparing).await;
+    let why = refused(&place, "it/it.wasm");
+    assert!(why.contains("plugins/it.wasm and ") && why.contains("plugins/it/it.wasm are two plugins of one name"), "{why}");
+    let Place { directory, sandbox, .. } = place;
+    sandbox.shutdown();
+    let place = Place::open(directory, "").await;
+    assert_eq!(place.call("it", "act", "{}").await.end, End::Done);
+
+    fs::remove_file(place.plugin("it")).unwrap();
+    place.until("it", |status| status.file.ends_with("it/it.wasm") && status.state == PluginState::Ready).await;
+    assert!(matches!(place.call("it", "act", "{}").await.end, End::Trap(_)), "the one that is left takes the name");
+}
+
+#[tokio::test]
+async fn a_file_that_is_copied_slowly_comes_into_service_when_it_is_whole() {
+    let place = Place::with(&[("other", guest("(call $ok)"))], "").await;
+    let whole = guest("(call $ok)");
+    fs::write(place.plugin("it"), &whole[..whole.len() / 2]).unwrap();
+    while !place.sandbox.plugins().iter().any(|status| matches!(status.state, PluginState::Refused(_))) {
+        place.sandbox.looked().await;
+    }
+    assert!(refused(&place, "it").contains("damaged or incomplete"));
+    assert!(place.sandbox.ready(), "the server is as ready as before");
+    let mut file = fs::OpenOptions::new().append(true).open(place.plugin("it")).unwrap();
+    std::io::Write::write_all(&mut file, &whole[whole.len() / 2..]).unwrap();
+    place.until("it", |status| status.state == PluginState::Ready).await;
+    assert_eq!(place.call("it", "act", "{}").await.end, End::Done);
+}
+
+#[tokio::test]
+async fn files_that_come_and_go_while_they_are_looked_at_harm_nobody() {
+    let place = Place::with(&[("it", guest("(call $ok)"))], "").await;
+    let (bytes, plugins) = (guest("(unreachable)"), place.directory.path().join("plugins"));
+    let churn = std::thread::spawn(move || {
+        for round in 0..400 {
+            let path = plugins.join(format!("p{}.wasm", round % 7));
+            match round % 3 {
+                0 => fs::write(&path, &bytes[..bytes.len() * (round % 5) / 4]),
+                1 => fs::rename(&path, plugins.join(format!("p{}.wasm", (round + 1) % 7))),
+                _ => fs::remove_file(&path),
+            }
+            .unwrap_or_default();
+        }
+        for name in 0..7 {
+            fs::remove_file(plugins.join(format!("p{name}.wasm"))).unwrap_or_default();
+        }
+    });
+    while !churn.is_finished() {
+        assert_eq!(place.call("it", "act", "{}").await.end, End::Done);
+    }
+    while place.sandbox.plugins().len() > 1 {
+        place.sandbox.looked().await;
+    }
+    assert_eq!(place.call("it", "act", "{}").await.end, End::Done);
+}
+
+#[tokio::test]
+async fn a_thousand_plugins_start_and_the_rest_is_left_out() {
+    let directory = tempfile::tempdir().unwrap();
+    fs::create_dir(directory.path().join("plugins")).unwrap();
+    let bytes = guest("(call $ok)");
+    for n in 0..1_003 {
+        fs::write(directory.path().join(format!("plugins/p{n:04}.wasm")), &bytes).unwrap();
+    }
+    let place = Place::open(directory, "").await;
+    assert_eq!(place.sandbox.plugins().len(), 1_000);
+    assert!(place.sandbox.plugins().iter().all(|status| status.state == PluginState::Ready));
+    assert_eq!(place.sandbox.tools(&caller()).len(), 1_000);
+    assert_eq!(place.call("p0999", "act", "{}").await.end, End::Done);
+}

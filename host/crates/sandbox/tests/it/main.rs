@@ -1,7 +1,9 @@
 //! The sandbox from outside, as the server uses it: real components, real
 //! files, a real child process.
 
+mod accepted;
 mod catalog;
+mod corpus;
 mod door;
 mod evidence;
 mod grants;

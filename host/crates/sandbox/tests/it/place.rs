@@ -140,6 +140,11 @@ impl Place {
         self.policy.store(Arc::new(policy(text, self.directory.path())));
     }
 
+    /// Puts a policy in force that no file could hold.
+    pub(crate) fn put_in_force(&self, policy: Policy) {
+        self.policy.store(Arc::new(policy));
+    }
+
     pub(crate) fn plugin(&self, name: &str) -> PathBuf {
         self.directory.path().join(format!("plugins/{name}.wasm"))
     }
