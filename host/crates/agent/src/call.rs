@@ -5,11 +5,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use model::ToolList;
-use session::{AskedCall, Awaited, Call, CallName, Consumed, Event, EventId, Receipt, Seq, Session, Uid};
+use session::{AskedCall, Awaited, Bound, Call, CallName, Consumed, Event, EventId, Receipt, Seq, Session, Uid};
 use sha2::{Digest, Sha256};
 use storage::Blob;
 use tool::{
-    CallContext, CallSink, Caller, Content, End, Evidence, Ports, ToolCall, ToolId, ToolReply, Toolbox, Usage, Verdict, Write, content,
+    CallContext, CallSink, Caller, Content, End, Evidence, Ports, ToolCall, ToolId, ToolReply, ToolSpec, Toolbox, Usage, Verdict, Write,
+    content,
 };
 
 use crate::Engine;
@@ -27,7 +28,7 @@ pub(crate) struct Checked {
     /// Whose agreement it needs before it may run.
     pub(crate) awaited: Option<Awaited>,
     /// Which tool was asked for, and what held at the moment of the check, where there is such a tool.
-    pub(crate) tool: Option<ToolId>,
+    pub(crate) bound: Option<Bound>,
     pub(crate) evidence: Evidence,
 }
 
@@ -58,10 +59,15 @@ pub(crate) async fn check(toolbox: &dyn Toolbox, caller: &Caller, tools: &ToolLi
         },
     };
     let input = if object(&asked.arguments).is_ok() { asked.arguments.clone() } else { "{}".into() };
-    let tool = spec.map(|spec| spec.id.clone());
+    let bound = spec.map(bound);
     // What runs brings its own evidence.
-    let evidence = tool.as_ref().filter(|_| refused.is_some()).map(|tool| toolbox.evidence(caller, tool)).unwrap_or_default();
-    Checked { name, input, refused, awaited, tool, evidence }
+    let evidence = spec.filter(|_| refused.is_some()).map(|spec| toolbox.evidence(caller, &spec.id)).unwrap_or_default();
+    Checked { name, input, refused, awaited, bound, evidence }
+}
+
+/// A tool as the turn pins it.
+pub(crate) fn bound(spec: &Arc<ToolSpec>) -> Bound {
+    Bound { tool: spec.id.clone(), component: spec.component.to_string(), tools: spec.tools.to_string() }
 }
 
 /// JSON text as it is stored and shown, and arguments as they are run: white space between tokens dropped, non-ASCII escaped, the rest as written.
@@ -143,10 +149,11 @@ impl Bench {
     }
 
     /// Runs one call to its end. `id` is ours: the tool's idempotency key.
-    pub(crate) async fn run(&self, id: String, tool: Option<ToolId>, call: Call) -> Ran {
+    pub(crate) async fn run(&self, id: String, bound: Option<Bound>, call: Call) -> Ran {
         let Call { name, input, approval, .. } = call;
-        let ended = Ended { id: id.clone(), tool: tool.clone(), name, input: input.clone() };
-        let reply = match &tool {
+        let tool = bound.as_ref().map(|bound| bound.tool.clone());
+        let ended = Ended { id: id.clone(), bound, name, input: input.clone() };
+        let reply = match tool {
             None => ToolReply::without_answer(End::UnknownTool),
             Some(tool) => {
                 let context = CallContext {
@@ -157,7 +164,7 @@ impl Bench {
                     user: self.user.clone(),
                     trace: None,
                 };
-                self.toolbox.call(ToolCall { tool: tool.clone(), input, approval, context, ports: self.ports.clone() }).await
+                self.toolbox.call(ToolCall { tool, input, approval, context, ports: self.ports.clone() }).await
             }
         };
         self.finish(ended, reply)
@@ -165,7 +172,7 @@ impl Bench {
 
     fn finish(&self, ended: Ended, reply: ToolReply) -> Ran {
         let (output, blobs) = rendered(&reply);
-        report(ended.tool.as_ref(), &ended.name, &reply);
+        report(ended.bound.as_ref().map(|bound| &bound.tool), &ended.name, &reply);
         let writes: Vec<Write> = if reply.end.is_done() { reply.writes } else { Vec::new() };
         let writes = writes.into_iter().map(|write| self.owners.write(write)).collect();
         Ran { event: ended.event(output, &reply.end, reply.evidence, reply.usage), writes, blobs }
@@ -175,7 +182,8 @@ impl Bench {
 /// A call that has ended, whether or not it ever ran.
 pub(crate) struct Ended {
     pub(crate) id: String,
-    pub(crate) tool: Option<ToolId>,
+    /// What the turn was shown of its tool, where there is one.
+    pub(crate) bound: Option<Bound>,
     pub(crate) name: CallName,
     /// The arguments, exact text.
     pub(crate) input: String,
@@ -189,13 +197,18 @@ impl Ended {
 
     fn event(self, output: String, end: &End, evidence: Evidence, usage: Usage) -> Event {
         let owned = |digest: Option<Arc<str>>| digest.map(|digest| digest.to_string());
+        let (tool, shown) = match self.bound {
+            Some(Bound { tool, component, tools }) => (Some(tool), (Some(component), Some(tools))),
+            None => (None, (None, None)),
+        };
         let Usage { wall_us, cpu_us, memory_bytes, host_calls, fuel, sent_bytes, received_bytes } = usage;
         let receipt = Receipt {
             call: self.id,
-            tool: self.tool,
+            tool,
             end: end.word().to_owned(),
-            component: owned(evidence.component),
-            tools: owned(evidence.tools),
+            // Where nothing ran, the build that was asked for.
+            component: owned(evidence.component).or(shown.0),
+            tools: owned(evidence.tools).or(shown.1),
             policy: owned(evidence.policy),
             limits: evidence.limits,
             decisions: evidence.decisions,

@@ -9,8 +9,8 @@ use model::{Model, ToolList};
 use session::{Agent, Bound, Uid};
 use tool::{Caller, ToolSpec};
 
-use crate::Engine;
 use crate::error::Error;
+use crate::{Engine, call};
 
 /// A turn's means.
 pub(crate) struct Prepared {
@@ -73,10 +73,6 @@ impl Prepared {
 
     /// What the turn pins.
     pub(crate) fn bound(&self) -> BTreeMap<String, Bound> {
-        let bind = |(name, spec): (&str, &Arc<ToolSpec>)| {
-            let bound = Bound { tool: spec.id.clone(), component: spec.component.to_string(), tools: spec.tools.to_string() };
-            (name.to_owned(), bound)
-        };
-        self.tools.iter().map(bind).collect()
+        self.tools.iter().map(|(name, spec)| (name.to_owned(), call::bound(spec))).collect()
     }
 }

@@ -173,7 +173,7 @@ fn refuse_calls(task: &Task, draft: &mut Draft, checked: &[Checked], first: Seq)
             tracing::info!(tool = %checked.name.tool, end = end.word(), "tool call refused: {end}");
             metrics::counter!("wardian_tool_calls_refused_total", "end" => end.word()).increment(1);
             let id = call::id(task.session.uid, Seq(first.0 + i as u64));
-            let ended = Ended { id, tool: checked.tool.clone(), name: checked.name.clone(), input: checked.input.clone() };
+            let ended = Ended { id, bound: checked.bound.clone(), name: checked.name.clone(), input: checked.input.clone() };
             draft.event(ended.without_answer(&end, checked.evidence.clone()));
         }
     }
@@ -217,8 +217,7 @@ pub(crate) async fn call_tools(task: &mut Task, open: Vec<Seq>) -> Result<(), St
         .filter(|call| open.contains(&call.seq))
         .map(|call| {
             let id = call::id(task.session.uid, call.seq);
-            let tool = turn.began.tools.get(&*call.name.configuration).map(|bound| bound.tool.clone());
-            bench.run(id, tool, call.clone())
+            bench.run(id, turn.began.tools.get(&*call.name.configuration).cloned(), call.clone())
         })
         .collect();
     loop {

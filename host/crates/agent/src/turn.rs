@@ -138,17 +138,7 @@ pub(crate) fn close_calls(task: &Task, draft: &mut Draft, as_end: &End, by: &Dec
 
 /// The end of a call that left no reply: of what held for it, only what the turn pinned is known.
 pub(crate) fn closed(task: &Task, open: &Call, as_end: &End) -> Event {
-    let bound = task.state.turn.as_ref().and_then(|turn| turn.began.tools.get(&*open.name.configuration));
-    let evidence = Evidence {
-        component: bound.map(|bound| bound.component.as_str().into()),
-        tools: bound.map(|bound| bound.tools.as_str().into()),
-        ..Evidence::default()
-    };
-    let ended = call::Ended {
-        id: call::id(task.session.uid, open.seq),
-        tool: bound.map(|bound| bound.tool.clone()),
-        name: open.name.clone(),
-        input: open.input.clone(),
-    };
-    ended.without_answer(as_end, evidence)
+    let bound = task.state.turn.as_ref().and_then(|turn| turn.began.tools.get(&*open.name.configuration)).cloned();
+    let ended = call::Ended { id: call::id(task.session.uid, open.seq), bound, name: open.name.clone(), input: open.input.clone() };
+    ended.without_answer(as_end, Evidence::default())
 }

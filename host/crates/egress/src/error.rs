@@ -15,7 +15,7 @@ pub enum Error {
     #[error("host {host}: {denied}")]
     AddressClosed {
         /// The canonical host.
-        host: String,
+        host: Box<str>,
         /// Which address, and the line that would open it.
         denied: Denied,
     },
@@ -91,7 +91,7 @@ impl Error {
     /// already; it is the same refusal as that of an address which a name leads to.
     pub(crate) fn denied(host: &str, denied: Denied) -> Self {
         match denied.layer {
-            Layer::Floor => Self::AddressClosed { host: host.to_owned(), denied },
+            Layer::Floor => Self::AddressClosed { host: host.into(), denied },
             Layer::Request | Layer::Component | Layer::Tenant | Layer::Agent | Layer::Tool | Layer::Grant => Self::Denied(denied),
         }
     }

@@ -233,7 +233,7 @@ proptest! {
     #[test]
     fn dropping_a_lease_never_allows_more(plugin in plugin(), one in lease("l1"), two in lease("l2"), question in question()) {
         let base = build(&plugin);
-        let (none, first, both) = (base.clone(), base.with_leases(&[one.clone()], 1), base.with_leases(&[one.clone(), two.clone()], 1));
+        let (none, first, both) = (base.clone(), base.with_leases(std::slice::from_ref(&one), 1), base.with_leases(&[one.clone(), two.clone()], 1));
         prop_assert!(question.no_wider(&none, &first) && question.no_wider(&first, &both));
         let shorter = base.with_leases(&[Lease { until_ms: one.until_ms - 1, ..one.clone() }], 1);
         prop_assert!(question.no_wider(&shorter, &first));

@@ -108,8 +108,6 @@ impl Toolbox for Sandbox {
             Err(denied) => (denied.layer.word().to_owned(), false),
         };
         Evidence {
-            component: Some(version.component.clone()),
-            tools: Some(version.tools_digest.clone()),
             limits: Some(bounds(&policy.limits(&version.name, Some(&version.component)))),
             decisions: vec![Decision { capability: "call".into(), what: format!("tool {}", tool.name), rule, allowed, times: 1 }],
             ..known
@@ -126,7 +124,7 @@ impl Toolbox for Sandbox {
                     Err(_) => late.reply(),
                 }
             }
-            Err(refused) => refused,
+            Err(refused) => *refused,
         }
     }
 
@@ -175,7 +173,7 @@ impl Sandbox {
     }
 
     /// Everything that is decided before a guest runs.
-    fn admit(&self, call: ToolCall) -> Result<Admitted, ToolReply> {
+    fn admit(&self, call: ToolCall) -> Result<Admitted, Box<ToolReply>> {
         let began = Instant::now();
         let policy = self.policy.load_full();
         let found = self
@@ -183,12 +181,12 @@ impl Sandbox {
             .and_then(|found| if found.0.tools.contains_key(&call.tool.name) { Ok(found) } else { Err(End::UnknownTool) });
         let (version, standing) = found.map_err(|end| {
             let evidence = Evidence { policy: Some(policy.digest().clone()), ..Evidence::default() };
-            ToolReply { evidence, ..ToolReply::without_answer(end) }
+            Box::new(ToolReply { evidence, ..ToolReply::without_answer(end) })
         })?;
         let scope = Arc::new(Scope::new(policy.clone(), version.name.clone(), version.component.clone(), &call.context));
         let limits = self.leave(&call, (&version, &standing), &scope, began).map_err(|end| {
             tracing::warn!(plugin.id = %version.name, call.id = %call.context.call, "{end}");
-            ToolReply { evidence: held(&version, &scope), ..ToolReply::without_answer(end) }
+            Box::new(ToolReply { evidence: held(&version, &scope), ..ToolReply::without_answer(end) })
         })?;
         let gate = self.gates.of(&version.name);
         let cache = self.cache.join(&*call.context.tenant_uid).join(&*version.name);
@@ -284,7 +282,7 @@ impl Admitted {
     async fn run(self) -> ToolReply {
         let version = self.version.clone();
         let scope = self.scope.clone();
-        let refused = |end| ToolReply { evidence: held(&version, &scope), ..ToolReply::without_answer(end) };
+        let refused = |end| ToolReply { evidence: scope.evidence(), ..ToolReply::without_answer(end) };
         let Some(tool) = version.tools.get(&self.call.tool.name) else {
             return refused(End::UnknownTool);
         };
@@ -376,17 +374,6 @@ fn reply(version: &Version, tool: &Tool, ran: Ran<Result<Vec<types::Content>, ty
         tracing::info!(plugin.id = %version.name, duration_us = usage.wall_us, "a call of plugin {} ended: {end}", version.name);
     }
     ToolReply { end, parts, writes, usage, evidence }
-}
-
-/// What is known of a call before its guest runs.
-fn held(version: &Version, scope: &Scope) -> Evidence {
-    let limits = scope.policy().limits(&version.name, Some(&version.component));
-    Evidence {
-        component: Some(version.component.clone()),
-        tools: Some(version.tools_digest.clone()),
-        limits: Some(bounds(&limits)),
-        ..scope.evidence()
-    }
 }
 
 /// The bounds that a receipt names.

@@ -94,8 +94,8 @@ pub trait Toolbox: Send + Sync {
     /// and ends with [`End::AwaitingApproval`] where the call lacks the agreement that is needed by then.
     async fn check(&self, caller: &Caller, tool: &ToolId, input: &str) -> Result<Verdict, End>;
 
-    /// What holds for a call of this tool at this moment: digests, bounds and what the
-    /// grants say to it. Called right after `check`, for the receipt of a call that goes no further; cheap.
+    /// What holds for a call of this tool at this moment: the policy, its bounds and what it says
+    /// to the call. Called right after `check`, for the receipt of a call that goes no further; cheap.
     fn evidence(&self, caller: &Caller, tool: &ToolId) -> Evidence;
 
     /// Runs a call to its end. Never panics and always answers within the

@@ -84,7 +84,8 @@ fn an_end_has_one_word_in_the_event_the_receipt_the_metric_and_the_audit_log() {
         assert_eq!(*labels.0.lock().unwrap(), [word], "the metric");
 
         let (output, _) = rendered(&reply);
-        let ended = Ended { id: "aev_1".into(), tool: Some(tool), name, input: "{}".into() };
+        let bound = Bound { tool, component: "sha256:c".into(), tools: "sha256:t".into() };
+        let ended = Ended { id: "aev_1".into(), bound: Some(bound), name, input: "{}".into() };
         let event = ended.event(output, &end, reply.evidence, reply.usage);
         let id = EventId { session: Uid([1; 16]), seq: Seq(1) };
         let shown: Value = serde_json::from_str(&event.render(id, "s", session::Millis(0))).unwrap();
@@ -95,7 +96,7 @@ fn an_end_has_one_word_in_the_event_the_receipt_the_metric_and_the_audit_log() {
         }
 
         let Event::ToolOutput { receipt, .. } = event else { panic!("a call ends with its output") };
-        assert_eq!(receipt.end, word, "the receipt");
+        assert_eq!((&*receipt.end, receipt.component.as_deref()), (word, Some("sha256:c")), "the receipt");
         let place = audit::Place { tenant: "t", agent: "a", session: "s", turn: TurnNo(1), key: Uid([1; 16]) };
         let line: Value = serde_json::from_slice(&audit::Record::Call { place, receipt: &receipt }.rows(session::Millis(0))[0]).unwrap();
         assert_eq!(line["end"], word, "the audit log");

@@ -30,7 +30,7 @@ pub(super) async fn resolve(host: &Host, port: u16, floor: &Floor) -> Result<Vec
 /// with the inside, and whoever answers for it chooses the order.
 fn all_open(host: &Host, addresses: impl Iterator<Item = IpAddr>, floor: &Floor) -> Result<(), Error> {
     for address in addresses {
-        floor.address_allowed(address).map_err(|denied| Error::AddressClosed { host: host.to_string(), denied })?;
+        floor.address_allowed(address).map_err(|denied| Error::AddressClosed { host: host.to_string().into(), denied })?;
     }
     Ok(())
 }

@@ -9,6 +9,9 @@ use crate::guests::guest;
 use crate::hostiles::Guest;
 use crate::place::shipped;
 
+/// What the child is asked: for the engine that runs guests, within what compiling may take.
+const TASK: &str = r#"{"kind":"plain","bounds":{"cpu_seconds":60,"memory_bytes":1073741824}}"#;
+
 /// What the door said.
 enum Door {
     Refused(String),
@@ -19,7 +22,7 @@ enum Door {
 /// none: it crashed, was killed, or says something that cannot be read.
 fn knock(bytes: &[u8]) -> Door {
     let mut child = Command::new(env!("CARGO_BIN_EXE_sandbox-child"))
-        .arg(sandbox::child::ARGUMENT)
+        .args([sandbox::child::ARGUMENT, TASK])
         .env_clear()
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
