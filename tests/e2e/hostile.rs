@@ -14,7 +14,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 /// The state of a plugin once it is no longer being prepared.
-async fn settled(owner: &Client, name: &str) -> Result<Value> {
+pub(crate) async fn settled(owner: &Client, name: &str) -> Result<Value> {
     for _ in 0..1500 {
         let listed = owner.get("/operator/v1/plugins").await?.expect(200)?;
         let found = listed["plugins"].as_array().and_then(|all| all.iter().find(|plugin| plugin["name"] == name).cloned());

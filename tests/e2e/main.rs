@@ -17,3 +17,4 @@ mod rules;
 mod seeds;
 mod strangers;
 mod v2;
+mod walls;

@@ -53,6 +53,17 @@ impl Server {
         Ok(server)
     }
 
+    /// The same in a fresh directory, with these variables in its environment.
+    pub async fn start_with_variables(config: &str, variables: &[(&str, &str)]) -> Result<Self> {
+        let home = Arc::new(tempfile::tempdir()?);
+        std::fs::write(home.path().join("wardian.toml"), config)?;
+        let mut command = command(home.path())?;
+        command.envs(variables.iter().copied());
+        let server = Self::launch(home, command, &[]).await?;
+        server.ready().await?;
+        Ok(server)
+    }
+
     /// Starts a server and waits only until it listens.
     pub async fn spawn(home: Arc<TempDir>, arguments: &[&str]) -> Result<Self> {
         let command = command(home.path())?;

@@ -17,7 +17,7 @@ pub enum Error {
         /// The canonical host.
         host: Box<str>,
         /// Which address, and the line that would open it.
-        denied: Denied,
+        denied: Box<Denied>,
     },
     /// The name has no address.
     #[error("cannot resolve {host}: {why}")]
@@ -35,7 +35,15 @@ pub enum Error {
         /// The system's reason.
         why: String,
     },
-    /// The server's certificate or its TLS is not acceptable.
+    /// The server's certificate is not acceptable: another name, an unknown root, out of date.
+    #[error("the certificate of {host} is not acceptable: {why}")]
+    Certificate {
+        /// Host and port.
+        host: String,
+        /// The reason.
+        why: String,
+    },
+    /// No TLS that we accept is spoken there.
     #[error("cannot speak TLS with {host}: {why}")]
     Tls {
         /// Host and port.
@@ -52,21 +60,19 @@ pub enum Error {
         after: Duration,
     },
     /// One side sent more than it may.
-    #[error("{what} is larger than the {bytes_max} bytes it may be")]
+    #[error("{what} over the {bytes_max} bytes of {}", what.limit())]
     TooLarge {
         /// What was too large.
         what: Part,
         /// How large it may be.
         bytes_max: u64,
     },
-    /// The call has used up its requests, or holds too many connections open.
-    #[error("the call has used up its {max} {what}")]
-    Exhausted {
-        /// `requests` or `connections`.
-        what: &'static str,
-        /// How many it may have.
-        max: u32,
-    },
+    /// The call has sent as many requests as it may.
+    #[error("the call has sent the {0} requests of limits.requests")]
+    Requests(u32),
+    /// The call holds as many connections open as it may, and none ended while it waited.
+    #[error("the call holds the {0} connections of limits.connections open")]
+    Connections(u32),
     /// The answer led from one place to the next too often.
     #[error("more than {0} redirects")]
     Redirects(u32),
@@ -91,7 +97,7 @@ impl Error {
     /// already; it is the same refusal as that of an address which a name leads to.
     pub(crate) fn denied(host: &str, denied: Denied) -> Self {
         match denied.layer {
-            Layer::Floor => Self::AddressClosed { host: host.into(), denied },
+            Layer::Floor => Self::AddressClosed { host: host.into(), denied: denied.into() },
             Layer::Request | Layer::Component | Layer::Tenant | Layer::Agent | Layer::Tool | Layer::Grant => Self::Denied(denied),
         }
     }
@@ -113,12 +119,26 @@ pub enum Wait {
 pub enum Part {
     /// Names and values of the request's headers.
     RequestHeaders,
-    /// The request's body, or those of one call together.
-    RequestBody,
+    /// The bodies of all requests of one call.
+    RequestBodies,
     /// Names and values of the answer's headers.
     ResponseHeaders,
-    /// The answer's body, or those of one call together.
+    /// One answer's body.
     ResponseBody,
+    /// The bodies of all answers of one call.
+    ResponseBodies,
+}
+
+impl Part {
+    /// The key of the operator's file that bounds it.
+    pub fn limit(self) -> &'static str {
+        match self {
+            Self::RequestHeaders | Self::ResponseHeaders => "limits.headers",
+            Self::RequestBodies => "limits.sent",
+            Self::ResponseBody => "its rule's `response`",
+            Self::ResponseBodies => "limits.received",
+        }
+    }
 }
 
 impl std::fmt::Display for Wait {
@@ -134,10 +154,11 @@ impl std::fmt::Display for Wait {
 impl std::fmt::Display for Part {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
-            Self::RequestHeaders => "the request's header",
-            Self::RequestBody => "the request's body",
-            Self::ResponseHeaders => "the answer's header",
-            Self::ResponseBody => "the answer's body",
+            Self::RequestHeaders => "the request's header is",
+            Self::RequestBodies => "the bodies of the call's requests are",
+            Self::ResponseHeaders => "the answer's header is",
+            Self::ResponseBody => "the answer's body is",
+            Self::ResponseBodies => "the answers of the call are",
         })
     }
 }

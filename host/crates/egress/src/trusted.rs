@@ -92,8 +92,10 @@ impl Client {
 
 fn told_apart(host: String, error: &legacy::Error) -> Error {
     let why = error::chain(error);
-    if error::find::<rustls::Error>(error).is_some() {
-        return Error::Tls { host, why };
+    match error::find::<rustls::Error>(error) {
+        Some(rustls::Error::InvalidCertificate(why)) => return Error::Certificate { host, why: why.to_string() },
+        Some(_) => return Error::Tls { host, why },
+        None => {}
     }
     if !error.is_connect() {
         return Error::Protocol(why);

@@ -20,6 +20,7 @@ use crate::engine::Kind;
 use crate::guest::{Guest, Parts};
 use crate::imports;
 use crate::imports::clocks::Frozen;
+use crate::imports::files::Files;
 use crate::imports::http::Requests;
 use crate::instance::Program;
 use crate::manifest::CONTRACT;
@@ -82,7 +83,16 @@ fn nobody() -> Guest {
         .allow_tcp(false)
         .allow_udp(false)
         .build();
-    Guest::new(Parts { wasi, requests: Requests::none(), log, limits, deadline: Instant::now() + TIME, cpu: Cpu::default(), reach: None })
+    Guest::new(Parts {
+        wasi,
+        requests: Requests::none(),
+        files: Files::default(),
+        log,
+        limits,
+        deadline: Instant::now() + TIME,
+        cpu: Cpu::default(),
+        reach: None,
+    })
 }
 
 /// The cycle of "random" bytes in `describe`.

@@ -11,10 +11,16 @@ use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
 use crate::call_log::CallLog;
+use crate::imports::files::Files;
 use crate::imports::http::Requests;
 use crate::limiter::Memory;
 use crate::meter::Cpu;
 use crate::reach::Reach;
+
+/// How much larger than a message's header may be the guest's draft of one: what
+/// is sent is refused with a code, where a draft that is too large ends the guest.
+/// A draft is also counted with what the host needs to hold it.
+const FIELDS_PER_HEADER: u64 = 4;
 
 /// What a guest that gets nothing has: during `describe` there is no call, no caller and no grant.
 pub(crate) struct Guest {
@@ -22,6 +28,7 @@ pub(crate) struct Guest {
     pub table: ResourceTable,
     pub http: WasiHttpCtx,
     pub requests: Requests,
+    pub files: Files,
     pub memory: Memory,
     pub cpu: Cpu,
     pub log: CallLog,
@@ -56,6 +63,7 @@ pub(crate) struct Ended;
 pub(crate) struct Parts {
     pub wasi: WasiCtx,
     pub requests: Requests,
+    pub files: Files,
     pub log: CallLog,
     pub limits: Limits,
     pub deadline: Instant,
@@ -66,9 +74,10 @@ pub(crate) struct Parts {
 impl Guest {
     /// A guest that has done nothing yet.
     pub(crate) fn new(parts: Parts) -> Self {
-        let Parts { wasi, requests, log, limits, deadline, cpu, reach } = parts;
+        let Parts { wasi, requests, files, log, limits, deadline, cpu, reach } = parts;
         let mut http = WasiHttpCtx::new();
-        http.set_field_size_limit(usize::try_from(limits.header_bytes).unwrap_or(usize::MAX));
+        let fields = limits.header_bytes.saturating_mul(FIELDS_PER_HEADER);
+        http.set_field_size_limit(usize::try_from(fields).unwrap_or(usize::MAX));
         let mut table = ResourceTable::new();
         table.set_max_capacity(limits.handles as usize);
         Self {
@@ -76,6 +85,7 @@ impl Guest {
             table,
             http,
             requests,
+            files,
             memory: Memory::new(limits.memory_bytes),
             cpu,
             log,

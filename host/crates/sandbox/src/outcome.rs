@@ -5,6 +5,7 @@ use tool::{Content, End, Reason, ToolError, TrapKind};
 use wasmtime::component::ResourceTableError;
 use wasmtime::{PoolConcurrencyLimitError, Trap, WasmBacktrace};
 use wasmtime_wasi::I32Exit;
+use wasmtime_wasi_http::FieldMapError;
 
 use crate::bindings::wardian::plugin::types;
 use crate::guest::{Cause, Guest};
@@ -47,6 +48,9 @@ pub(crate) fn classify(error: &wasmtime::Error, guest: &Guest, last_words: &str)
     }
     if error.root_cause().to_string().contains(HANDLES_EXHAUSTED) {
         return End::HostCalls(format!("more than {COMPONENT_HANDLES_MAX} handles on resources of its own at the same time"));
+    }
+    if matches!(error.downcast_ref(), Some(FieldMapError::TotalSizeTooBig | FieldMapError::TooManyFields)) {
+        return End::HostCalls(format!("a header far larger than the {} bytes of limits.headers", limits.header_bytes));
     }
     let backtrace = error.downcast_ref::<WasmBacktrace>();
     if error.root_cause().to_string().contains(FUEL_EXHAUSTED) {

@@ -13,8 +13,8 @@ use tool::{CallContext, Decision, Evidence, Ports};
 
 use crate::guest::PluginName;
 
-/// Distinct denials that are logged for one call; a guest that tries every
-/// name there is fills no disk.
+/// Distinct denials and failures that are logged for one call; a guest that tries
+/// every name there is fills no disk.
 const DENIALS_LOGGED_MAX: usize = 16;
 
 /// Distinct decisions that a call's receipt names; a guest that asks for every
@@ -138,22 +138,28 @@ impl Scope {
         decided
     }
 
-    /// A request that was allowed, but whose address is closed.
-    pub(crate) fn closed(&self, denied: &Denied) {
-        self.decisions.add("http", &denied.what, denied.layer.word(), false);
-        self.log(denied);
-    }
-
     /// A denial is logged, once for each thing denied, with the lines that
     /// would allow it, and is otherwise the guest's to answer.
     pub(crate) fn logged<T>(&self, decided: Result<T, Denied>) -> Option<T> {
         decided.inspect_err(|denied| self.log(denied)).ok()
     }
 
+    /// Records that the floor of the network closed what a rule had allowed.
+    pub(crate) fn closed(&self, host: &str, denied: &Denied) {
+        self.decisions.add("http", &format!("an address of {host}"), denied.layer.word(), false);
+        self.log(denied);
+    }
+
+    /// Whether something of this call is still to be written to the log: not if
+    /// it has been, nor if there is enough of it.
+    pub(crate) fn is_news(&self, text: String) -> bool {
+        let mut logged = self.logged.lock().unwrap_or_else(PoisonError::into_inner);
+        logged.len() < DENIALS_LOGGED_MAX && logged.insert(text)
+    }
+
     /// Writes a denial to the operator's log.
     pub(crate) fn log(&self, denied: &Denied) {
-        let mut logged = self.logged.lock().unwrap_or_else(PoisonError::into_inner);
-        if logged.len() >= DENIALS_LOGGED_MAX || !logged.insert(denied.to_string()) {
+        if !self.is_news(denied.to_string()) {
             return;
         }
         tracing::warn!(

@@ -20,8 +20,9 @@ use crate::catalog::{Entry, Tool, Version};
 use crate::fuel::Fueled;
 use crate::guest::{Guest, Parts};
 use crate::imports::clocks::Coarse;
+use crate::imports::files::Files;
 use crate::imports::http::Requests;
-use crate::imports::{files, store};
+use crate::imports::store;
 use crate::instance::{Program, Ran};
 use crate::meter::Cpu;
 use crate::outcome::{self, millis};
@@ -186,7 +187,7 @@ impl Sandbox {
         let scope = Arc::new(Scope::new(policy.clone(), version.name.clone(), version.component.clone(), &call.context));
         let limits = self.leave(&call, (&version, &standing), &scope, began).map_err(|end| {
             tracing::warn!(plugin.id = %version.name, call.id = %call.context.call, "{end}");
-            Box::new(ToolReply { evidence: held(&version, &scope), ..ToolReply::without_answer(end) })
+            Box::new(ToolReply { evidence: scope.evidence(), ..ToolReply::without_answer(end) })
         })?;
         let gate = self.gates.of(&version.name);
         let cache = self.cache.join(&*call.context.tenant_uid).join(&*version.name);
@@ -332,13 +333,11 @@ impl Admitted {
             .stderr(log.stream(Stream::Err))
             .allow_tcp(false)
             .allow_udp(false);
-        for permit in scope.mounts() {
-            files::preopen(&mut wasi, &version.name, &permit);
-        }
+        let files = Files::open(&mut wasi, version.name.clone(), scope.mounts());
         let requests = Requests::new(egress, scope.clone(), &limits);
         let (writes, sizes) = Default::default();
         let reach = Reach { scope, context: call.context, ports: call.ports, cache, writes, sizes };
-        Guest::new(Parts { wasi: wasi.build(), requests, log, limits, deadline, cpu, reach: Some(Box::new(reach)) })
+        Guest::new(Parts { wasi: wasi.build(), requests, files, log, limits, deadline, cpu, reach: Some(Box::new(reach)) })
     }
 }
 

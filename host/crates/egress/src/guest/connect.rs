@@ -15,7 +15,7 @@ use tokio::net::TcpStream;
 use tokio::task::AbortHandle;
 use tokio_rustls::TlsConnector;
 
-use super::address;
+use super::address::Resolver;
 use super::body::Counted;
 use crate::error::{self, Error, Part};
 use crate::tls::Roots;
@@ -34,6 +34,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Stream for T {}
 #[derive(Clone)]
 pub(super) struct Connector {
     tls: TlsConnector,
+    resolver: Resolver,
 }
 
 /// An open connection. Ends when it is dropped.
@@ -56,12 +57,12 @@ impl Connector {
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         // No session outlives its request, so none can tell two calls apart or join them.
         config.resumption = rustls::client::Resumption::disabled();
-        Self { tls: TlsConnector::from(Arc::new(config)) }
+        Self { tls: TlsConnector::from(Arc::new(config)), resolver: Resolver::default() }
     }
 
     pub(super) async fn connect(&self, permit: &HttpPermit, floor: &Floor, header_bytes_max: u64) -> Result<Connection, Error> {
         let place = format!("{}:{}", permit.host, permit.port);
-        let addresses = address::resolve(&permit.host, permit.port, floor).await?;
+        let addresses = self.resolver.resolve(&permit.host, permit.port, floor).await?;
         let tcp = dial(&place, &addresses).await?;
         let stream: Box<dyn Stream> = match permit.scheme {
             Scheme::Http => Box::new(tcp),
@@ -81,11 +82,15 @@ impl Connector {
 
     async fn secure(&self, permit: &HttpPermit, place: &str, tcp: TcpStream) -> Result<impl Stream + use<>, Error> {
         let tls = |why: String| Error::Tls { host: place.to_owned(), why };
+        let failed = |error: std::io::Error| match error::find::<rustls::Error>(&error) {
+            Some(rustls::Error::InvalidCertificate(why)) => Error::Certificate { host: place.to_owned(), why: why.to_string() },
+            _ => tls(error.to_string()),
+        };
         let name = match &permit.host {
             policy::Host::Name(name) => ServerName::try_from(name.clone()).map_err(|error| tls(error.to_string()))?,
             policy::Host::Address(address) => ServerName::from(*address),
         };
-        self.tls.connect(name, tcp).await.map_err(|error| tls(error.to_string()))
+        self.tls.connect(name, tcp).await.map_err(failed)
     }
 }
 

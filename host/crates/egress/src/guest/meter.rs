@@ -49,27 +49,26 @@ impl Meter {
     pub(super) fn request(&self) -> Result<(), Error> {
         let max = self.limits.requests;
         let taken = self.requests.fetch_update(Relaxed, Relaxed, |used| (used < max).then_some(used + 1));
-        taken.map(|_| ()).map_err(|_| Error::Exhausted { what: "requests", max })
+        taken.map(|_| ()).map_err(|_| Error::Requests(max))
     }
 
     /// Leave to hold one connection. Waits a while for one of the call's own to
     /// end; a guest that holds all of them and waits for one more gets an answer.
     pub(super) async fn slot(&self, wait: Duration) -> Result<OwnedSemaphorePermit, Error> {
-        let exhausted = Error::Exhausted { what: "connections", max: self.limits.connections };
         match timeout(wait, self.slots.clone().acquire_owned()).await {
             Ok(Ok(slot)) => Ok(slot),
-            Ok(Err(_)) | Err(_) => Err(exhausted),
+            Ok(Err(_)) | Err(_) => Err(Error::Connections(self.limits.connections)),
         }
     }
 
     pub(super) fn send(&self, bytes: usize) -> Result<(), Error> {
         let bytes_max = self.limits.sent_bytes;
-        add(&self.sent, bytes, bytes_max).map_err(|()| Error::TooLarge { what: Part::RequestBody, bytes_max })
+        add(&self.sent, bytes, bytes_max).map_err(|()| Error::TooLarge { what: Part::RequestBodies, bytes_max })
     }
 
     pub(super) fn receive(&self, bytes: usize) -> Result<(), Error> {
         let bytes_max = self.limits.received_bytes;
-        add(&self.received, bytes, bytes_max).map_err(|()| Error::TooLarge { what: Part::ResponseBody, bytes_max })
+        add(&self.received, bytes, bytes_max).map_err(|()| Error::TooLarge { what: Part::ResponseBodies, bytes_max })
     }
 }
 

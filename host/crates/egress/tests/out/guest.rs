@@ -48,9 +48,29 @@ async fn a_closed_address_is_refused_under_every_name() {
         let error = call.get(&format!("http://{host}:{port}/")).await.err().expect("it is closed");
         assert!(matches!(error, Error::AddressClosed { .. }), "{host}: {error}");
     }
-    for host in ["127.1", "2130706433", "0x7f000001", "0177.0.0.1"] {
-        let error = call.get(&format!("http://{host}:{port}/")).await.err().expect("it is no host");
-        assert!(matches!(error, Error::Denied(_)), "{host}: {error}");
+    let odd = [
+        "127.1",
+        "127.0.1",
+        "2130706433",
+        "0x7f000001",
+        "0x7f.1",
+        "0X7F.0.0.1",
+        "0177.0.0.1",
+        "017700000001",
+        "127.0.0.256",
+        "[::1%25lo]",
+        "[fe80::1%25eth0]",
+        "[::ffff:127.1]",
+        "%31%32%37.0.0.1",
+        "127.0.0.1%00.example.com",
+        "1.2.3.4.5",
+        "0",
+        "0x",
+    ];
+    for host in odd {
+        let Ok(request) = Request::get(format!("http://{host}:{port}/")).body(body("")) else { continue };
+        let error = call.send(request).await.err().expect("it is no host");
+        assert!(matches!(error, Error::Denied(_) | Error::Request(_)), "{host}: {error}");
     }
     assert!(server.seen().is_empty());
 }
@@ -141,4 +161,96 @@ async fn a_host_that_refuses_connections_is_named() {
     let call = Call::new(&format!("{OPEN}[[plugin.fetch.http]]\nhost = '127.0.0.1'\nscheme = 'http'\nport = 1\n{}", server.rule("")));
     let error = call.get("http://127.0.0.1:1/").await.err().unwrap();
     assert!(matches!(&error, Error::Connect { host, .. } if host == "127.0.0.1:1"), "{error}");
+}
+
+#[tokio::test]
+async fn every_special_range_is_closed_also_where_a_rule_names_it() {
+    let server = Server::answering(|_| ok("", "")).await;
+    let closed = [
+        "0.0.0.0",
+        "10.0.0.1",
+        "100.64.0.1",
+        "100.100.100.200",
+        "127.255.255.254",
+        "168.63.129.16",
+        "169.254.169.254",
+        "169.254.170.2",
+        "172.16.0.1",
+        "172.31.255.255",
+        "192.0.0.192",
+        "192.0.2.1",
+        "192.168.0.1",
+        "198.18.0.1",
+        "198.51.100.1",
+        "203.0.113.1",
+        "224.0.0.1",
+        "239.255.255.250",
+        "240.0.0.1",
+        "255.255.255.255",
+        "[::]",
+        "[::1]",
+        "[::127.0.0.1]",
+        "[::ffff:127.0.0.1]",
+        "[::ffff:8.8.8.8]",
+        "[64:ff9b::7f00:1]",
+        "[64:ff9b:1::1]",
+        "[100::1]",
+        "[2001::1]",
+        "[2001:db8::1]",
+        "[2002:7f00:1::]",
+        "[3fff::1]",
+        "[fc00::1]",
+        "[fd00:ec2::254]",
+        "[fe80::1]",
+        "[fec0::1]",
+        "[ff02::1]",
+    ];
+    let rule = |host: &str| format!("[[plugin.fetch.http]]\nhost = '{host}'\nscheme = 'http'\nport = {}\n", server.port());
+    let call = Call::within(&closed.map(rule).concat(), policy::Limits { requests: 100, ..Default::default() });
+    for host in closed {
+        let error = call.get(&format!("http://{host}:{}/", server.port())).await.err().expect("it is closed");
+        assert!(matches!(error, Error::AddressClosed { .. }), "{host}: {error}");
+        assert!(error.to_string().contains("[network]"), "{error}");
+    }
+    assert!(server.seen().is_empty());
+}
+
+#[tokio::test]
+async fn a_private_range_opens_on_purpose_and_only_as_far_as_it_says() {
+    let server = Server::answering(|_| ok("", "hello")).await;
+    let rules = format!("{}{}", server.rule(""), server.rule("").replace("127.0.0.1", "127.0.0.2"));
+    let call = Call::new(&format!("[network]\nprivate = ['127.0.0.1']\n{rules}"));
+    assert_eq!(text(call.get(&server.url("/")).await.unwrap()).await.unwrap(), "hello");
+    let other = call.get(&server.url("/").replace("127.0.0.1", "127.0.0.2")).await.err().unwrap();
+    assert!(matches!(other, Error::AddressClosed { .. }), "{other}");
+}
+
+#[tokio::test]
+async fn a_path_that_servers_read_differently_is_refused_and_never_mended() {
+    let server = Server::answering(|_| ok("", "")).await;
+    let call = Call::within(&format!("{OPEN}{}", server.rule("")), policy::Limits { requests: 100, ..Default::default() });
+    for path in [
+        "/a/../b",
+        "/a/./b",
+        "/..",
+        "/a/%2e%2e/b",
+        "/a/%2E./b",
+        "/a/.%2e/b",
+        "/a/..;x/b",
+        "/a/..%3bx/b",
+        "//a",
+        "/a//b",
+        "/a%2fb",
+        "/a%2Fb",
+        "/a%5cb",
+        "/a\\b",
+        "/a%00b",
+        "/a%zz",
+        "/a%2",
+    ] {
+        let Ok(request) = Request::get(server.url(path)).body(body("")) else { continue };
+        let error = call.send(request).await.err().expect("it is refused");
+        assert!(matches!(error, Error::Denied(_) | Error::Request(_)), "{path}: {error}");
+    }
+    assert!(server.seen().is_empty());
 }

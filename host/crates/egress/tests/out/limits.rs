@@ -22,7 +22,7 @@ async fn an_answer_that_announces_too_much_is_refused_before_its_body() {
     let call = Call::new(&format!("{OPEN}{}", server.rule("response = '10B'")));
     let error = call.get(&server.url("/")).await.err().expect("it is too large");
     assert!(too_large(&error, Part::ResponseBody), "{error}");
-    assert_eq!(error.to_string(), "the answer's body is larger than the 10 bytes it may be");
+    assert_eq!(error.to_string(), "the answer's body is over the 10 bytes of its rule's `response`");
 }
 
 #[tokio::test]
@@ -42,10 +42,13 @@ async fn the_bytes_of_all_requests_of_a_call_count_together() {
 
     let first = call.send(post()).await.unwrap();
     let second = call.send(post()).await.err().expect("the second body is too much");
-    assert!(too_large(&second, Part::RequestBody), "{second}");
+    assert!(too_large(&second, Part::RequestBodies), "{second}");
+    assert!(second.to_string().ends_with("limits.sent"), "{second}");
     assert_eq!(text(first).await.unwrap(), "sixsix");
     let third = text(call.get(&server.url("/")).await.unwrap()).await.unwrap_err();
-    assert!(too_large(&third, Part::ResponseBody), "{third}");
+    assert!(too_large(&third, Part::ResponseBodies), "{third}");
+    assert!(third.to_string().ends_with("limits.received"), "{third}");
+    assert!(call.meter.sent() >= 6 && call.meter.received() >= 6);
 }
 
 #[tokio::test]
@@ -116,7 +119,7 @@ async fn a_call_has_a_bounded_number_of_requests() {
         call.get(&server.url("/")).await.unwrap();
     }
     let error = call.get(&server.url("/")).await.err().unwrap();
-    assert!(matches!(error, Error::Exhausted { what: "requests", max: 2 }), "{error}");
+    assert!(matches!(error, Error::Requests(2)) && error.to_string().contains("limits.requests"), "{error}");
     assert_eq!(server.seen().len(), 2);
 }
 
@@ -127,7 +130,7 @@ async fn a_call_holds_a_bounded_number_of_connections() {
     let call = Call::within(&format!("{OPEN}{}", server.rule("")), limits).impatient(SHORT);
     let held = call.get(&server.url("/")).await.unwrap();
     let error = call.get(&server.url("/")).await.err().unwrap();
-    assert!(matches!(error, Error::Exhausted { what: "connections", max: 1 }), "{error}");
+    assert!(matches!(error, Error::Connections(1)) && error.to_string().contains("limits.connections"), "{error}");
     drop(held);
     assert!(call.get(&server.url("/")).await.is_ok());
 }

@@ -83,3 +83,34 @@ async fn credentials_stay_behind_when_a_redirect_leads_elsewhere() {
     assert!(first.contains("authorization: mine") && first.contains("x-key: hush-hush"), "{first}");
     assert!(!second.contains("mine") && !second.contains("x-key") && second.contains("x-own: 1"), "{second}");
 }
+
+#[tokio::test]
+async fn a_rule_for_https_does_not_cover_the_way_down_to_http() {
+    let plain = Server::answering(|_| ok("", "plain")).await;
+    let server = leading_to(&plain.url("/")).await;
+    // The place that is led to is granted with TLS alone.
+    let https = format!("[[plugin.fetch.http]]\nhost = '127.0.0.1'\nport = {}\n", plain.port());
+    let call = Call::new(&format!("{OPEN}{}{https}", server.rule("")));
+    let error = call.get(&server.url("/")).await.err().expect("the hop is not granted");
+    assert!(matches!(error, Error::Denied(_)), "{error}");
+    assert!(plain.seen().is_empty());
+}
+
+#[tokio::test]
+async fn a_secret_is_injected_again_only_where_a_rule_says_so() {
+    let server = leading_to("/next").await;
+    let rules =
+        format!("{}{}", server.rule("paths = ['/']\ninject = { secret = 'key', header = 'x-key' }"), server.rule("paths = ['/next']"));
+    let call = Call::new(&format!("{OPEN}{rules}"));
+    assert_eq!(text(call.get(&server.url("/")).await.unwrap()).await.unwrap(), "there");
+    let seen = server.seen();
+    assert!(seen[0].contains("x-key: hush-hush") && !seen[1].contains("x-key"), "{seen:?}");
+}
+
+#[tokio::test]
+async fn a_redirect_that_carries_the_secret_in_its_address_carries_it_masked() {
+    let server = leading_to("/next?key=hush-hush").await;
+    let call = Call::new(&format!("{OPEN}{}", server.rule("inject = { secret = 'key', header = 'x-key' }")));
+    call.get(&server.url("/")).await.unwrap();
+    assert!(server.seen()[1].starts_with("GET /next?key=********* HTTP/1.1"), "{:?}", server.seen());
+}

@@ -1,9 +1,12 @@
 //! Injected secrets: they arrive, and they do not come back.
 
+use std::time::Duration;
+
 use egress::Error;
 use http::Request;
+use tokio::io::AsyncWriteExt;
 
-use crate::server::{Call, OPEN, Server, body, ok, text};
+use crate::server::{Call, OPEN, Server, body, ok, read_request, text};
 
 const INJECT: &str = "inject = { secret = 'key', header = 'Authorization', format = 'Bearer {}' }";
 
@@ -51,4 +54,22 @@ async fn no_error_shows_a_secret() {
     let call = Call::new(&format!("{OPEN}{}", server.rule(INJECT)));
     let error = call.get(&server.url("/")).await.err().unwrap();
     assert!(!format!("{error} {error:?}").contains("hush"), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_secret_that_comes_back_in_pieces_is_masked_too() {
+    let server = Server::speaking(|mut stream, _| async move {
+        read_request(&mut stream).await;
+        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n").await;
+        for piece in ["a hu", "sh", "-", "hus", "h b"] {
+            let _ = stream.write_all(format!("{:x}\r\n{piece}\r\n", piece.len()).as_bytes()).await;
+            let _ = stream.flush().await;
+            // So that each piece is a packet of its own; the outcome is the same if they meet.
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        let _ = stream.write_all(b"0\r\n\r\n").await;
+    })
+    .await;
+    let call = Call::new(&format!("{OPEN}{}", server.rule(INJECT)));
+    assert_eq!(text(call.get(&server.url("/")).await.unwrap()).await.unwrap(), "a ********* b");
 }

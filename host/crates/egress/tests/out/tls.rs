@@ -12,13 +12,21 @@ use hyper_util::server::conn::auto;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::TlsAcceptor;
 
-use crate::server::{Call, OPEN, Server, text};
+use crate::server::{Call, OPEN, Server, text, write_ok};
 
 /// A server for `localhost`, and the PEM text of its certificate.
 async fn secure_server(protocols: &[&str]) -> (Server, String) {
-    let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
-    let chain = vec![CertificateDer::from(made.cert.der().to_vec())];
-    let key = PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
+    server_with(protocols, |_| {}).await
+}
+
+/// The same with a certificate of another kind.
+async fn server_with(protocols: &[&str], change: impl FnOnce(&mut rcgen::CertificateParams)) -> (Server, String) {
+    let mut parameters = rcgen::CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+    change(&mut parameters);
+    let signing_key = rcgen::KeyPair::generate().unwrap();
+    let made = parameters.self_signed(&signing_key).unwrap();
+    let chain = vec![CertificateDer::from(made.der().to_vec())];
+    let key = PrivateKeyDer::try_from(signing_key.serialize_der()).unwrap();
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = rustls::ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
     let mut config = builder.with_no_client_auth().with_single_cert(chain, key).unwrap();
@@ -34,7 +42,7 @@ async fn secure_server(protocols: &[&str]) -> (Server, String) {
         }
     })
     .await;
-    (server, made.cert.pem())
+    (server, made.pem())
 }
 
 fn call(server: &Server, roots: &Roots) -> Call {
@@ -59,7 +67,8 @@ async fn another_name_or_an_unknown_root_is_refused() {
     let known = Roots::default().with_pem(pem.as_bytes()).unwrap();
     for (host, roots) in [("127.0.0.1", known), ("localhost", Roots::default())] {
         let error = call(&server, &roots).get(&format!("https://{host}:{}/", server.port())).await.err().unwrap();
-        assert!(matches!(error, Error::Tls { .. }), "{host}: {error}");
+        assert!(matches!(error, Error::Certificate { .. }), "{host}: {error}");
+        assert!(error.to_string().starts_with(&format!("the certificate of {host}:")), "{error}");
     }
 }
 
@@ -75,5 +84,24 @@ async fn a_trusted_destination_is_held_to_its_certificate_too() {
     assert_eq!(response.version(), http::Version::HTTP_2);
     assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), "safe");
     let error = ask(Roots::default()).await.unwrap_err();
+    assert!(matches!(error, Error::Certificate { .. }), "{error}");
+}
+
+#[tokio::test]
+async fn a_server_without_tls_is_no_matter_of_certificates() {
+    let plain = Server::speaking(|mut stream, _| async move { write_ok(&mut stream, "plain").await }).await;
+    let error = call(&plain, &Roots::default()).get(&format!("https://localhost:{}/", plain.port())).await.err().unwrap();
     assert!(matches!(error, Error::Tls { .. }), "{error}");
+}
+
+#[tokio::test]
+async fn a_certificate_that_has_run_out_is_refused() {
+    let (server, pem) = server_with(&["http/1.1"], |parameters| {
+        parameters.not_before = rcgen::date_time_ymd(2020, 1, 1);
+        parameters.not_after = rcgen::date_time_ymd(2021, 1, 1);
+    })
+    .await;
+    let call = call(&server, &Roots::default().with_pem(pem.as_bytes()).unwrap());
+    let error = call.get(&format!("https://localhost:{}/", server.port())).await.err().unwrap();
+    assert!(matches!(&error, Error::Certificate { why, .. } if why.contains("expired")), "{error}");
 }

@@ -8,10 +8,41 @@ use egress::guest::{Client, Gate, Meter, Terms, Timeouts};
 use egress::{Part, Roots, Wait};
 use http_body_util::BodyExt;
 use policy::{Denied, Floor, HttpPermit, HttpRequest, Inject, Limits, Secret, SecretError};
+use wasmtime::component::{Linker, Resource};
+use wasmtime_wasi::p2::IoError;
+use wasmtime_wasi_http::p2::bindings::http::types::ErrorCode;
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
 
+use crate::guest::Guest;
 use crate::imports::secrets;
 use crate::reach::Scope;
+
+/// The interface whose `http-error-code` is replaced.
+const TYPES: &str = "wasi:http/types@0.2.12";
+
+/// The linked `http-error-code` knows why a request failed, but not why a body
+/// broke off: a guest could not tell a limit from a broken connection.
+pub(crate) fn link(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
+    linker.allow_shadowing(true);
+    linker.instance(TYPES)?.func_wrap("http-error-code", |mut store, (error,): (Resource<IoError>,)| {
+        let guest: &mut Guest = store.data_mut();
+        let error = guest.table.get(&error)?;
+        let code = error.downcast_ref::<Error>().and_then(broken_off);
+        Ok((code.or_else(|| error.downcast_ref::<ErrorCode>().cloned()),))
+    })?;
+    linker.allow_shadowing(false);
+    Ok(())
+}
+
+/// The codes that a body of ours breaks off with.
+fn broken_off(error: &Error) -> Option<ErrorCode> {
+    match error {
+        Error::HttpResponseBodySize(bytes) => Some(ErrorCode::HttpResponseBodySize(*bytes)),
+        Error::HttpResponseTimeout => Some(ErrorCode::HttpResponseTimeout),
+        Error::HttpProtocolError => Some(ErrorCode::HttpProtocolError),
+        _ => None,
+    }
+}
 
 /// What all calls share to send requests with.
 pub(crate) type Egress = Client;
@@ -98,28 +129,49 @@ fn timeouts(options: Option<RequestOptions>) -> Timeouts {
     })
 }
 
-/// The code that a guest sees. Denials go to the operator's log with the line
-/// that would allow them; the rest is written there as news of the day.
+/// Tells the operator, once for each thing: denials with the line that would
+/// allow them, limits with their key, the rest as news of the day.
+fn log(scope: &Scope, error: &egress::Error) {
+    use egress::Error as Out;
+    let plugin = scope.plugin();
+    match error {
+        Out::Denied(denied) => scope.log(denied),
+        Out::AddressClosed { host, denied } => scope.closed(host, denied),
+        other if !scope.is_news(other.to_string()) => {}
+        Out::TooLarge { .. } | Out::Requests(_) | Out::Connections(_) | Out::Secret { .. } => {
+            tracing::warn!(plugin.id = plugin, "a request of plugin {plugin} was refused: {error}");
+        }
+        Out::Dns { .. }
+        | Out::Connect { .. }
+        | Out::Certificate { .. }
+        | Out::Tls { .. }
+        | Out::Timeout { .. }
+        | Out::Redirects(_)
+        | Out::Request(_)
+        | Out::Protocol(_) => tracing::info!(plugin.id = plugin, "a request of plugin {plugin} failed: {error}"),
+    }
+}
+
+/// The code that a guest sees.
 fn refused(scope: &Scope, error: egress::Error) -> Error {
     use egress::Error as Out;
-    match &error {
-        Out::Denied(denied) => scope.log(denied),
-        Out::AddressClosed { denied, .. } => scope.closed(denied),
-        other => tracing::info!(plugin.id = scope.plugin(), "a request of plugin {} failed: {other}", scope.plugin()),
-    }
+    log(scope, &error);
     match error {
         Out::Denied(_) => Error::HttpRequestDenied,
         Out::AddressClosed { .. } => Error::DestinationIpProhibited,
         Out::Dns { .. } => Error::DestinationNotFound,
         Out::Connect { .. } => Error::ConnectionRefused,
+        Out::Certificate { .. } => Error::TlsCertificateError,
         Out::Tls { .. } => Error::TlsProtocolError,
         Out::Timeout { what: Wait::Connect, .. } => Error::ConnectionTimeout,
         Out::Timeout { what: Wait::FirstByte | Wait::NextBytes, .. } => Error::HttpResponseTimeout,
         Out::TooLarge { what: Part::RequestHeaders, .. } => Error::HttpRequestHeaderSectionSize(None),
-        Out::TooLarge { what: Part::RequestBody, bytes_max } => Error::HttpRequestBodySize(Some(bytes_max)),
+        Out::TooLarge { what: Part::RequestBodies, bytes_max } => Error::HttpRequestBodySize(Some(bytes_max)),
         Out::TooLarge { what: Part::ResponseHeaders, .. } => Error::HttpResponseHeaderSectionSize(None),
-        Out::TooLarge { what: Part::ResponseBody, bytes_max } => Error::HttpResponseBodySize(Some(bytes_max)),
-        Out::Exhausted { .. } => Error::ConnectionLimitReached,
+        Out::TooLarge { what: Part::ResponseBody | Part::ResponseBodies, bytes_max } => Error::HttpResponseBodySize(Some(bytes_max)),
+        Out::Connections(_) => Error::ConnectionLimitReached,
+        // WASI has no code for it; the sentence says nothing about the host.
+        Out::Requests(max) => Error::InternalError(Some(format!("the call has sent the {max} requests that it may"))),
         Out::Redirects(_) => Error::LoopDetected,
         // Which secret is missing is the operator's business alone.
         Out::Secret { .. } => Error::HttpRequestDenied,

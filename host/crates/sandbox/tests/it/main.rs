@@ -6,11 +6,15 @@ mod catalog;
 mod corpus;
 mod door;
 mod evidence;
+mod files;
 mod grants;
 mod guests;
 mod hostile;
+mod http;
 mod limits;
+mod machine;
 mod place;
+mod probe;
 
 /// The guests that end-to-end tests drop into a running server.
 #[path = "../../../../../tests/hostile/guests.rs"]
