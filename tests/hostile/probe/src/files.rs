@@ -46,6 +46,8 @@ enum Does {
     Stat,
     MetadataHash,
     List,
+    /// Lists the granted directory itself, not one that was opened below it.
+    ListTop,
     Read,
     /// Reads over and over, and answers every different text that it saw.
     ReadMany,
@@ -111,7 +113,8 @@ impl File {
                 Ok(json!({"type": format!("{:?}", stat.type_), "size": stat.size, "links": stat.link_count}))
             }
             Does::MetadataHash => directory.metadata_hash_at(self.follows(), path).map(|hash| json!(hash.lower)),
-            Does::List => self.list(directory),
+            Does::List => Self::list(&self.open_as(directory, OpenFlags::DIRECTORY, DescriptorFlags::READ)?),
+            Does::ListTop => Self::list(directory),
             Does::Read => self.read(directory).map(Value::from),
             Does::Open => self.open_as(directory, OpenFlags::empty(), DescriptorFlags::READ).map(nothing),
             Does::Write | Does::WriteStream | Does::Append => self.write(directory).map(Value::from),
@@ -153,9 +156,8 @@ impl File {
         self.open_as(directory, how, flags).map_err(name)
     }
 
-    fn list(&self, directory: &Descriptor) -> Result<Value, ErrorCode> {
-        let opened = self.open_as(directory, OpenFlags::DIRECTORY, DescriptorFlags::READ)?;
-        let entries = opened.read_directory()?;
+    fn list(directory: &Descriptor) -> Result<Value, ErrorCode> {
+        let entries = directory.read_directory()?;
         let mut names = Vec::new();
         while let Some(entry) = entries.read_directory_entry()? {
             names.push(entry.name);

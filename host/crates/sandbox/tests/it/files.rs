@@ -323,6 +323,13 @@ async fn pipes_sockets_and_devices_are_not_opened_and_hold_nobody_up() {
 }
 
 #[tokio::test]
+async fn what_is_granted_is_listed_from_its_top() {
+    let field = Field::new("read").await;
+    assert_eq!(field.does("list-top", "").await["ok"], json!(["deep", "ok.txt"]));
+    assert_eq!(field.does("list", ".").await["ok"], json!(["deep", "ok.txt"]));
+}
+
+#[tokio::test]
 async fn a_hard_link_from_outside_is_the_operators_choice_and_a_guest_makes_none() {
     let field = Field::new("write").await;
     let tried = field.file(json!({"does": "link", "path": "near/secret.txt", "to": "stolen"})).await;

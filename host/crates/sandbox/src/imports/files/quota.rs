@@ -27,6 +27,9 @@ const COUNTED_MAX: usize = 100_000;
 /// Directories within directories that are looked into; what lies deeper counts as full.
 const DEPTH_MAX: usize = 64;
 
+/// How a directory is opened to be listed.
+const LISTING: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
+
 /// What a directory holds that could not be counted to the end.
 const FULL: u64 = u64::MAX / 2;
 
@@ -162,8 +165,7 @@ fn below(directory: &File, depth: usize, left: &mut usize) -> io::Result<u64> {
         match FileType::from_raw_mode(stat.st_mode) {
             FileType::RegularFile => held = held.saturating_add(u64::try_from(stat.st_size).unwrap_or(0)),
             FileType::Directory => {
-                let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-                if let Ok(inner) = rustix::fs::openat(directory, name, flags, rustix::fs::Mode::empty()) {
+                if let Ok(inner) = rustix::fs::openat(directory, name, LISTING, rustix::fs::Mode::empty()) {
                     held = held.saturating_add(below(&File::from(inner), depth - 1, left)?);
                 }
             }
@@ -184,7 +186,8 @@ fn below(directory: &File, depth: usize, left: &mut usize) -> io::Result<u64> {
 /// How many entries a directory has, but not more than one above the limit.
 pub(super) async fn entries(directory: Arc<File>, max: usize) -> io::Result<usize> {
     let counting = spawn_blocking(move || {
-        let names = Dir::read_from(&*directory)?;
+        // What a guest holds may be open for nothing but its paths, so it is opened once more.
+        let names = Dir::new(rustix::fs::openat(&*directory, ".", LISTING, rustix::fs::Mode::empty())?)?;
         names.take(max.saturating_add(3)).try_fold(0, |count, entry| entry.map(|_| count + 1))
     });
     let count: usize = counting.await.map_err(io::Error::other)??;
