@@ -88,7 +88,19 @@ async fn a_changed_plugin_stands_still_until_it_is_accepted_from_the_command_lin
     assert_eq!(server.owner().with_key(None).get("/readyz").await?.body.as_ref(), b"ok\n");
     assert!(wardian(home, "plugins accept calculator --yes").await?.1.contains("nothing to accept"));
     assert_eq!(wardian(home, "plugins accept nothing --yes").await?.0, Some(1));
+    assert!(in_the_audit_log(home, "plugin_accepted").await?, "what the operator accepted is in the audit log");
     Ok(())
+}
+
+/// Whether a word comes to stand in the audit log: lines arrive soon after what they tell of.
+async fn in_the_audit_log(home: &Path, word: &str) -> Result<bool> {
+    for _ in 0..100 {
+        if wardian(home, "audit show").await?.1.contains(word) {
+            return Ok(true);
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    Ok(false)
 }
 
 #[tokio::test]

@@ -2,12 +2,13 @@
 //! make of what comes back the event, the receipt and the writes.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
+use async_trait::async_trait;
 use model::ToolList;
 use session::{AskedCall, Awaited, Bound, Call, CallName, Consumed, Event, EventId, Receipt, Seq, Session, Uid};
 use sha2::{Digest, Sha256};
 use storage::Blob;
+use tokio_util::sync::CancellationToken;
 use tool::{
     CallContext, CallSink, Caller, Content, End, Evidence, Ports, ToolCall, ToolId, ToolReply, ToolSpec, Toolbox, Usage, Verdict, Write,
     content,
@@ -99,22 +100,27 @@ pub(crate) struct Bench {
     caller: Caller,
     owners: Owners,
     ports: Ports,
-    sink: Arc<Flag>,
+    sink: Arc<Wanted>,
     tenant_uid: Arc<str>,
     session: Arc<str>,
     user: Option<String>,
 }
 
 /// The live sign of one step's calls: whether anybody still wants them.
-struct Flag(AtomicBool);
+struct Wanted(CancellationToken);
 
-impl CallSink for Flag {
+#[async_trait]
+impl CallSink for Wanted {
     fn progress(&self, share: Option<f32>, note: &str) {
         tracing::debug!(share, note, "a tool reports progress");
     }
 
     fn cancelled(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
+        self.0.is_cancelled()
+    }
+
+    async fn gone(&self) {
+        self.0.cancelled().await;
     }
 }
 
@@ -129,7 +135,7 @@ pub(crate) struct Ran {
 impl Bench {
     pub(crate) fn new(engine: &Engine, prepared: &crate::prepared::Prepared, session: &Session, user: Option<String>) -> Self {
         let owners = Owners::of(&prepared.agent, session);
-        let sink = Arc::new(Flag(AtomicBool::new(false)));
+        let sink = Arc::new(Wanted(CancellationToken::new()));
         let store = StateStore::new(engine.journal.clone(), owners);
         Self {
             toolbox: engine.toolbox.clone(),
@@ -145,7 +151,7 @@ impl Bench {
 
     /// Nobody wants the calls any more; guests that ask are told so.
     pub(crate) fn cancel(&self) {
-        self.sink.0.store(true, Ordering::Relaxed);
+        self.sink.0.cancel();
     }
 
     /// Runs one call to its end. `id` is ours: the tool's idempotency key.

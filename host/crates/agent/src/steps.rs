@@ -4,6 +4,7 @@
 
 use std::future::Future;
 use std::pin::pin;
+use std::time::Duration;
 
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use model::{Delta, Prompt, Reply, Trouble};
@@ -14,6 +15,10 @@ use crate::call::{self, Bench, Checked, Ended, Ran};
 use crate::hub::{Hub, Part};
 use crate::task::{Desk, Draft, Stopped, Task};
 use crate::{Clock, template, turn, waits};
+
+/// How long the calls of an interrupted turn have to say what they did. A client
+/// that interrupts waits for it.
+const LAST_WORDS: Duration = Duration::from_millis(100);
 
 /// How work beside the mailbox ended.
 enum Worked<T> {
@@ -226,6 +231,10 @@ pub(crate) async fn call_tools(task: &mut Task, open: Vec<Seq>) -> Result<(), St
             Worked::Done(None) => return Ok(()),
             Worked::Interrupted(by) => {
                 bench.cancel();
+                // Each says at once what it had done by then; one that does not is closed with the turn.
+                while let Ok(Some(ran)) = tokio::time::timeout(LAST_WORDS, running.next()).await {
+                    ended(task, ran, turn.steps)?;
+                }
                 drop(running);
                 task.interrupt(by);
                 return Ok(());

@@ -101,6 +101,8 @@ pub enum Act {
     GrantLent,
     /// Ended such grants: of one id, or all of a plugin.
     GrantRevoked,
+    /// Took a changed version of a plugin into service.
+    PluginAccepted,
 }
 
 impl Record<'_> {

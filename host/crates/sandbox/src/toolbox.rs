@@ -118,11 +118,16 @@ impl Toolbox for Sandbox {
     async fn call(&self, call: ToolCall) -> ToolReply {
         match self.admit(call) {
             Ok(admitted) => {
-                let late = admitted.late();
-                match timeout_at(late.at.into(), self.lanes.run(admitted.cpu.clone(), admitted.run())).await {
-                    Ok(Ok(reply)) => reply,
-                    Ok(Err(error)) => ToolReply::without_answer(End::HostFault(format!("the call was lost: {error}"))),
-                    Err(_) => late.reply(),
+                let (left, sink) = (admitted.left(), admitted.call.ports.sink.clone());
+                let running = self.lanes.run(admitted.cpu.clone(), admitted.run());
+                tokio::select! {
+                    biased;
+                    ran = running => match ran {
+                        Ok(reply) => reply,
+                        Err(error) => ToolReply::without_answer(End::HostFault(format!("the call was lost: {error}"))),
+                    },
+                    () = tokio::time::sleep_until(left.late.into()) => left.late(),
+                    () = sink.gone() => left.reply(End::Cancelled),
                 }
             }
             Err(refused) => *refused,
@@ -244,10 +249,10 @@ struct Admitted {
     fuel: Option<(Arc<Fueled>, std::path::PathBuf)>,
 }
 
-/// The answer for a call whose guest did not end in time, because the machine
-/// is too busy to run it even to its next tick. It ends there, with nobody waiting for it.
-struct Late {
-    at: Instant,
+/// What is told of a call whose guest is left behind: nobody wants it any more, or the
+/// machine is too busy to run it even to its next tick. It ends there, with nobody waiting for it.
+struct Left {
+    late: Instant,
     began: Instant,
     cpu: Cpu,
     limits: Limits,
@@ -256,21 +261,26 @@ struct Late {
     tools: Arc<str>,
 }
 
-impl Late {
-    fn reply(self) -> ToolReply {
+impl Left {
+    fn late(self) -> ToolReply {
+        let end = End::Time(millis(self.limits.time));
+        self.reply(end)
+    }
+
+    fn reply(self, end: End) -> ToolReply {
         let wall_us = u64::try_from(self.began.elapsed().as_micros()).unwrap_or(u64::MAX);
         let usage = Usage { wall_us, cpu_us: self.cpu.used_us(), ..Usage::default() };
         let (component, tools) = (Some(self.component), Some(self.tools));
         let evidence = Evidence { component, tools, limits: Some(bounds(&self.limits)), ..self.scope.evidence() };
-        ToolReply { usage, evidence, ..ToolReply::without_answer(End::Time(millis(self.limits.time))) }
+        ToolReply { usage, evidence, ..ToolReply::without_answer(end) }
     }
 }
 
 impl Admitted {
-    fn late(&self) -> Late {
+    fn left(&self) -> Left {
         let Self { version, scope, limits, deadline, cpu, .. } = self;
-        Late {
-            at: *deadline + GRACE,
+        Left {
+            late: *deadline + GRACE,
             began: *deadline - limits.time,
             cpu: cpu.clone(),
             limits: *limits,

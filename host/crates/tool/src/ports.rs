@@ -55,12 +55,17 @@ pub trait KeyValue: Send + Sync {
 
 /// Where a call's live signs go. Called from the guest's runtime thread; must
 /// not block, and drops what nobody watches.
+#[async_trait]
 pub trait CallSink: Send + Sync {
     /// How far the tool is, a share between 0 and 1 where known.
     fn progress(&self, share: Option<f32>, note: &str);
 
     /// True once the caller has lost interest.
     fn cancelled(&self) -> bool;
+
+    /// Resolves once the caller has lost interest. Waited for once, beside the
+    /// running guest, which is ended then.
+    async fn gone(&self);
 }
 
 /// What one call may reach through the engine.

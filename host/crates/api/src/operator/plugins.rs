@@ -7,6 +7,7 @@ use axum::response::Response;
 use http::StatusCode;
 use serde_json::{Value, json};
 
+use audit::Act;
 use policy::Action;
 use session::Millis;
 use tool::{AcceptedPlugin, FoundPlugin, NotAccepted, PluginChanges, PluginDigests};
@@ -17,6 +18,7 @@ use crate::caller::{Caller, Segments};
 use crate::errors::{Code, Error, Result};
 use crate::fields::Fields;
 use crate::operation::{Answer, Method, Operation};
+use crate::operator::record;
 use crate::reply;
 
 pub(crate) static LIST: Operation = Operation {
@@ -96,7 +98,9 @@ pub(crate) async fn accept(
         None if caller.0.key == app.keyring.operator().key => "the operator".to_owned(),
         None => format!("key {}", caller.0.key),
     };
+    let subject = format!("{name}/{}", shown.component);
     app.operator.accept(&name, shown, &by).await?;
+    record(&app, &caller, Act::PluginAccepted, &subject, "").await?;
     let changes = app.operator.changes(&name).ok_or_else(|| Error::missing(Code::NotFound, "plugin", &name))?;
     Ok(reply::json(StatusCode::OK, &written(&changes)))
 }

@@ -108,10 +108,15 @@ impl KeyValue for Nothing {
     }
 }
 
+#[async_trait::async_trait]
 impl CallSink for Nothing {
     fn progress(&self, _: Option<f32>, _: &str) {}
 
     fn cancelled(&self) -> bool {
         false
+    }
+
+    async fn gone(&self) {
+        std::future::pending().await
     }
 }

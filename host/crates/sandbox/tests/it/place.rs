@@ -62,11 +62,16 @@ impl KeyValue for Store {
     }
 }
 
+#[async_trait::async_trait]
 impl CallSink for Sink {
     fn progress(&self, _share: Option<f32>, _note: &str) {}
 
     fn cancelled(&self) -> bool {
         false
+    }
+
+    async fn gone(&self) {
+        std::future::pending().await
     }
 }
 
