@@ -78,7 +78,8 @@ fn plain(slots: u32) -> Config {
         .linear_memory_keep_resident(256 << 10)
         .table_keep_resident(16 << 10)
         .async_stack_keep_resident(16 << 10)
-        .decommit_batch_size(8)
+        // At once: what waits in a batch stays resident until other calls fill it, and may be a limit's worth of memory each.
+        .decommit_batch_size(1)
         .pagemap_scan(Enabled::Auto);
 
     let mut config = common();

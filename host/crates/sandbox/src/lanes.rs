@@ -1,7 +1,8 @@
 //! The threads that guests run on, apart from those of sessions and requests, in
-//! two lanes. Every call begins in the quick one. A call that a tick finds
-//! computing moves to the patient one, whose threads stand back behind all
-//! others: however many guests spin, a short call finds a thread that is free.
+//! two lanes. A call begins in the quick one; when a tick finds it computing, it
+//! moves to the patient one, whose threads stand back behind all others. A
+//! plugin whose last call was long begins there. However many guests spin, a
+//! short call finds a thread that is free.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -21,6 +22,22 @@ const QUICK_US: u64 = 5_000;
 /// How much the threads of long calls step back behind the others: they still
 /// get a quarter of a busy processor.
 const NICENESS: i32 = 5;
+
+/// In which lane a call begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Lane {
+    /// Nothing speaks against it.
+    Quick,
+    /// The plugin's last call was long.
+    Patient,
+}
+
+impl Lane {
+    /// Where a plugin's next call begins, after one that used so much processor time.
+    pub(crate) fn after(cpu_us: u64) -> Self {
+        if cpu_us < QUICK_US { Self::Quick } else { Self::Patient }
+    }
+}
 
 /// Both lanes.
 pub(crate) struct Lanes {
@@ -49,9 +66,12 @@ impl Lanes {
     }
 
     /// Runs a call whose processor time is counted by `cpu`. Dropping the answer ends it at its next tick.
-    pub(crate) fn run<F: Future<Output: Send> + Send + 'static>(&self, cpu: Cpu, call: F) -> Running<F::Output> {
+    pub(crate) fn run<F: Future<Output: Send> + Send + 'static>(&self, lane: Lane, cpu: Cpu, call: F) -> Running<F::Output> {
         let patient = self.patient.as_ref().expect("taken only when dropped").handle().clone();
-        Running(Ended(self.quick().spawn(Laned { cpu, patient, quick: Some(Box::pin(call)), moved: None })))
+        Running(Ended(match lane {
+            Lane::Quick => self.quick().spawn(Laned { cpu, patient, quick: Some(Box::pin(call)), moved: None }),
+            Lane::Patient => patient.spawn(async { Ok(call.await) }),
+        }))
     }
 }
 

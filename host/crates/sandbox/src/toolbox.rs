@@ -118,9 +118,9 @@ impl Toolbox for Sandbox {
     async fn call(&self, call: ToolCall) -> ToolReply {
         match self.admit(call) {
             Ok(admitted) => {
-                let (left, sink) = (admitted.left(), admitted.call.ports.sink.clone());
-                let running = self.lanes.run(admitted.cpu.clone(), admitted.run());
-                tokio::select! {
+                let (left, gate, sink) = (admitted.left(), admitted.gate.clone(), admitted.call.ports.sink.clone());
+                let running = self.lanes.run(gate.lane(), admitted.cpu.clone(), admitted.run());
+                let reply = tokio::select! {
                     biased;
                     ran = running => match ran {
                         Ok(reply) => reply,
@@ -128,7 +128,9 @@ impl Toolbox for Sandbox {
                     },
                     () = tokio::time::sleep_until(left.late.into()) => left.late(),
                     () = sink.gone() => left.reply(End::Cancelled),
-                }
+                };
+                gate.learn(reply.usage.cpu_us);
+                reply
             }
             Err(refused) => *refused,
         }
