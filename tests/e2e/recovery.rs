@@ -150,6 +150,8 @@ async fn a_repeat_after_a_kill_joins_its_turn_instead_of_running_a_second_one() 
     body["stream_response"] = true.into();
     let mut stream = server.owner().stream(&format!("{path}/events"), &body).await?;
     stream.until("input_message").await?;
+    // Else the hanging reply would be kept for the turn that is taken up.
+    model.asked(1).await?;
     let home = server.kill().await?;
     model.always(Reply::Slow(Duration::from_millis(800), text("here you are").into()));
     let server = Server::spawn(home, &[]).await?;

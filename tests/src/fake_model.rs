@@ -85,6 +85,17 @@ impl FakeModel {
         self.lock().always = Some(reply);
     }
 
+    /// Waits until so many requests have come.
+    pub async fn asked(&self, times: usize) -> Result<()> {
+        for _ in 0..1_000 {
+            if self.requests().len() >= times {
+                return Ok(());
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+        anyhow::bail!("the model was asked {} times, not {times}", self.requests().len())
+    }
+
     /// The bodies of the requests so far.
     pub fn requests(&self) -> Vec<Value> {
         self.lock().requests.clone()

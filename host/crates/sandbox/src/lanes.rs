@@ -46,17 +46,18 @@ pub(crate) struct Lanes {
 }
 
 impl Lanes {
-    /// One thread in each lane for each processor.
+    /// One quick thread for each processor, and one patient thread fewer: a
+    /// processor is left on which a short call need not even push another aside.
     pub(crate) fn start() -> Result<Self, Error> {
         let workers = thread::available_parallelism().map_or(1, |n| n.get());
-        let lane = |name: &str| {
+        let lane = |name: &str, workers: usize| {
             let mut builder = Builder::new_multi_thread();
-            builder.worker_threads(workers).thread_name(name).enable_all();
+            builder.worker_threads(workers.max(1)).thread_name(name).enable_all();
             builder
         };
         let failed = |error| Error::Engine(format!("cannot start the threads that guests run on: {error}"));
-        let quick = lane("guest").build().map_err(failed)?;
-        let patient = lane("guest-patient").on_thread_start(step_back).build().map_err(failed)?;
+        let quick = lane("guest", workers).build().map_err(failed)?;
+        let patient = lane("guest-patient", workers - 1).on_thread_start(step_back).build().map_err(failed)?;
         Ok(Self { quick: Some(quick), patient: Some(patient) })
     }
 

@@ -10,9 +10,12 @@ use std::thread;
 
 use rustix::process::{Signal, getppid, kill_process};
 
+/// Something that a confined process must not be able to do.
+type Attempt = fn() -> io::Result<()>;
+
 fn main() -> io::Result<()> {
     let gaps = sandbox::confine::confine(sandbox::confine::Bounds::default())?;
-    let attempts: [(&str, fn() -> io::Result<()>); 12] = [
+    let attempts: [(&str, Attempt); 12] = [
         ("read a file", || File::open("/etc/passwd").map(drop)),
         ("read about itself", || File::open("/proc/self/environ").map(drop)),
         ("list a directory", || fs::read_dir("/").map(drop)),

@@ -1,6 +1,8 @@
 //! The sandbox from outside, as the server uses it: real components, real
 //! files, a real child process.
 
+#![expect(clippy::unwrap_used, reason = "what a test prepares has to be there; where it is not, the test stops")]
+
 mod accepted;
 mod catalog;
 mod corpus;
