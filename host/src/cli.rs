@@ -150,6 +150,7 @@ impl std::error::Error for Told {}
 
 /// Parses the command line, runs the command, and says what went wrong.
 pub(crate) fn main() -> ExitCode {
+    end_with_the_pipe();
     let cli = Cli::parse();
     match run(cli) {
         Ok(()) => ExitCode::from(DONE),
@@ -160,6 +161,18 @@ pub(crate) fn main() -> ExitCode {
             ExitCode::from(code(&error))
         }
     }
+}
+
+/// A reader that has seen enough, such as `head`, ends the command quietly.
+fn end_with_the_pipe() {
+    let others = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        let text = panic.payload().downcast_ref::<String>().map_or("", String::as_str);
+        if text.starts_with("failed printing to stdout") && text.contains("Broken pipe") {
+            std::process::exit(i32::from(DONE));
+        }
+        others(panic);
+    }));
 }
 
 fn run(cli: Cli) -> anyhow::Result<()> {

@@ -2,7 +2,7 @@
 //! there. All of it works, so it is said and not refused.
 
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use policy::{Policy, Problem, SecretRef};
 
@@ -28,6 +28,29 @@ pub(crate) fn warn_of_open_plugins(plugins: &Path) {
             tracing::warn!("everybody on this machine can change the plugin at {0}; run chmod o-w {0}", path.display());
         }
     }
+}
+
+/// Granted directories that hold the data directory, or lie in it: a plugin that
+/// writes there could become the server. What is meant for plugins lies elsewhere.
+pub(crate) fn own_directories<'a>(mounts: impl Iterator<Item = (String, &'a str)>, base: &Path, data: &Path, open: &Path) -> Vec<Problem> {
+    let (data, open) = (real(data), real(open));
+    let inside = |host: &str| {
+        // What stands for a tenant's name is below everything before it.
+        let host = real(&base.join(host.split("{tenant}").next().unwrap_or_default()));
+        (data.starts_with(&host) || host.starts_with(&data)) && !host.starts_with(&open)
+    };
+    let found = mounts.filter(|(_, host)| inside(host)).map(|(key, host)| {
+        let message = format!("directory {host} holds the server's own data, or lies in it");
+        Problem::error(key, message, format!("grant a directory apart from {}", data.display()))
+    });
+    found.collect()
+}
+
+/// The path without links, as far as it is there.
+fn real(path: &Path) -> PathBuf {
+    let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let known = absolute.ancestors().find_map(|there| Some((there.canonicalize().ok()?, absolute.strip_prefix(there).ok()?)));
+    known.map_or_else(|| absolute.clone(), |(there, rest)| there.join(rest))
 }
 
 /// Secrets without a value, and those that everybody can read.

@@ -18,9 +18,9 @@ use storage::backends::redb::Redb;
 use tool::{NotAccepted, PluginChanges, PluginDigests, Toolbox};
 
 use crate::config::{Complaints, Scheme, Settings};
-use crate::explain;
 use crate::leases::Leases;
 use crate::readiness::Readiness;
+use crate::{explain, exposed, open};
 
 /// How long a readiness probe waits for the store.
 const PROBE: Duration = Duration::from_millis(800);
@@ -39,6 +39,8 @@ pub(crate) struct Host {
     /// Those in force: their file and their text, to name lines in.
     settings: Mutex<Settings>,
     data: PathBuf,
+    base: PathBuf,
+    knowledge: PathBuf,
     scheme: Scheme,
     address: OnceLock<SocketAddr>,
     started_at: String,
@@ -66,6 +68,8 @@ impl Host {
             settings: Mutex::new(settings.clone()),
             clerk,
             data: settings.data.clone(),
+            base: settings.base.clone(),
+            knowledge: open::knowledge(settings),
             scheme: settings.scheme(),
             address: OnceLock::new(),
             started_at: agent::Clock.now().rfc3339(),
@@ -188,6 +192,11 @@ impl Operator for Host {
 impl Grants for Host {
     async fn lend(&self, wanted: NewLease) -> Result<Lent, NotLent> {
         let plugin = wanted.plugin.clone();
+        let mounts = wanted.grant.files.iter().map(|mount| ("files".to_owned(), &*mount.host));
+        let own = exposed::own_directories(mounts, &self.base, &self.data, &self.knowledge);
+        if !own.is_empty() {
+            return Err(NotLent::Refused(own.iter().map(ToString::to_string).collect()));
+        }
         let mut lent = self.leases.lend(wanted).await?;
         self.sandbox.policy_changed();
         if !self.sandbox.plugins().iter().any(|it| it.name == plugin) {

@@ -58,7 +58,7 @@ impl Leases {
         let (changed, recorded) = (Notify::new(), Mutex::new(policy.load().digest().clone()));
         let leases = Self { directory, outbox, clock: Clock, policy, state: Mutex::new(state), making, changed, recorded };
         leases.put_in_force(&leases.state());
-        *leases.recorded.lock().unwrap_or_else(PoisonError::into_inner) = leases.policy.load().digest().clone();
+        *leases.recorded() = leases.policy.load().digest().clone();
         Ok(leases)
     }
 
@@ -77,13 +77,13 @@ impl Leases {
     /// Tells the audit log which policy decides from here on, where that changed.
     pub(crate) async fn record(&self, by: audit::Source) {
         let digest = self.policy.load().digest().clone();
-        let before = std::mem::replace(&mut *self.recorded.lock().unwrap_or_else(PoisonError::into_inner), digest.clone());
-        if before == digest {
+        if *self.recorded() == digest {
             return;
         }
         let record = audit::Record::Policy { digest: &digest, by };
-        if let Err(error) = record.put(&*self.outbox, self.clock.now()).await {
-            tracing::error!(%error, "the audit log does not say that the policy changed");
+        match record.put(&*self.outbox, self.clock.now()).await {
+            Ok(()) => *self.recorded() = digest,
+            Err(error) => tracing::error!(%error, "the audit log does not say yet that the policy changed"),
         }
     }
 
@@ -129,15 +129,14 @@ impl Leases {
         let _making = self.making.lock().await;
         let named = |lease: &Lease| lease.id == id_or_plugin || lease.plugin == id_or_plugin;
         let ended: Vec<(Uid, Lease)> = self.state().leases.iter().filter(|(_, lease)| named(lease)).cloned().collect();
-        // Out of force first: what the disk says matters only at the next start.
-        {
-            let mut state = self.state();
-            state.leases.retain(|(_, lease)| !named(lease));
-            self.put_in_force(&state);
-        }
-        self.record(audit::Source::Lease).await;
         for (uid, lease) in &ended {
+            // The row first: what could not be deleted stays in force, and can be revoked once more.
             self.directory.delete(*uid).await?;
+            {
+                let mut state = self.state();
+                state.leases.retain(|(other, _)| other != uid);
+                self.put_in_force(&state);
+            }
             tracing::info!(
                 lease.id = lease.id,
                 plugin.id = lease.plugin,
@@ -146,6 +145,7 @@ impl Leases {
                 time(lease.until_ms)
             );
         }
+        self.record(audit::Source::Lease).await;
         Ok(ended.len())
     }
 
@@ -206,6 +206,11 @@ impl Leases {
             tracing::warn!("{warning}");
         }
         self.policy.store(Arc::new(policy));
+    }
+
+    /// The policy that the audit log knows of. Two that change at the same time may both write; a line twice is no gap.
+    fn recorded(&self) -> MutexGuard<'_, Arc<str>> {
+        self.recorded.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

@@ -202,6 +202,13 @@ async fn clerk(settings: &Settings, store: &Arc<Redb>, leases: &Leases) -> anyho
 pub(crate) fn allowed(settings: &Settings) -> anyhow::Result<Policy> {
     let builtin = shipped::grants(&knowledge(settings));
     let policy = Policy::build(&settings.policy, &settings.base, &builtin).map_err(|problems| settings.complaints(&problems))?;
+    let mounts = settings.policy.plugin.iter().flat_map(|(name, entry)| {
+        entry.files.iter().enumerate().map(move |(index, mount)| (format!("plugin.{name}.files[{index}].host"), &*mount.host))
+    });
+    let own = exposed::own_directories(mounts, &settings.base, &settings.data, &knowledge(settings));
+    if !own.is_empty() {
+        return Err(settings.complaints(&own).into());
+    }
     let secrets = exposed::secrets(&policy);
     let policy = policy.noting(secrets);
     for warning in settings.complaints(policy.warnings()).0 {
@@ -264,6 +271,7 @@ async fn adopt_owner(settings: &Settings, keyring: &Keyring) -> anyhow::Result<O
     Ok(owner)
 }
 
-fn knowledge(settings: &Settings) -> std::path::PathBuf {
+/// The one folder of the data directory that is meant for a plugin.
+pub(crate) fn knowledge(settings: &Settings) -> std::path::PathBuf {
     settings.data.join("knowledge")
 }

@@ -21,7 +21,7 @@ was cut off, or that all of it was written anew: note the head that this command
 or the ones that the server writes to its ordinary log every hour, where nobody who can
 write the audit log can change them, and pass one with --head.
 
-Exit codes: 0 whole   1 broken, or the noted head is not in it
+Exit codes: 0 whole   1 broken, without a line, found changed by a server, or without the noted head
 
 Examples:
   wardian audit verify
@@ -72,6 +72,12 @@ fn verify(path: &Path, head: Option<&str>) -> anyhow::Result<()> {
     say(&report);
     if let Some(fault) = &report.fault {
         bail!("the log is broken: {fault}");
+    }
+    if let Some(gap) = report.gaps.first() {
+        bail!("lines are missing before line number {gap}: a server found there that the log had been changed, cut off or removed");
+    }
+    if report.lines == 0 {
+        bail!("there is no line in {}; a server writes one when it starts", path.display());
     }
     match (head, report.noted) {
         (Some(_), Some(seq)) => println!("the noted head is line number {seq}"),

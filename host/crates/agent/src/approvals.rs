@@ -134,11 +134,18 @@ impl Engine {
 
     /// The calls that wait in the sessions of one tenant or of all, oldest session first, after the
     /// session `after`; at least `limit` of them where there are as many, because no session is torn.
-    pub fn all_approvals(&self, tenant: Option<Uid>, after: Option<Uid>, limit: usize) -> Result<Vec<OpenApprovals>, Error> {
+    /// With them the session after which the next page begins, where there is one.
+    pub fn all_approvals(&self, tenant: Option<Uid>, after: Option<Uid>, limit: usize) -> Result<(Vec<OpenApprovals>, Option<Uid>), Error> {
         let rows = self.journal.open_waits(tenant, after, limit)?;
-        let sessions = rows.chunk_by(|one, next| one.session == next.session);
-        // Whatever was deleted in this very moment is left out.
-        sessions.filter_map(|waits| self.all_of_session(waits).transpose()).collect()
+        let more = rows.last().filter(|_| rows.len() >= limit).map(|last| last.session);
+        let sessions = rows.chunk_by(|one, next| one.session == next.session).filter_map(|waits| {
+            // Whatever was deleted in this very moment is left out; so is what cannot be read, or it would hide all others.
+            self.all_of_session(waits).unwrap_or_else(|error| {
+                tracing::error!(%error, "what a session waits for cannot be listed");
+                None
+            })
+        });
+        Ok((sessions.filter(|session| !session.approvals.is_empty()).collect(), more))
     }
 
     fn all_of_session(&self, waits: &[OpenWait]) -> Result<Option<OpenApprovals>, Error> {

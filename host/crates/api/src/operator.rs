@@ -86,6 +86,12 @@ pub struct Status {
     pub started_at: String,
 }
 
+/// Does what an operator asked for to its end, also when whoever asked goes
+/// away meanwhile: neither half of it may be missing.
+pub(crate) async fn whole<T: Send + 'static>(work: impl Future<Output = Result<T>> + Send + 'static) -> Result<T> {
+    tokio::spawn(work).await.unwrap_or_else(|error| Err(Error::internal(format!("what the operator asked for broke off: {error}"))))
+}
+
 /// Records what an operator did. Durable when it answers; who hears of an error
 /// does not know whether it was done, only that nobody will read of it.
 pub(crate) async fn record(app: &App, caller: &Caller, act: Act, subject: &str, tenant: &str) -> Result<()> {

@@ -31,6 +31,8 @@ pub struct Report {
     pub kinds: BTreeMap<String, u64>,
     /// The hash of every good line that was asked for, with its number.
     pub noted: Option<u64>,
+    /// The number of each line before which a server found the log changed or cut.
+    pub gaps: Vec<u64>,
     /// Files that a server found damaged and did not go on with.
     pub set_aside: Vec<PathBuf>,
     /// Where the chain is broken.
@@ -67,7 +69,11 @@ pub(crate) fn look(path: &Path, noted: Option<[u8; 32]>) -> io::Result<Report> {
     let walked = chain::walk(&report.files, |line| {
         report.lines += 1;
         report.first.get_or_insert(line.seq);
-        *report.kinds.entry(kind(line.members)).or_default() += 1;
+        let told = Told::read(line.members);
+        if told.kind == "repair" && told.why.as_deref() == Some("changed") {
+            report.gaps.push(line.seq);
+        }
+        *report.kinds.entry(told.kind).or_default() += 1;
         if noted == Some(line.hash) {
             report.noted = Some(line.seq);
         }
@@ -76,13 +82,18 @@ pub(crate) fn look(path: &Path, noted: Option<[u8; 32]>) -> io::Result<Report> {
     Ok(report)
 }
 
-fn kind(members: &[u8]) -> String {
-    #[derive(Deserialize)]
-    struct Kind {
-        kind: String,
+/// What a line says of itself.
+#[derive(Deserialize)]
+struct Told {
+    kind: String,
+    why: Option<String>,
+}
+
+impl Told {
+    fn read(members: &[u8]) -> Self {
+        let object = [b"{", members, b"}"].concat();
+        serde_json::from_slice(&object).unwrap_or_else(|_| Self { kind: "without a kind".to_owned(), why: None })
     }
-    let object = [b"{", members, b"}"].concat();
-    serde_json::from_slice::<Kind>(&object).map_or_else(|_| "without a kind".to_owned(), |it| it.kind)
 }
 
 fn set_aside(directory: &Path) -> io::Result<Vec<PathBuf>> {

@@ -6,6 +6,7 @@ use tool::{Content, End};
 
 use crate::catalog::Tool;
 use crate::guest::part_bytes;
+use crate::json;
 
 /// Arguments of one call.
 const INPUT_BYTES_MAX: usize = 1 << 20;
@@ -15,7 +16,8 @@ pub(crate) fn check_input(tool: &Tool, input: &str) -> Result<(), End> {
     if input.len() > INPUT_BYTES_MAX {
         return Err(End::InvalidInput(format!("they are {} bytes long; at most {INPUT_BYTES_MAX} are allowed", input.len())));
     }
-    let value: Value = serde_json::from_str(input).map_err(|error| End::InvalidInput(format!("they are not JSON: {error}")))?;
+    // A member that stands twice would be one thing to the schema or to whoever approves it, and another to the guest.
+    let value = json::unambiguous(input).map_err(End::InvalidInput)?;
     if !value.is_object() {
         return Err(End::InvalidInput("they are not a JSON object".into()));
     }

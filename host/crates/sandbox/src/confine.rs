@@ -1,7 +1,8 @@
 //! What the child that compiles gives up before it reads a byte of a component:
 //! files, the network, other processes, privileges, and more memory and
-//! processor time than it may take. A hole in the compiler then opens
-//! onto nothing but the answer, which the parent does not trust either.
+//! processor time than it may take. A hole in the compiler then opens onto
+//! nothing but the answer. The compiled form in it is native code all the
+//! same: a component that takes the compiler over decides what that does.
 //!
 //! Linux only. What the kernel does not offer is named in the answer, and the parent logs it.
 

@@ -3,8 +3,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
+use egress::guest::Meter;
 use policy::{
     Access, CachePermit, CallPermit, ConfigPermit, Denied, FilePermit, HttpPermit, HttpRequest, Policy, SecretPermit, SecretUse,
     StorePermit, Who,
@@ -47,6 +48,8 @@ pub(crate) struct Scope {
     call: String,
     logged: Mutex<BTreeSet<String>>,
     decisions: Decisions,
+    /// What its requests carried, from the first one on; also for who tells of a call whose guest is left behind.
+    pub traffic: OnceLock<Arc<Meter>>,
 }
 
 impl Scope {
@@ -61,6 +64,7 @@ impl Scope {
             call: context.call.clone(),
             logged: Mutex::default(),
             decisions: Decisions::default(),
+            traffic: OnceLock::new(),
         }
     }
 
@@ -125,6 +129,11 @@ impl Scope {
             self.decisions.add("files", &format!("{access} {}", permit.guest), &permit.rule, true);
         }
         mounts
+    }
+
+    /// Bytes of request and of response bodies so far.
+    pub(crate) fn bytes(&self) -> (u64, u64) {
+        self.traffic.get().map_or((0, 0), |meter| (meter.sent(), meter.received()))
     }
 
     /// By which policy, and what was decided so far.

@@ -40,6 +40,9 @@ const PATTERN_BYTES_MIN: usize = 2 << 10;
 /// which nothing interrupts. This is about as much.
 const PATTERN_WORK_MAX: u64 = 50_000_000_000;
 
+/// The part of that which may be done where other work waits: some milliseconds.
+const PATTERN_WORK_LIGHT: u64 = PATTERN_WORK_MAX / 1_000;
+
 /// Faults of a value that are reported at once: a model corrects several as easily as one.
 const FAULTS_MAX: usize = 4;
 
@@ -76,6 +79,11 @@ impl Schema {
         map.check_ways()?;
         let (validator, bytes) = build(&schema)?;
         Ok(Self { validator, patterns: map.pattern_ways().saturating_mul(bytes) })
+    }
+
+    /// Whether checking so many bytes takes a few milliseconds at most.
+    pub(crate) fn is_light(&self, bytes: usize) -> bool {
+        self.patterns.saturating_mul(bytes as u64) <= PATTERN_WORK_LIGHT
     }
 
     /// Where a value does not satisfy the schema, and why; short, for a model to act on.

@@ -82,7 +82,7 @@ impl Toolbox for Sandbox {
         let (version, standing) = self.version(&policy, tool)?;
         let spec = version.tools.get(&tool.name).ok_or(End::UnknownTool)?;
         let verdict = verdict(&policy, &version, &standing, spec, caller)?;
-        if input.len() <= INLINE_BYTES_MAX {
+        if input.len() <= INLINE_BYTES_MAX && spec.input.is_light(input.len()) {
             return check_input(spec, input).map(|()| verdict);
         }
         let (version, name, input) = (version.clone(), tool.name.clone(), input.to_owned());
@@ -271,7 +271,8 @@ impl Left {
 
     fn reply(self, end: End) -> ToolReply {
         let wall_us = u64::try_from(self.began.elapsed().as_micros()).unwrap_or(u64::MAX);
-        let usage = Usage { wall_us, cpu_us: self.cpu.used_us(), ..Usage::default() };
+        let (sent_bytes, received_bytes) = self.scope.bytes();
+        let usage = Usage { wall_us, cpu_us: self.cpu.used_us(), sent_bytes, received_bytes, ..Usage::default() };
         let (component, tools) = (Some(self.component), Some(self.tools));
         let evidence = Evidence { component, tools, limits: Some(bounds(&self.limits)), ..self.scope.evidence() };
         ToolReply { usage, evidence, ..ToolReply::without_answer(end) }

@@ -45,10 +45,8 @@ pub(crate) async fn list(State(app): State<Arc<App>>, _: Caller, uri: Uri) -> Re
     };
     let place = Place { tenant: app.keyring.home().id, list: "approvals", choice: format!("{tenant:?}") };
     let after = app.page_keys.read(&place, &params)?.map(Uid);
-    let sessions = app.engine.all_approvals(tenant, after, limit)?;
-    let found: usize = sessions.iter().map(|session| session.approvals.len()).sum();
-    let last = sessions.last().filter(|_| found >= limit);
-    let key = last.map(|session| app.page_keys.write(&place, session.uid.0));
+    let (sessions, more) = app.engine.all_approvals(tenant, after, limit)?;
+    let key = more.map(|session| app.page_keys.write(&place, session.0));
 
     let mut body = "{\"approvals\":[".to_owned();
     for session in &sessions {

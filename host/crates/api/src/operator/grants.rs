@@ -20,7 +20,7 @@ use crate::caller::{Caller, Segments};
 use crate::errors::{Code, Error, Result};
 use crate::fields::Fields;
 use crate::operation::{Answer, Method, Operation, Query};
-use crate::operator::record;
+use crate::operator::{record, whole};
 use crate::page::Params;
 use crate::{naming, reply};
 
@@ -167,10 +167,13 @@ pub(crate) async fn lend(State(app): State<Arc<App>>, caller: Caller, JsonBody(b
     let name = |member: &str| fields.text(member, 1..=64)?.map(|name| naming::checked(name, member).map(str::to_owned)).transpose();
     let (tenant, agent) = (name("tenant")?, name("agent")?);
     let wanted = NewLease { plugin, tenant, agent, grant, lasts, by: by(&caller.0) };
-    let lent = app.operator.lend(wanted).await?;
-    let (subject, tenant) = (format!("{}/{}", lent.lease.plugin, lent.lease.id), lent.lease.tenant.as_deref().unwrap_or_default());
-    record(&app, &caller, Act::GrantLent, &subject, tenant).await?;
-    Ok(reply::json(StatusCode::CREATED, &json!(lent)))
+    whole(async move {
+        let lent = app.operator.lend(wanted).await?;
+        let (subject, tenant) = (format!("{}/{}", lent.lease.plugin, lent.lease.id), lent.lease.tenant.as_deref().unwrap_or_default());
+        record(&app, &caller, Act::GrantLent, &subject, tenant).await?;
+        Ok(reply::json(StatusCode::CREATED, &json!(lent)))
+    })
+    .await
 }
 
 fn lasts(text: &str) -> Result<Duration> {
@@ -236,13 +239,14 @@ pub(crate) static REVOKE: Operation = Operation {
 };
 
 pub(crate) async fn revoke(State(app): State<Arc<App>>, caller: Caller, Segments(name): Segments<String>) -> Result<StatusCode> {
-    match app.operator.revoke(&name).await? {
-        0 => Err(Error::missing(Code::NotFound, "a grant for a time of this id or plugin", &name)),
-        _ => {
-            record(&app, &caller, Act::GrantRevoked, &name, "").await?;
-            Ok(StatusCode::NO_CONTENT)
+    whole(async move {
+        if app.operator.revoke(&name).await? == 0 {
+            return Err(Error::missing(Code::NotFound, "a grant for a time of this id or plugin", &name));
         }
-    }
+        record(&app, &caller, Act::GrantRevoked, &name, "").await?;
+        Ok(StatusCode::NO_CONTENT)
+    })
+    .await
 }
 
 pub(crate) static EXPLAIN: Operation = Operation {

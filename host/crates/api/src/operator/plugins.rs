@@ -18,7 +18,7 @@ use crate::caller::{Caller, Segments};
 use crate::errors::{Code, Error, Result};
 use crate::fields::Fields;
 use crate::operation::{Answer, Method, Operation};
-use crate::operator::record;
+use crate::operator::{record, whole};
 use crate::reply;
 
 pub(crate) static LIST: Operation = Operation {
@@ -98,11 +98,14 @@ pub(crate) async fn accept(
         None if caller.0.key == app.keyring.operator().key => "the operator".to_owned(),
         None => format!("key {}", caller.0.key),
     };
-    let subject = format!("{name}/{}", shown.component);
-    app.operator.accept(&name, shown, &by).await?;
-    record(&app, &caller, Act::PluginAccepted, &subject, "").await?;
-    let changes = app.operator.changes(&name).ok_or_else(|| Error::missing(Code::NotFound, "plugin", &name))?;
-    Ok(reply::json(StatusCode::OK, &written(&changes)))
+    whole(async move {
+        let subject = format!("{name}/{}", shown.component);
+        app.operator.accept(&name, shown, &by).await?;
+        record(&app, &caller, Act::PluginAccepted, &subject, "").await?;
+        let changes = app.operator.changes(&name).ok_or_else(|| Error::missing(Code::NotFound, "plugin", &name))?;
+        Ok(reply::json(StatusCode::OK, &written(&changes)))
+    })
+    .await
 }
 
 /// `sha256:` and 64 hexadecimal digits.

@@ -60,8 +60,6 @@ struct Way {
     client: Egress,
     scope: Arc<Scope>,
     limits: Limits,
-    /// Made with the first request: most calls send none.
-    meter: Option<Arc<Meter>>,
 }
 
 impl Requests {
@@ -72,12 +70,12 @@ impl Requests {
 
     /// Bytes of request and of response bodies so far.
     pub(crate) fn bytes(&self) -> (u64, u64) {
-        self.0.as_ref().and_then(|way| way.meter.as_ref()).map_or((0, 0), |meter| (meter.sent(), meter.received()))
+        self.0.as_ref().map_or((0, 0), |way| way.scope.bytes())
     }
 
     /// Requests are decided by the scope's policy.
     pub(crate) fn new(client: Egress, scope: Arc<Scope>, limits: &Limits) -> Self {
-        Self(Some(Way { client, scope, limits: *limits, meter: None }))
+        Self(Some(Way { client, scope, limits: *limits }))
     }
 }
 
@@ -92,7 +90,8 @@ impl WasiHttpHooks for Requests {
         _received: Box<dyn Future<Output = Result<(), Error>> + Send>,
     ) -> Box<dyn Future<Output = Sent> + Send> {
         let Some(way) = &mut self.0 else { return Box::new(async { Err(Error::HttpRequestDenied) }) };
-        let meter = way.meter.get_or_insert_with(|| Meter::new(&way.limits)).clone();
+        // Made with the first request: most calls send none.
+        let meter = way.scope.traffic.get_or_init(|| Meter::new(&way.limits)).clone();
         let (client, scope) = (way.client.clone(), way.scope.clone());
         let timeouts = timeouts(options);
         Box::new(async move {

@@ -78,11 +78,11 @@ impl View<'_> {
     }
 
     /// A stream into a file, with what it writes counted.
-    fn metered(&mut self, fd: &Fd, stream: Resource<DynOutputStream>) -> FsResult<Resource<DynOutputStream>> {
+    fn metered(&mut self, fd: &Fd, stream: Resource<DynOutputStream>, hole: u64) -> FsResult<Resource<DynOutputStream>> {
         let Some(quota) = self.files.mount(fd.rep()).and_then(|mount| mount.quota.as_ref()) else { return Ok(stream) };
         let (ledger, bytes_max) = (quota.ledger.clone(), quota.bytes_max);
         let inner = self.wasi.table.delete(stream)?;
-        let metered: DynOutputStream = Box::new(Metered::new(inner, ledger, bytes_max));
+        let metered: DynOutputStream = Box::new(Metered::new(inner, ledger, bytes_max, hole));
         Ok(self.wasi.table.push(metered)?)
     }
 }
@@ -127,18 +127,21 @@ impl HostDescriptor for View<'_> {
     }
 
     async fn write(&mut self, fd: Fd, bytes: Vec<u8>, offset: Filesize) -> FsResult<Filesize> {
-        let _charge = self.charge(&fd, bytes.len() as u64).await?;
+        // What lies between the end and the offset becomes a hole, and counts like what it can hold.
+        let hole = offset.saturating_sub(self.size(&fd)?);
+        let _charge = self.charge(&fd, hole.saturating_add(bytes.len() as u64)).await?;
         self.wasi.write(fd, bytes, offset).await
     }
 
     fn write_via_stream(&mut self, fd: Fd, offset: Filesize) -> FsResult<Resource<DynOutputStream>> {
+        let hole = offset.saturating_sub(self.size(&fd)?);
         let stream = self.wasi.write_via_stream(again(&fd), offset)?;
-        self.metered(&fd, stream)
+        self.metered(&fd, stream, hole)
     }
 
     fn append_via_stream(&mut self, fd: Fd) -> FsResult<Resource<DynOutputStream>> {
         let stream = self.wasi.append_via_stream(again(&fd))?;
-        self.metered(&fd, stream)
+        self.metered(&fd, stream, 0)
     }
 
     async fn set_size(&mut self, fd: Fd, size: Filesize) -> FsResult<()> {

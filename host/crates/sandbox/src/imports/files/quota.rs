@@ -99,7 +99,9 @@ impl Ledger {
         let _alone = self.counting.lock().await;
         if self.begin_counting() {
             let directory = self.directory.clone();
+            let unfinished = Unfinished(self);
             let found = spawn_blocking(move || count(&directory)).await;
+            std::mem::forget(unfinished);
             let mut count = self.count();
             count.held = Some(found.unwrap_or(FULL).saturating_add(count.meanwhile));
         }
@@ -134,6 +136,15 @@ impl Ledger {
     /// Nothing that holds the lock can leave it half written.
     fn count(&self) -> MutexGuard<'_, Count> {
         self.count.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A count that is not at its end. A call that ends meanwhile leaves it to the next one.
+struct Unfinished<'a>(&'a Ledger);
+
+impl Drop for Unfinished<'_> {
+    fn drop(&mut self) {
+        self.0.freed();
     }
 }
 
@@ -202,11 +213,13 @@ pub(super) struct Metered {
     bytes_max: u64,
     /// For the piece that is on its way.
     charge: Option<Charge>,
+    /// What lies before the first piece and is not there yet; counts with it.
+    hole: u64,
 }
 
 impl Metered {
-    pub(super) fn new(inner: DynOutputStream, ledger: Arc<Ledger>, bytes_max: u64) -> Self {
-        Self { inner, ledger, bytes_max, charge: None }
+    pub(super) fn new(inner: DynOutputStream, ledger: Arc<Ledger>, bytes_max: u64, hole: u64) -> Self {
+        Self { inner, ledger, bytes_max, charge: None, hole }
     }
 
     fn full(&self) -> StreamError {
@@ -219,15 +232,19 @@ impl OutputStream for Metered {
     /// Cannot wait, so it goes by the count as it stands: the file was opened for
     /// writing, which made sure that there is one.
     fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
-        let charge = self.ledger.take(bytes.len() as u64, self.bytes_max).ok_or_else(|| self.full())?;
+        let room = self.hole.saturating_add(bytes.len() as u64);
+        let charge = self.ledger.take(room, self.bytes_max).ok_or_else(|| self.full())?;
         self.inner.write(bytes)?;
+        self.hole = 0;
         self.charge = Some(charge);
         Ok(())
     }
 
     async fn blocking_write_and_flush(&mut self, bytes: Bytes) -> StreamResult<()> {
-        let charge = self.ledger.charge(bytes.len() as u64, self.bytes_max).await;
+        let room = self.hole.saturating_add(bytes.len() as u64);
+        let charge = self.ledger.charge(room, self.bytes_max).await;
         let _charge = charge.ok_or_else(|| self.full())?;
+        self.hole = 0;
         self.inner.blocking_write_and_flush(bytes).await?;
         self.charge = None;
         Ok(())

@@ -88,11 +88,13 @@ async fn names_are_plain_and_taken_once() {
     }
     let place = Place::open(directory, "").await;
     for name in odd {
-        assert!(refused(&place, name).contains("rename"), "{name:?}");
+        // What a reader would not see is listed as an escape.
+        let listed = name.replace('\u{200b}', "\\u{200b}");
+        assert!(refused(&place, &listed).contains("rename"), "{name:?}");
     }
-    let why = refused(&place, "it");
+    let why = refused(&place, "it/it.wasm");
     assert!(why.contains("it.wasm") && why.contains("it/it.wasm") && why.contains("remove one"), "{why}");
-    assert_eq!(place.sandbox.tools(&caller()).len(), 1, "only the good one is seen");
+    assert_eq!(place.sandbox.tools(&caller()).len(), 2, "the good one is seen, and the first of the twins");
     assert_eq!(place.call("good", "act", "{}").await.end, End::Done);
 }
 
