@@ -94,6 +94,7 @@ impl Compiler {
         let (answer, compiled) = self.ask_child(bytes)?;
         let (fingerprint, tools, gaps) = match answer {
             Answer::Compiled { fingerprint, tools, gaps } => (fingerprint, tools, gaps),
+            Answer::Refused(why) if why.contains(NO_MEMORY) => return Err(too_much_memory(&self.workshop.bounds)),
             Answer::Refused(why) => return Err(why),
         };
         if !gaps.is_empty() && !self.told.swap(true, Ordering::Relaxed) {
@@ -193,12 +194,19 @@ fn died(status: ExitStatus, last_words: &str, bounds: &Bounds) -> String {
         return format!("compiling it takes more than {} s of processor time; a component may not take more", bounds.cpu_seconds);
     }
     if last_words.contains(OUT_OF_MEMORY) {
-        return format!("compiling it takes more than {} MiB of memory; a component may not take more", bounds.memory_bytes >> 20);
+        return too_much_memory(bounds);
     }
     let last_words: String =
         last_words.lines().find(|line| !line.trim().is_empty()).unwrap_or("it said nothing").chars().take(300).collect();
     format!("the compiler failed on it ({status}): {last_words}")
 }
 
-/// How a Rust program words it when it gets no memory.
+fn too_much_memory(bounds: &Bounds) -> String {
+    format!("compiling it takes more than {} MiB of memory; a component may not take more", bounds.memory_bytes >> 20)
+}
+
+/// How a Rust program words it when it gets no memory and ends.
 const OUT_OF_MEMORY: &str = "memory allocation of";
+
+/// How the system words it where the compiler lives to tell.
+const NO_MEMORY: &str = "Cannot allocate memory";

@@ -2,14 +2,14 @@
 //! of one plugin for one tenant in a span of time; and where, by how long its last call was.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use policy::Rate;
 use tokio::sync::Notify;
 
-use crate::lanes::Lane;
+use crate::lanes::Habit;
 
 /// Pairs of tenant and plugin whose rate is kept; with more of them, those that
 /// are full again are forgotten.
@@ -21,24 +21,14 @@ const RATES_KEPT_MAX: usize = 10_000;
 pub(crate) struct Gate {
     running: AtomicU32,
     left: Notify,
-    /// The last call that ended was long.
-    long: AtomicBool,
+    /// In which lane its calls begin.
+    pub habit: Arc<Habit>,
 }
 
 /// Leave to run; given back when dropped.
 pub(crate) struct Pass(Arc<Gate>);
 
 impl Gate {
-    /// Where the next call begins.
-    pub(crate) fn lane(&self) -> Lane {
-        if self.long.load(Ordering::Relaxed) { Lane::Patient } else { Lane::Quick }
-    }
-
-    /// A call ended that used so much processor time.
-    pub(crate) fn learn(&self, cpu_us: u64) {
-        self.long.store(Lane::after(cpu_us) == Lane::Patient, Ordering::Relaxed);
-    }
-
     /// Waits until fewer than `at_once` calls run.
     pub(crate) async fn pass(self: Arc<Self>, at_once: u32) -> Pass {
         loop {
@@ -119,16 +109,6 @@ mod tests {
         assert!(!gates.within(rate, &one, &plugin, now));
         assert!(gates.within(rate, &other, &plugin, now));
         assert!(gates.within(rate, &one, &plugin, now + Duration::from_secs(30)));
-    }
-
-    #[test]
-    fn a_plugin_begins_where_its_last_call_belonged() {
-        let gate = Gate::default();
-        assert_eq!(gate.lane(), Lane::Quick);
-        gate.learn(200_000);
-        assert_eq!(gate.lane(), Lane::Patient);
-        gate.learn(300);
-        assert_eq!(gate.lane(), Lane::Quick);
     }
 
     #[tokio::test]

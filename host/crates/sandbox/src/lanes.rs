@@ -5,6 +5,8 @@
 //! short call finds a thread that is free.
 
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 use std::thread;
 
@@ -32,10 +34,19 @@ pub(crate) enum Lane {
     Patient,
 }
 
-impl Lane {
-    /// Where a plugin's next call begins, after one that used so much processor time.
-    pub(crate) fn after(cpu_us: u64) -> Self {
-        if cpu_us < QUICK_US { Self::Quick } else { Self::Patient }
+/// What is known of a plugin's calls: whether the last one was long.
+#[derive(Debug, Default)]
+pub(crate) struct Habit(AtomicBool);
+
+impl Habit {
+    /// Where the next call begins.
+    pub(crate) fn lane(&self) -> Lane {
+        if self.0.load(Ordering::Relaxed) { Lane::Patient } else { Lane::Quick }
+    }
+
+    /// A call used so much processor time, and has ended or goes on.
+    pub(crate) fn learn(&self, cpu_us: u64) {
+        self.0.store(cpu_us >= QUICK_US, Ordering::Relaxed);
     }
 }
 
@@ -67,10 +78,10 @@ impl Lanes {
     }
 
     /// Runs a call whose processor time is counted by `cpu`. Dropping the answer ends it at its next tick.
-    pub(crate) fn run<F: Future<Output: Send> + Send + 'static>(&self, lane: Lane, cpu: Cpu, call: F) -> Running<F::Output> {
+    pub(crate) fn run<F: Future<Output: Send> + Send + 'static>(&self, habit: Arc<Habit>, cpu: Cpu, call: F) -> Running<F::Output> {
         let patient = self.patient.as_ref().expect("taken only when dropped").handle().clone();
-        Running(Ended(match lane {
-            Lane::Quick => self.quick().spawn(Laned { cpu, patient, quick: Some(Box::pin(call)), moved: None }),
+        Running(Ended(match habit.lane() {
+            Lane::Quick => self.quick().spawn(Laned { habit, cpu, patient, quick: Some(Box::pin(call)), moved: None }),
             Lane::Patient => patient.spawn(async { Ok(call.await) }),
         }))
     }
@@ -118,6 +129,7 @@ impl<T> Drop for Ended<T> {
 
 /// A call that changes lanes once it has computed for a while.
 struct Laned<F: Future> {
+    habit: Arc<Habit>,
     cpu: Cpu,
     patient: Handle,
     /// The call, as long as it is in the quick lane.
@@ -131,11 +143,14 @@ impl<F: Future<Output: Send> + Send + 'static> Future for Laned<F> {
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
-        if let Some(call) = &mut this.quick {
+        // Another call may have been found out while this one waited for a thread.
+        if let Some(call) = &mut this.quick
+            && (this.cpu.used_us() > 0 || this.habit.lane() == Lane::Quick)
+        {
             match call.as_mut().poll(context) {
                 Poll::Ready(output) => return Poll::Ready(Ok(output)),
                 Poll::Pending if this.cpu.used_us() < QUICK_US => return Poll::Pending,
-                Poll::Pending => {}
+                Poll::Pending => this.habit.learn(this.cpu.used_us()),
             }
         }
         let moved = match this.quick.take() {
@@ -146,5 +161,20 @@ impl<F: Future<Output: Send> + Send + 'static> Future for Laned<F> {
             },
         };
         Pin::new(moved).poll(context)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plugin_begins_where_its_last_call_belonged() {
+        let habit = Habit::default();
+        assert_eq!(habit.lane(), Lane::Quick);
+        habit.learn(200_000);
+        assert_eq!(habit.lane(), Lane::Patient);
+        habit.learn(300);
+        assert_eq!(habit.lane(), Lane::Quick);
     }
 }

@@ -118,8 +118,8 @@ impl Toolbox for Sandbox {
     async fn call(&self, call: ToolCall) -> ToolReply {
         match self.admit(call) {
             Ok(admitted) => {
-                let (left, gate, sink) = (admitted.left(), admitted.gate.clone(), admitted.call.ports.sink.clone());
-                let running = self.lanes.run(gate.lane(), admitted.cpu.clone(), admitted.run());
+                let (left, habit, sink) = (admitted.left(), admitted.gate.habit.clone(), admitted.call.ports.sink.clone());
+                let running = self.lanes.run(habit.clone(), admitted.cpu.clone(), admitted.run());
                 let reply = tokio::select! {
                     biased;
                     ran = running => match ran {
@@ -129,7 +129,7 @@ impl Toolbox for Sandbox {
                     () = tokio::time::sleep_until(left.late.into()) => left.late(),
                     () = sink.gone() => left.reply(End::Cancelled),
                 };
-                gate.learn(reply.usage.cpu_us);
+                habit.learn(reply.usage.cpu_us);
                 reply
             }
             Err(refused) => *refused,
