@@ -81,3 +81,26 @@ fn doubts(name: &str, reference: &SecretRef) -> Vec<Problem> {
 fn lets(path: &Path, rights: u32) -> bool {
     std::fs::symlink_metadata(path).is_ok_and(|it| !it.is_symlink() && it.permissions().mode() & rights != 0)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_granted_directory_holds_the_servers_own_data_or_lies_in_it() {
+        let place = tempfile::tempdir().unwrap();
+        let (base, data) = (place.path(), place.path().join("data"));
+        std::fs::create_dir_all(data.join("knowledge")).unwrap();
+        std::os::unix::fs::symlink(&data, base.join("link")).unwrap();
+        let refused = |host: &str| {
+            let mounts = std::iter::once(("plugin.it.files[0].host".to_owned(), host));
+            !own_directories(mounts, base, &data, &data.join("knowledge")).is_empty()
+        };
+        for host in ["data", "data/plugins", "data/not-yet/{tenant}", ".", "/", "link", "link/cache"] {
+            assert!(refused(host), "{host}");
+        }
+        for host in ["data/knowledge", "data-of-tenants/{tenant}", "maps"] {
+            assert!(!refused(host), "{host}");
+        }
+    }
+}

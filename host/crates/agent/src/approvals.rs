@@ -89,8 +89,6 @@ pub struct OpenApprovals {
     pub agent: String,
     /// The session's key.
     pub session: String,
-    /// The session's uid, after which the next page begins.
-    pub uid: Uid,
     /// In the order of the calls.
     pub approvals: Vec<OpenApproval>,
 }
@@ -155,7 +153,7 @@ impl Engine {
         let (now, tenant) = (self.clock.now(), self.tenant_name(session.tenant)?);
         let open = waits.iter().filter(|wait| wait.row.due > now).map(|wait| self.open_approval(session.uid, &wait.row));
         let approvals = open.filter_map(Result::transpose).collect::<Result<_, _>>()?;
-        Ok(Some(OpenApprovals { tenant, agent: agent.key.clone(), session: session.key, uid: session.uid, approvals }))
+        Ok(Some(OpenApprovals { tenant, agent: agent.key.clone(), session: session.key, approvals }))
     }
 
     /// The session and the agent of an event, for whoever may see every tenant's.

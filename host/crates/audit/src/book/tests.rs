@@ -171,6 +171,7 @@ fn a_log_that_was_shortened_while_no_server_ran_is_not_mended_in_silence() {
     assert!(lines[0].contains("\"seq\":7,") && lines[0].contains("set_aside"), "{}", lines[0]);
     let report = verify(directory.path()).unwrap();
     assert_eq!((report.set_aside.len(), report.first, report.lines), (1, Some(7), 2));
+    assert_eq!(report.gaps, [7], "what was changed is no whole log");
     let chain = [report.set_aside[0].clone(), current(&directory)];
     let walked = chain::walk(&chain, |_| {}).unwrap();
     assert_eq!(walked.fault.unwrap().wrong, Wrong::Missing { from: 5, to: 6 });
