@@ -26,17 +26,18 @@ fn manifest(crate_name: &str) -> Result<toml::Table> {
 }
 
 /// What each crate may lean on. A crate that is not here may lean on none of ours.
-const MAY_USE: [(&str, &[&str]); 10] = [
+const MAY_USE: [(&str, &[&str]); 11] = [
     ("tool", &[]),
+    ("schema", &[]),
     ("policy", &[]),
     ("session", &["policy", "tool"]),
     ("storage", &["session"]),
     ("audit", &["session", "storage", "tool"]),
     ("egress", &["policy"]),
     ("model", &["egress", "session", "tool"]),
-    ("sandbox", &["egress", "policy", "tool"]),
-    ("agent", &["audit", "model", "policy", "session", "storage", "tool"]),
-    ("api", &["agent", "audit", "model", "policy", "session", "storage", "tool"]),
+    ("sandbox", &["egress", "policy", "schema", "tool"]),
+    ("agent", &["audit", "model", "policy", "schema", "session", "storage", "tool"]),
+    ("api", &["agent", "audit", "model", "policy", "schema", "session", "storage", "tool"]),
 ];
 
 #[test]
@@ -64,7 +65,7 @@ const ONE_PLACE: [(&str, &[&str]); 10] = [
     ("axum", &["api"]),
     ("hyper-rustls", &["egress"]),
     ("webpki-roots", &["egress"]),
-    ("jsonschema", &["sandbox"]),
+    ("jsonschema", &["schema"]),
     ("landlock", &["sandbox"]),
     ("seccompiler", &["sandbox"]),
 ];

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use agent::{Engine, Error, NewAgent};
 use anyhow::Context;
 use serde_json::Map;
-use session::{Instruction, ModelChoice, Step, TemplateType, ToolBinding, Uid};
+use session::{Instruction, ModelChoice, Step, TemplateType, ToolBinding, ToolRef, Uid};
 use tool::ToolId;
 
 use crate::files;
@@ -109,15 +109,19 @@ fn agent<const N: usize>(about: About, instructions: &str, model: &str, tools: [
         metadata: Map::new(),
         enabled: true,
     };
-    let step = Step { instructions: vec![instruction], allowed_tools: None };
+    let step = Step { instructions: vec![instruction], allowed_tools: None, output: None };
     NewAgent {
         key: about.key.into(),
         name: about.name.into(),
         description: Some(about.description.into()),
         model: ModelChoice { name: model.into(), parameters: Map::new(), retry: None },
-        tools: tools.into_iter().map(|(name, tool)| (name.to_owned(), ToolBinding { tool })).collect(),
+        tools: tools
+            .into_iter()
+            .map(|(name, tool)| (name.to_owned(), ToolBinding { tool: ToolRef::Plugin(tool), argument_override: Map::new() }))
+            .collect(),
         first_step: "main".into(),
         steps: BTreeMap::from([("main".to_owned(), step)]),
+        compaction: None,
         metadata: Map::new(),
         enabled: true,
     }

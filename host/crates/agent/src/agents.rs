@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use model::Model;
 use serde_json::{Map, Value};
-use session::{Agent, ModelChoice, Step, ToolBinding, Uid};
+use session::{Agent, Compaction, Identity, ModelChoice, Secrets, Step, ToolBinding, Uid};
 use storage::{Kind, Record, Rename};
 
 use crate::error::{Error, Thing};
@@ -28,6 +28,8 @@ pub struct NewAgent {
     pub first_step: String,
     /// The steps by name; holds `first_step`.
     pub steps: BTreeMap<String, Step>,
+    /// When and how its conversations are summarised; absent means by the defaults.
+    pub compaction: Option<Compaction>,
     /// The client's own.
     pub metadata: Map<String, Value>,
     /// Whether it takes input.
@@ -132,6 +134,7 @@ impl Engine {
         self.known_model(&new.model.name)?;
         let mut agent = new.into_agent(seen.tenant, self.clock);
         (agent.uid, agent.key) = (seen.uid, seen.key.clone());
+        (agent.secrets, agent.identity) = (seen.secrets.clone(), seen.identity.clone());
         (agent.revision, agent.created_at) = (seen.revision + 1, seen.created_at);
         let alias = if agent.name == seen.name { Rename::Keep } else { Rename::To(Some(agent.name.clone())) };
         let updated = self.directory.update(agent.uid, seen.revision, encode(&agent), alias).await;
@@ -169,6 +172,9 @@ impl NewAgent {
             tools: self.tools,
             first_step: self.first_step,
             steps: self.steps,
+            compaction: self.compaction,
+            secrets: Secrets::default(),
+            identity: Identity::default(),
             metadata: self.metadata,
             enabled: self.enabled,
             created_at: now,

@@ -172,6 +172,8 @@ impl Engine {
     fn open_approval(&self, session: Uid, row: &WaitRow) -> Result<Option<OpenApproval>, Error> {
         let damaged = |e: serde_json::Error| Error::Damaged(session, e.to_string());
         let wait: Wait = serde_json::from_slice(&row.body).map_err(damaged)?;
+        // What waits for the client is no approval.
+        let Some(approver) = wait.approver() else { return Ok(None) };
         let Some(entry) = self.journal.entry(session, row.call)? else { return Ok(None) };
         let event: StoredEvent<'_> = serde_json::from_str(&entry.body).map_err(damaged)?;
         Ok(Some(OpenApproval {
@@ -179,7 +181,7 @@ impl Engine {
             arguments: event.tool_input.map_or_else(|| "{}".to_owned(), |input| input.get().to_owned()),
             configuration: event.tool_configuration_name.unwrap_or_default(),
             tool: event.tool_name.unwrap_or_default(),
-            approver: wait.approver(),
+            approver,
             asked_at: wait.asked_at,
             expires: wait.expires,
         }))

@@ -222,7 +222,7 @@ impl Ended {
             output_hash: hex_digest(exact(&output).as_bytes()),
             consumed: Consumed { wall_us, cpu_us, memory_bytes, host_calls, fuel, sent_bytes, received_bytes },
         };
-        Event::ToolOutput { call: self.name, output, error: !end.is_done(), receipt: Box::new(receipt) }
+        Event::ToolOutput { call: self.name, output, error: !end.is_done(), overrides: None, receipt: Box::new(receipt) }
     }
 }
 

@@ -383,7 +383,7 @@ fn replay(shown: &[Arc<Entry>], live: bool) -> Arc<Shared> {
             _ => None,
         };
         if let (true, Some(part)) = (live, part) {
-            let text = serde_json::from_str::<StoredEvent<'_>>(&entry.body).ok().and_then(|event| event.content).unwrap_or_default();
+            let text = serde_json::from_str::<StoredEvent<'_>>(&entry.body).map(|event| event.text()).unwrap_or_default();
             reader.push(News::Delta { part, text, at: entry.at }, usize::MAX);
         }
         reader.push(News::Entry(entry.clone()), usize::MAX);

@@ -121,9 +121,9 @@ impl<'a> Part<'a> {
                 let ended: session::Ended = serde_json::from_str(&entry.body)?;
                 return Ok(self.close(Closing::Ended(ended.how)));
             }
-            Kind::Reply | Kind::Receipt | Kind::Waiting | Kind::Resolved | Kind::Tombstone => {}
-            Kind::InputMessage | Kind::Thinking | Kind::ToolInput | Kind::ToolOutput | Kind::AgentOutput => {}
-            Kind::ContextLimitExceeded | Kind::SessionInterrupted => {}
+            Kind::Reply | Kind::Receipt | Kind::Waiting | Kind::Resolved | Kind::Corrected | Kind::Overflowed | Kind::Tombstone => {}
+            Kind::InputMessage | Kind::Thinking | Kind::ToolInput | Kind::ToolOutput | Kind::AgentOutput | Kind::StructuredOutput => {}
+            Kind::Compaction | Kind::ClientToolPending | Kind::ContextLimitExceeded | Kind::SessionInterrupted => {}
         }
         Ok(None)
     }

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use model::{Model, ToolList};
-use session::{Agent, Bound, Uid};
+use session::{Agent, Bound, ToolRef, Uid};
 use tool::{Caller, ToolSpec};
 
 use crate::error::Error;
@@ -63,7 +63,8 @@ impl Prepared {
             .iter()
             .filter(|(name, _)| allowed.is_none_or(|allowed| allowed.contains(name)))
             .filter_map(|(name, binding)| {
-                let spec = visible.iter().find(|spec| spec.id == binding.tool)?;
+                let ToolRef::Plugin(tool) = &binding.tool else { return None };
+                let spec = visible.iter().find(|spec| spec.id == *tool)?;
                 Some((name.clone(), spec.clone()))
             })
             .collect();

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
-use session::{Agent, Entry, EventId, Head, Principal, Seq, Session};
+use session::{Agent, Entry, EventId, Head, Principal, Secrets, Seq, Session};
 use storage::{Kind, Page, Record, Rename};
 
 use crate::Engine;
@@ -52,6 +52,8 @@ impl Engine {
             metadata: new.metadata,
             enabled: new.enabled,
             tti_minutes: new.tti_minutes,
+            compaction: agent.compaction.clone().unwrap_or_default(),
+            secrets: Secrets::default(),
             owner_key: principal.key,
             owner_subject: principal.subject.clone(),
             created_at: self.clock.now(),

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use model::{Delta, Prompt, Reply, Trouble};
-use session::{Decider, Event, HowEnded, Kind, ReplyMark, Seq, TokenUsage};
+use session::{Decider, Event, HowEnded, Kind, Overflowed, ReplyMark, Seq, TokenUsage};
 use storage::When;
 
 use crate::call::{self, Bench, Checked, Ended, Ran};
@@ -145,7 +145,7 @@ async fn record(task: &mut Task, reply: Reply) -> Result<(), Stopped> {
     let first_call = Seq(first.0 + draft.lines.len() as u64);
     let asked = waits::asked(task, &checked[..checked.len().min(calls_max)], first_call);
     for checked in &checked {
-        draft.event(Event::ToolInput { call: checked.name.clone(), input: checked.input.clone() });
+        draft.event(Event::ToolInput { call: checked.name.clone(), input: checked.input.clone(), overrides: Vec::new() });
     }
     // A reply whose call was not even JSON is never sent back as it came: providers refuse such a history for ever.
     let whole = reply.calls.iter().zip(&checked).all(|(asked, checked)| asked.arguments == checked.input);
@@ -196,12 +196,13 @@ fn show_usage(task: &mut Task, usage: Option<TokenUsage>) {
 async fn give_up(task: &mut Task, error: &model::Error) -> Result<(), Stopped> {
     tracing::warn!(session.uid = %task.session.uid, %error, "the model did not answer");
     let step = task.state.turn.as_ref().map_or(0, |turn| turn.steps) + 1;
-    let mut draft = Draft::default();
     let how = match &error.trouble {
         Trouble::Overflow { limit, actual } => {
-            let message = "The conversation no longer fits the model's context window; start a new session or shorten the input.";
-            draft.event(Event::ContextLimitExceeded { message: message.into(), limit: *limit, actual: *actual });
-            HowEnded::ContextLimit
+            // Whether a summary helps, and is there something to make it from, the next decision says.
+            task.desk.hub.void(task.engine.clock.now());
+            let mut draft = Draft::default();
+            draft.mark(Kind::Overflowed, &Overflowed { hopeless: false, why: error.to_string(), limit: *limit, actual: *actual });
+            return task.append(draft, step, When::WithNext).await;
         }
         Trouble::Refused => HowEnded::Failed("the model provider refused the request; the operator's log has its words".into()),
         Trouble::Unavailable { .. } => HowEnded::Failed("the model is not available now; try again in a moment".into()),
@@ -209,7 +210,7 @@ async fn give_up(task: &mut Task, error: &model::Error) -> Result<(), Stopped> {
     };
     // What was streamed of the failed reply is not part of the answer.
     task.desk.hub.void(task.engine.clock.now());
-    turn::end_with(task, draft, step, how).await
+    turn::end_with(task, Draft::default(), step, how).await
 }
 
 /// Runs the open calls at these positions, all at the same time.

@@ -151,7 +151,7 @@ impl Task {
         engine.live.changed(session.clone());
         let epoch = engine.journal.lease(session.uid)?;
         let head = engine.journal.head(session.uid)?.unwrap_or_default();
-        let mut state = State::default();
+        let mut state = State::hiding(head.hidden.clone());
         let mut from = head.fold_from.max(Seq(1));
         while from <= head.last {
             let page = engine.journal.read(session.uid, from, WAKE_PAGE)?;

@@ -1,6 +1,6 @@
 //! The turn: begin, then one decision after the other until it has ended.
 
-use session::{Began, Call, CallState, Decider, Ended, Event, HowEnded, Kind, Millis, Next, Resolution, next};
+use session::{Began, Call, CallState, Decider, Ended, Event, HowEnded, Kind, Millis, Next, Purpose, Resolution, next};
 use storage::{Idempotency, IdempotencyKey, Running, When};
 use tool::{End, Evidence};
 
@@ -8,7 +8,7 @@ use crate::hub::{Closing, Past};
 use crate::live::Post;
 use crate::prepared::Prepared;
 use crate::task::{Asked, Draft, Stopped, Task, refuse};
-use crate::{call, steps, template, waits};
+use crate::{call, compaction, inbox, steps, template, waits};
 
 /// How long the answer of a finished turn is kept for a client that never got it.
 /// The official SDK repeats a lost POST within seconds.
@@ -21,6 +21,8 @@ pub(crate) async fn run(task: &mut Task) -> Result<(), Stopped> {
             Next::Idle => return Ok(()),
             Next::AskModel => steps::ask(task).await?,
             Next::CallTools(open) => steps::call_tools(task, open).await?,
+            Next::Steer(no) => inbox::steer(task, no)?,
+            Next::Compact(up_to) => compaction::compact(task, up_to).await?,
             Next::Wait(calls) => return waits::pause(task, calls).await,
             Next::End(how) => end(task, how).await?,
         }
@@ -59,6 +61,8 @@ pub(crate) async fn begin(task: &mut Task, post: Post, asked: Asked) -> Result<(
         subject: asked.subject.clone(),
         input_hash: data_encoding::HEXLOWER.encode(&asked.hash),
         system_hash: call::hex_digest(system.as_bytes()),
+        purpose: Purpose::Answer,
+        compaction: Some(task.session.compaction.clone()),
     };
     draft.mark(Kind::Began, &began);
     task.attempt = 1;
@@ -103,8 +107,9 @@ pub(crate) async fn end(task: &mut Task, how: HowEnded) -> Result<(), Stopped> {
     match &how {
         HowEnded::Interrupted => draft.event(Event::SessionInterrupted),
         // Silence would leave the client without an answer; the text says which limit was reached.
+        HowEnded::ContextLimit => draft.event(compaction::limit_exceeded(task)),
         HowEnded::Limit(why) => draft.event(Event::AgentOutput { content: format!("I stopped before I was done: {why}.") }),
-        HowEnded::Answered | HowEnded::ContextLimit | HowEnded::Failed(_) | HowEnded::RecoveryLimit | HowEnded::Superseded => {}
+        HowEnded::Answered | HowEnded::Compacted | HowEnded::Failed(_) | HowEnded::RecoveryLimit | HowEnded::Superseded => {}
     }
     let step = task.state.turn.as_ref().map_or(0, |turn| turn.steps);
     end_with(task, draft, step, how).await

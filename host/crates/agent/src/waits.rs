@@ -41,7 +41,9 @@ pub(crate) fn ask(draft: &mut Draft, waits: Vec<Wait>) {
     for wait in &waits {
         let body = serde_json::to_vec(wait).expect("a wait is made of JSON values");
         draft.waits.push(WaitChange::Put(WaitRow { call: wait.call, due: wait.expires, body }));
-        metrics::counter!("wardian_approvals_asked_total", "approver" => wait.approver().word()).increment(1);
+        if let Some(approver) = wait.approver() {
+            metrics::counter!("wardian_approvals_asked_total", "approver" => approver.word()).increment(1);
+        }
     }
     draft.lines.push(Line::Waiting(Waiting { waits }));
 }
@@ -63,7 +65,8 @@ pub(crate) fn settle(task: &Task, draft: &mut Draft, call: &Call, resolution: Re
     tracing::info!(session.uid = %task.session.uid, event.id = %event, tool = %call.name.tool, resolution = resolution.word(), ?by, "approval settled");
     metrics::counter!("wardian_approvals_settled_total", "resolution" => resolution.word()).increment(1);
     let end = match &resolution {
-        Resolution::Approved { .. } => None,
+        // An approved call runs, and an answered one has its output with the answer.
+        Resolution::Approved { .. } | Resolution::Answered => None,
         Resolution::Rejected { reason } => Some(End::Rejected(reason.clone())),
         Resolution::Expired => Some(End::Rejected("nobody answered in time".into())),
         Resolution::Cancelled => Some(End::Cancelled),
@@ -182,8 +185,10 @@ fn undecided(task: &Task, decision: &Decision, standing: Approver) -> Result<Cal
     if wait.expires <= task.now() {
         return Err(Error::Decided { event: event(), how: Resolution::Expired.word() });
     }
-    if standing < wait.approver() {
-        return Err(Error::ForOperator(event()));
+    match wait.approver() {
+        None => return Err(Error::NotAsked(event())),
+        Some(approver) if standing < approver => return Err(Error::ForOperator(event())),
+        Some(_) => {}
     }
     if hex_digest(call.input.as_bytes()) != wait.input_hash {
         return Err(Error::Damaged(task.session.uid, format!("the arguments of event {} are not those that were asked about", event())));

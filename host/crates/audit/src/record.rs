@@ -164,12 +164,15 @@ fn call_rows(at: &str, place: Place<'_>, receipt: &Receipt) -> Vec<Vec<u8>> {
 }
 
 fn asked<'a>(at: &'a str, place: Place<'a>, call: &'a str, wait: &'a Wait) -> ApprovalLine<'a> {
-    let Awaited::Approval { approver, component, tools } = &wait.awaited;
+    let (component, tools) = match &wait.awaited {
+        Awaited::Approval { component, tools, .. } => (Some(&**component), Some(&**tools)),
+        Awaited::Client => (None, None),
+    };
     ApprovalLine {
-        approver: Some(*approver),
+        approver: wait.approver(),
         input_hash: Some(&wait.input_hash),
-        component: Some(component),
-        tools: Some(tools),
+        component,
+        tools,
         expires: Some(wait.expires.rfc3339()),
         ..ApprovalLine::of(at, place, call, "asked")
     }
@@ -179,7 +182,7 @@ fn asked<'a>(at: &'a str, place: Place<'a>, call: &'a str, wait: &'a Wait) -> Ap
 fn settled<'a>(at: &'a str, place: Place<'a>, call: &'a str, resolved: &'a Resolved) -> ApprovalLine<'a> {
     let (approver, input_hash) = match &resolved.resolution {
         Resolution::Approved { standing, input_hash, .. } => (Some(*standing), Some(&**input_hash)),
-        Resolution::Rejected { .. } | Resolution::Expired | Resolution::Cancelled => (None, None),
+        Resolution::Rejected { .. } | Resolution::Answered | Resolution::Expired | Resolution::Cancelled => (None, None),
     };
     let by = match &resolved.by {
         Decider::Key { key, .. } => key.hex(),

@@ -6,7 +6,7 @@ use tool::{Content, End};
 
 use crate::catalog::Tool;
 use crate::guest::part_bytes;
-use crate::json;
+use schema::json;
 
 /// Arguments of one call.
 const INPUT_BYTES_MAX: usize = 1 << 20;

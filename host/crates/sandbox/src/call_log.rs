@@ -12,7 +12,7 @@ use tokio::io::AsyncWrite;
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
 
-use crate::text::escaped;
+use schema::text::escaped;
 
 /// What a line counts for beside its text: its stamp and fields, which the
 /// operator's disk has to hold for an empty line as well.

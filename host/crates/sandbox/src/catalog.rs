@@ -24,10 +24,10 @@ use crate::descriptor;
 use crate::guest::PluginName;
 use crate::instance::Program;
 use crate::manifest::Requests;
-use crate::schema::Schema;
-use crate::text;
 use read::{Contents, Fault};
 use scan::{Found, Identity};
+use schema::Schema;
+use schema::text;
 
 pub(crate) use read::component as read_component;
 pub(crate) use watch::{Notices, Watch};

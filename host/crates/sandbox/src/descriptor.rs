@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tool::ToolId;
 
-use crate::schema::{self, Schema};
-use crate::{json, text};
+use schema::Schema;
+use schema::{json, text};
 
 /// Tools of one plugin: more would drown a model.
 const TOOLS_MAX: usize = 64;

@@ -2,9 +2,10 @@
 //! its code runs. Each function takes any bytes, must not panic, and checks what
 //! has to hold of whatever was accepted. A test calls them with a corpus.
 
+use crate::census;
 use crate::descriptor::{self, Tool};
 use crate::manifest::Manifest;
-use crate::{census, text};
+use schema::text;
 
 /// A component up to its manifest.
 pub fn component(bytes: &[u8]) {

@@ -49,7 +49,6 @@ mod gate;
 mod guest;
 mod imports;
 mod instance;
-mod json;
 mod lanes;
 mod limiter;
 mod manifest;
@@ -57,8 +56,6 @@ mod meter;
 mod outcome;
 mod reach;
 mod sandbox;
-mod schema;
-mod text;
 mod toolbox;
 
 pub use catalog::{OnProgress, Progress};

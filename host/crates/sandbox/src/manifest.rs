@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::text;
+use schema::text;
 
 /// The contract version that this server speaks.
 pub(crate) const CONTRACT: &str = "0.1";

@@ -27,6 +27,15 @@ pub struct Agent {
     pub model: ModelChoice,
     /// The tools by the names under which the model sees them.
     pub tools: BTreeMap<String, ToolBinding>,
+    /// When and how a conversation that grows is summarised; absent means by the defaults.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub compaction: Option<Compaction>,
+    /// Values that templates never show and models never see.
+    #[serde(default, skip_serializing_if = "Secrets::is_empty")]
+    pub secrets: Secrets,
+    /// What it may do in the API, as clients set it.
+    #[serde(default)]
+    pub identity: Identity,
     /// The name of the step that a turn begins with.
     pub first_step: String,
     /// The steps by name; holds at least `first_step`.
@@ -86,7 +95,96 @@ impl Default for Retry {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ToolBinding {
     /// Which tool.
-    pub tool: ToolId,
+    pub tool: ToolRef,
+    /// Arguments that the model neither sees nor chooses: literal values, and `{"$ref": "<path>"}`
+    /// where a value is looked up. Keys may be paths with dots.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub argument_override: Map<String, Value>,
+}
+
+/// Which tool a binding means.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum ToolRef {
+    /// One of a plugin: it runs here.
+    Plugin(ToolId),
+    /// One that the client runs.
+    Client(Uid),
+}
+
+/// When and how a conversation is summarised. Bounds and defaults are those of the Agents API.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Compaction {
+    /// Whether it happens by itself.
+    pub enabled: bool,
+    /// Share of the model's window from which on it happens, 50 to 95.
+    pub threshold_percent: u32,
+    /// Inputs that stay word for word, with all that followed each; at least 1.
+    pub keep_recent_inputs: u32,
+    /// Added to what the model is told when it summarises.
+    pub message: Option<String>,
+    /// What of tool calls the summary is made from.
+    pub tool_events: ToolEventPolicy,
+}
+
+impl Default for Compaction {
+    fn default() -> Self {
+        Self { enabled: true, threshold_percent: 80, keep_recent_inputs: 1, message: None, tool_events: ToolEventPolicy::default() }
+    }
+}
+
+/// What of tool calls a summary is made from.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ToolEventPolicy {
+    /// Nothing.
+    Exclude,
+    /// What the tools answered.
+    #[default]
+    IncludeOutputs,
+    /// What they were asked, too.
+    IncludeAll,
+}
+
+/// Secrets by name. They are kept with their agent or session and shown to nobody:
+/// neither the API nor a log gives them back.
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Secrets(pub BTreeMap<String, String>);
+
+impl Secrets {
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl std::fmt::Debug for Secrets {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
+    }
+}
+
+/// What an agent may do in the API, as clients set it. No tool of this server acts under it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Identity {
+    /// Whether the roles follow the tools, or are as they were set.
+    pub manual: bool,
+    /// Roles in the account.
+    pub api_roles: Vec<String>,
+    /// Roles per corpus, as clients wrote them.
+    pub corpus_roles: Vec<ScopedRole>,
+    /// Roles per agent.
+    pub agent_roles: Vec<ScopedRole>,
+}
+
+/// A role that holds for one thing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ScopedRole {
+    /// The key of the corpus or agent.
+    pub key: String,
+    /// The role's word.
+    pub role: String,
 }
 
 /// A step's instructions. A turn of this version runs the entry step alone.
@@ -97,6 +195,23 @@ pub struct Step {
     /// The names of the tools it may use; absent means all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub allowed_tools: Option<Vec<String>>,
+    /// The form that answers must have; absent means any text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output: Option<OutputSchema>,
+}
+
+/// The form that an answer must have.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct OutputSchema {
+    /// Its name: 1 to 64 of `[a-zA-Z0-9_-]`.
+    pub name: String,
+    /// For the model.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// Whether the provider is asked to force it.
+    pub strict: bool,
+    /// JSON Schema, found valid.
+    pub schema: Value,
 }
 
 /// One instruction, inline.

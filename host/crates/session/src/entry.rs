@@ -84,6 +84,12 @@ kinds! {
     ContextLimitExceeded = 6 "context_limit_exceeded" Answer,
     /// The turn was stopped on request.
     SessionInterrupted = 7 "session_interrupted" Answer,
+    /// What the agent answered, in the form that was asked for.
+    StructuredOutput = 8 "structured_output" Listed,
+    /// What was said so far became a summary.
+    Compaction = 9 "compaction" Listed,
+    /// Calls wait for the client to run them.
+    ClientToolPending = 10 "client_tool_pending" Answer,
     /// An event that was erased; keeps the position.
     Tombstone = 32 "tombstone" Internal,
     /// A turn began.
@@ -102,4 +108,8 @@ kinds! {
     Resumed = 70 "resumed" Internal,
     /// A wait is over.
     Resolved = 71 "resolved" Internal,
+    /// A reply was not of the form that was asked for; the model is asked once more.
+    Corrected = 72 "corrected" Internal,
+    /// The model's window was too small for the conversation, or summarising it failed.
+    Overflowed = 73 "overflowed" Internal,
 }

@@ -30,6 +30,8 @@ pub enum Event {
         call: CallName,
         /// A JSON object, exact text; `{}` where the model's was none.
         input: String,
+        /// The paths of the arguments that the agent sets itself; those are not in `input`.
+        overrides: Vec<String>,
     },
     /// A call ended.
     ToolOutput {
@@ -39,6 +41,8 @@ pub enum Event {
         output: String,
         /// Whether it stands for a failure.
         error: bool,
+        /// The arguments that the agent set itself, as they were sent: a JSON object, exact text, secrets masked.
+        overrides: Option<String>,
         /// What became of the call. Its essence is shown with the event; the whole of it is a mark of its own.
         receipt: Box<Receipt>,
     },
@@ -46,6 +50,31 @@ pub enum Event {
     AgentOutput {
         /// The text.
         content: String,
+    },
+    /// The agent answered in the form that was asked for.
+    StructuredOutput {
+        /// The name of the form.
+        schema_name: String,
+        /// JSON, exact text, found valid.
+        content: String,
+    },
+    /// What was said so far became a summary: the model sees that in the place of it.
+    Compaction {
+        /// Turns that went into it.
+        turns: u64,
+        /// Listed events that went into it.
+        events: u64,
+        /// The summary's own key, `sum_…`.
+        key: String,
+        /// The summary.
+        text: String,
+        /// The last event that it stands for; none where what it stands for lies in another session.
+        up_to: Option<EventId>,
+    },
+    /// Calls wait for the client to run them.
+    ClientToolPending {
+        /// In the order of the calls.
+        calls: Vec<PendingCall>,
     },
     /// The conversation no longer fits the model's window.
     ContextLimitExceeded {
@@ -58,6 +87,17 @@ pub enum Event {
     },
     /// The turn was stopped on request.
     SessionInterrupted,
+}
+
+/// A call that the client is to run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PendingCall {
+    /// Its `tool_input`.
+    pub event: EventId,
+    /// The names it carries.
+    pub name: CallName,
+    /// A JSON object, exact text.
+    pub arguments: String,
 }
 
 /// One message of an input.
@@ -87,6 +127,9 @@ impl Event {
             Self::ToolInput { .. } => Kind::ToolInput,
             Self::ToolOutput { .. } => Kind::ToolOutput,
             Self::AgentOutput { .. } => Kind::AgentOutput,
+            Self::StructuredOutput { .. } => Kind::StructuredOutput,
+            Self::Compaction { .. } => Kind::Compaction,
+            Self::ClientToolPending { .. } => Kind::ClientToolPending,
             Self::ContextLimitExceeded { .. } => Kind::ContextLimitExceeded,
             Self::SessionInterrupted => Kind::SessionInterrupted,
         }
@@ -122,18 +165,37 @@ impl Event {
                 out.push(']');
             }
             Self::Thinking { content } | Self::AgentOutput { content } => push_member(out, "content", content),
-            Self::ToolInput { call, input } => {
+            Self::ToolInput { call, input, overrides } => {
                 call.push(out);
                 out.push_str(",\"tool_input\":");
                 push_json(out, input);
+                push_paths(out, overrides);
             }
-            Self::ToolOutput { call, output, error, receipt } => {
+            Self::ToolOutput { call, output, error, overrides, receipt } => {
                 call.push(out);
                 out.push_str(",\"tool_output\":");
                 push_json(out, output);
                 out.push_str(if *error { ",\"error\":true" } else { ",\"error\":false" });
+                if let Some(overrides) = overrides {
+                    out.push_str(",\"resolved_argument_overrides\":");
+                    push_json(out, overrides);
+                }
                 push_receipt(out, receipt);
             }
+            Self::StructuredOutput { schema_name, content } => {
+                push_member(out, "schema_name", schema_name);
+                out.push_str(",\"content\":");
+                push_json(out, content);
+            }
+            Self::Compaction { turns, events, key, text, up_to } => {
+                out.push_str(&format!(",\"turns_compacted\":{turns},\"events_compacted\":{events}"));
+                push_member(out, "summary_key", key);
+                push_member(out, "summary_text", text);
+                if let Some(up_to) = up_to {
+                    push_member(out, "compacted_up_to_event_id", &up_to.to_string());
+                }
+            }
+            Self::ClientToolPending { calls } => push_pending(out, calls),
             Self::ContextLimitExceeded { message, limit, actual } => {
                 push_member(out, "message", message);
                 for (name, value) in [("context_limit", limit), ("actual_tokens", actual)] {
@@ -153,6 +215,40 @@ impl CallName {
         push_member(out, "tool_configuration", &self.configuration);
         push_member(out, "tool_configuration_name", &self.configuration);
         push_member(out, "tool_name", &self.tool);
+    }
+}
+
+fn push_paths(out: &mut String, paths: &[String]) {
+    if paths.is_empty() {
+        return;
+    }
+    out.push_str(",\"argument_override_paths\":[");
+    for (at, path) in paths.iter().enumerate() {
+        out.push_str(if at == 0 { "" } else { "," });
+        push_string(out, path);
+    }
+    out.push(']');
+}
+
+fn push_pending(out: &mut String, calls: &[PendingCall]) {
+    out.push_str(",\"pending_calls\":[");
+    for (at, pending) in calls.iter().enumerate() {
+        out.push_str(if at == 0 { "" } else { "," });
+        pending.push(out);
+    }
+    out.push(']');
+}
+
+impl PendingCall {
+    /// As clients get it.
+    pub fn push(&self, out: &mut String) {
+        out.push_str("{\"event_id\":\"");
+        out.push_str(&self.event.to_string());
+        out.push('"');
+        self.name.push(out);
+        out.push_str(",\"arguments\":");
+        push_json(out, &self.arguments);
+        out.push('}');
     }
 }
 
@@ -189,9 +285,9 @@ pub struct StoredEvent<'a> {
     /// Of an input.
     #[serde(default)]
     pub messages: Vec<Message>,
-    /// Of thinking and answers.
-    #[serde(default)]
-    pub content: Option<String>,
+    /// Of thinking and answers: a string, or any JSON where the answer had to have a form.
+    #[serde(default, borrow)]
+    pub content: Option<&'a RawValue>,
     /// Of tool events.
     #[serde(default)]
     pub tool_call_id: Option<String>,
@@ -210,9 +306,21 @@ pub struct StoredEvent<'a> {
     /// Of tool outputs.
     #[serde(default)]
     pub error: bool,
+    /// Of compactions.
+    #[serde(default)]
+    pub summary_text: Option<String>,
+    /// Of compactions.
+    #[serde(default)]
+    pub compacted_up_to_event_id: Option<String>,
 }
 
 impl StoredEvent<'_> {
+    /// What was thought or answered: a string's text, or the JSON of an answer that had to have a form.
+    pub fn text(&self) -> String {
+        let Some(content) = self.content else { return String::new() };
+        serde_json::from_str(content.get()).unwrap_or_else(|_| content.get().to_owned())
+    }
+
     /// The names that a tool event carries; empty where the body is no tool event.
     pub fn call_name(&self) -> CallName {
         let part = |value: &Option<String>| Arc::from(value.as_deref().unwrap_or_default());
@@ -244,7 +352,8 @@ mod tests {
     #[test]
     fn a_tool_event_carries_both_names_of_its_configuration() {
         let call = CallName { id: "call_1".into(), configuration: "knowledge_search".into(), tool: "knowledge_base_search".into() };
-        let got = body(&Event::ToolOutput { call, output: r#"{"results": []}"#.into(), error: false, receipt: Box::default() });
+        let got =
+            body(&Event::ToolOutput { call, output: r#"{"results": []}"#.into(), error: false, overrides: None, receipt: Box::default() });
         assert_eq!(got["tool_configuration"], "knowledge_search");
         assert_eq!(got["tool_configuration_name"], "knowledge_search");
         assert_eq!(got["tool_name"], "knowledge_base_search");
@@ -256,7 +365,7 @@ mod tests {
         let call = CallName { id: "c".into(), configuration: "t".into(), tool: "t".into() };
         let consumed = Consumed { wall_us: 12_034, cpu_us: 7, memory_bytes: 65_536, ..Consumed::default() };
         let receipt = Receipt { end: "done".into(), component: Some("sha256:aa".into()), consumed, ..Receipt::default() };
-        let event = Event::ToolOutput { call, output: "{}".into(), error: false, receipt: Box::new(receipt) };
+        let event = Event::ToolOutput { call, output: "{}".into(), error: false, overrides: None, receipt: Box::new(receipt) };
         let shown = r#"{"end":"done","component":"sha256:aa","duration_ms":12.034,"cpu_ms":0.007,"peak_memory_bytes":65536}"#;
         assert_eq!(body(&event)["receipt"], serde_json::from_str::<serde_json::Value>(shown).unwrap());
     }
@@ -264,7 +373,7 @@ mod tests {
     #[test]
     fn a_number_in_tool_input_is_stored_as_the_model_wrote_it() {
         let call = CallName { id: "c".into(), configuration: "t".into(), tool: "t".into() };
-        let event = Event::ToolInput { call, input: r#"{"n": 1.10, "big": 123456789012345678901}"#.into() };
+        let event = Event::ToolInput { call, input: r#"{"n": 1.10, "big": 123456789012345678901}"#.into(), overrides: Vec::new() };
         let text = event.render(EventId { session: Uid([1; 16]), seq: Seq(1) }, "s", Millis(0));
         assert!(text.contains(r#""tool_input":{"n":1.10,"big":123456789012345678901}"#), "{text}");
         let back: StoredEvent<'_> = serde_json::from_str(&text).unwrap();

@@ -3,9 +3,12 @@
 //! clock, no randomness: time and ids come in as values.
 
 pub mod agent;
+pub mod client_tool;
+pub mod compaction;
 pub mod entry;
 pub mod event;
 pub mod ids;
+pub mod inbox;
 pub mod json;
 pub mod mark;
 pub mod next;
@@ -15,11 +18,16 @@ pub mod state;
 pub mod transcript;
 pub mod wait;
 
-pub use agent::{Agent, Instruction, ModelChoice, Retry, Step, TemplateType, ToolBinding};
+pub use agent::{
+    Agent, Compaction, Identity, Instruction, ModelChoice, OutputSchema, Retry, ScopedRole, Secrets, Step, TemplateType, ToolBinding,
+    ToolEventPolicy, ToolRef,
+};
+pub use client_tool::ClientTool;
 pub use entry::{Audience, Entry, Kind};
-pub use event::{CallName, Event, Message, StoredEvent};
+pub use event::{CallName, Event, Message, PendingCall, StoredEvent};
 pub use ids::{EventId, Millis, Seq, TurnNo, Uid};
-pub use mark::{Began, Bound, Consumed, Ended, HowEnded, Receipt, ReplyMark, TokenUsage};
+pub use inbox::{Behavior, Queued};
+pub use mark::{Began, Bound, Consumed, Corrected, Ended, HowEnded, Overflowed, Purpose, Receipt, ReplyMark, TokenUsage};
 pub use next::{Next, TurnLimits, next};
 pub use principal::Principal;
 pub use session::{Head, Hidden, Session, Status};

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use tool::{Bounds, Decision, ToolId};
 
+use crate::agent::Compaction;
 use crate::ids::{Millis, Seq, Uid};
 use crate::transcript::Origin;
 
@@ -26,6 +27,54 @@ pub struct Began {
     pub input_hash: String,
     /// SHA-256 of the system prompt as it was rendered, in hex.
     pub system_hash: String,
+    /// What the turn is for.
+    #[serde(default)]
+    pub purpose: Purpose,
+    /// How the conversation is compacted meanwhile, if it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub compaction: Option<Compaction>,
+}
+
+/// What a turn is for.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "to")]
+pub enum Purpose {
+    /// To answer an input.
+    #[default]
+    Answer,
+    /// To make a summary of what was said so far, because a client asked for it.
+    Compact {
+        /// Up to here, this one included; as the setting has it where absent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        up_to: Option<Seq>,
+        /// Added to what the model is told when it summarises.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        message: Option<String>,
+    },
+}
+
+/// Mark: a reply was not of the form that was asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Corrected {
+    /// What the model said.
+    pub text: String,
+    /// What is wrong with it, for the model.
+    pub fault: String,
+}
+
+/// Mark: the conversation has to become shorter before the model is asked again, or cannot.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Overflowed {
+    /// Whether a summary was tried and did not come about; then no other one is tried in this turn.
+    pub hopeless: bool,
+    /// What is wrong, for the client.
+    pub why: String,
+    /// The window in tokens, where it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<u64>,
+    /// The size that was refused, where it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub actual: Option<u64>,
 }
 
 /// A tool as a turn pins it.
@@ -135,6 +184,8 @@ pub struct Ended {
 pub enum HowEnded {
     /// The agent answered.
     Answered,
+    /// The summary that a client asked for was made.
+    Compacted,
     /// A client stopped it.
     Interrupted,
     /// A named limit of the turn was reached.
@@ -154,6 +205,7 @@ impl HowEnded {
     pub fn word(&self) -> &'static str {
         match self {
             Self::Answered => "answered",
+            Self::Compacted => "compacted",
             Self::Interrupted => "interrupted",
             Self::Limit(_) => "limit",
             Self::ContextLimit => "context_limit",

@@ -1,7 +1,9 @@
 //! What comes next: one pure function of the state.
 
+use crate::compaction;
 use crate::ids::Seq;
-use crate::mark::HowEnded;
+use crate::inbox::Behavior;
+use crate::mark::{HowEnded, Purpose};
 use crate::state::{CallState, State, Turn};
 
 /// Bounds of one turn.
@@ -32,6 +34,10 @@ pub enum Next {
     AskModel,
     /// Run the calls at these positions, all at the same time.
     CallTools(Vec<Seq>),
+    /// Take this queued input into the turn.
+    Steer(u64),
+    /// Make a summary of the conversation up to this entry, and go on from that.
+    Compact(Seq),
     /// Nothing can be done before somebody has answered for the calls at these positions.
     Wait(Vec<Seq>),
     /// The turn is over.
@@ -55,12 +61,38 @@ pub fn next(state: &State, limits: &TurnLimits) -> Next {
     if !waiting.is_empty() {
         return Next::Wait(waiting);
     }
+    if let Purpose::Compact { up_to, .. } = &turn.began.purpose {
+        return asked_to_compact(state, turn, *up_to);
+    }
+    if let Some(queued) = state.inbox.iter().find(|queued| queued.behavior == Behavior::Steer) {
+        return Next::Steer(queued.no);
+    }
     if turn.steps > 0 && turn.answered {
         return Next::End(HowEnded::Answered);
     }
-    match limit(turn, limits) {
-        Some(reached) => Next::End(HowEnded::Limit(reached)),
-        None => Next::AskModel,
+    if let Some(reached) = limit(turn, limits) {
+        return Next::End(HowEnded::Limit(reached));
+    }
+    match (&turn.overflow, compaction::due(state, turn)) {
+        // Its summary was tried and did not come about.
+        (Some(overflow), _) if overflow.hopeless => Next::End(HowEnded::ContextLimit),
+        (_, Some(up_to)) => Next::Compact(up_to),
+        (Some(_), None) => Next::End(HowEnded::ContextLimit),
+        (None, None) => Next::AskModel,
+    }
+}
+
+/// A turn that a client asked for to make the conversation shorter does this alone.
+fn asked_to_compact(state: &State, turn: &Turn, up_to: Option<Seq>) -> Next {
+    if turn.compacted {
+        return Next::End(HowEnded::Compacted);
+    }
+    if let Some(overflow) = &turn.overflow {
+        return Next::End(HowEnded::Failed(overflow.why.clone()));
+    }
+    match compaction::asked(state, up_to) {
+        Some(up_to) => Next::Compact(up_to),
+        None => Next::End(HowEnded::Failed("there is nothing to compact".into())),
     }
 }
 
@@ -117,13 +149,15 @@ mod tests {
                 subject: None,
                 input_hash: String::new(),
                 system_hash: String::new(),
+                purpose: Purpose::Answer,
+                compaction: None,
             };
             story.push(Kind::Began, serde_json::to_string(&began).unwrap());
             story
         }
 
         fn call(&mut self, id: &str, input: &str) -> Seq {
-            self.event(Event::ToolInput { call: name(id), input: input.into() });
+            self.event(Event::ToolInput { call: name(id), input: input.into(), overrides: Vec::new() });
             self.0.last
         }
 
@@ -135,7 +169,7 @@ mod tests {
 
         fn output(&mut self, id: &str, end: &End) {
             let output = if end.is_done() { "{}".into() } else { end.error_output() };
-            self.event(Event::ToolOutput { call: name(id), output, error: !end.is_done(), receipt: Box::default() });
+            self.event(Event::ToolOutput { call: name(id), output, error: !end.is_done(), overrides: None, receipt: Box::default() });
         }
 
         fn waits(&mut self, calls: &[Seq]) {

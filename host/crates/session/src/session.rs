@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::agent::{Compaction, Secrets};
 use crate::ids::{Millis, Seq, TurnNo, Uid};
 use crate::mark::TokenUsage;
 
@@ -29,6 +30,12 @@ pub struct Session {
     pub enabled: bool,
     /// Minutes without events after which it is deleted; 0 means never.
     pub tti_minutes: u64,
+    /// How it is compacted: the agent's setting when it was opened, or the default.
+    #[serde(default)]
+    pub compaction: Compaction,
+    /// Values that templates never show and models never see.
+    #[serde(default, skip_serializing_if = "Secrets::is_empty")]
+    pub secrets: Secrets,
     /// The uid of the key that opened it.
     pub owner_key: Uid,
     /// The end user that it was opened for.

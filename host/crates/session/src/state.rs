@@ -2,16 +2,18 @@
 //! entry as they append it; a woken session applies what the journal holds, so
 //! both see the same.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use tool::{Approval, End};
 
-use crate::entry::{Entry, Kind};
+use crate::entry::{Audience, Entry, Kind};
 use crate::event::{CallName, StoredEvent};
-use crate::ids::{Millis, Seq, TurnNo};
-use crate::mark::{Began, ReplyMark};
-use crate::transcript::{AskedCall, Item, ItemBody, RawReply, Transcript};
+use crate::ids::{EventId, Millis, Seq, TurnNo};
+use crate::inbox::Queued;
+use crate::mark::{Began, Corrected, Overflowed, ReplyMark, TokenUsage};
+use crate::session::Hidden;
+use crate::transcript::{AskedCall, ItemBody, RawReply, Transcript};
 use crate::wait::{Asker, Decider, Resolution, Resolved, Resumed, Wait, Waiting};
 
 /// What the next step is decided from.
@@ -27,7 +29,15 @@ pub struct State {
     pub transcript: Transcript,
     /// Where each turn begins, from the first that is folded here.
     pub starts: BTreeMap<TurnNo, Seq>,
+    /// Inputs that wait for their turn, in order.
+    pub inbox: VecDeque<Queued>,
+    /// What the last model call consumed; none before the first, and after a compaction.
+    pub usage: Option<TokenUsage>,
+    /// Runs of positions whose events the model is not shown.
+    hidden: Vec<Hidden>,
     step: Gathering,
+    /// Whether the model is not shown all of the turn that is being folded.
+    torn: bool,
 }
 
 /// A running turn.
@@ -49,6 +59,12 @@ pub struct Turn {
     pub wrong_steps: u32,
     /// How often the last call was asked for in a row, word for word.
     pub repeats: u32,
+    /// Replies in a row that were not of the form that was asked for.
+    pub corrections: u32,
+    /// Whether a summary was made in it.
+    pub compacted: bool,
+    /// That the conversation does not fit the model's window, until a summary is made.
+    pub overflow: Option<Overflowed>,
     /// Who asked it to stop, if somebody did.
     pub interrupted: Option<Decider>,
     /// Since when it does nothing but wait, if it does.
@@ -108,6 +124,10 @@ struct Gathering {
     thinking: String,
     text: String,
     calls: Vec<AskedCall>,
+    /// Something of it is hidden or erased.
+    torn: bool,
+    /// It was not of the form that was asked for.
+    corrected: Option<Corrected>,
 }
 
 /// An entry that is not what its kind says; the journal is damaged or newer than we are.
@@ -123,35 +143,77 @@ pub struct Unreadable {
 }
 
 impl State {
+    /// The state of a session before its first entry, of which the model is not shown these runs.
+    pub fn hiding(hidden: Vec<Hidden>) -> Self {
+        Self { hidden, ..Self::default() }
+    }
+
     /// Takes in one more entry. Entries come in order, each once.
     pub fn apply(&mut self, entry: &Entry) -> Result<(), Unreadable> {
         let unreadable = |why: serde_json::Error| Unreadable { seq: entry.seq.0, kind: entry.kind.word(), why: why.to_string() };
         self.last = entry.seq;
         self.starts.entry(entry.turn).or_insert(entry.seq);
+        if entry.audience() == Audience::Listed && entry.kind != Kind::Compaction && self.is_hidden(entry.seq) {
+            (self.torn, self.step.torn) = (true, true);
+            return Ok(());
+        }
         match entry.kind {
-            Kind::InputMessage => self.input(event(entry).map_err(unreadable)?),
-            Kind::Thinking => push_text(&mut self.step.thinking, event(entry).map_err(unreadable)?.content),
-            Kind::AgentOutput => push_text(&mut self.step.text, event(entry).map_err(unreadable)?.content),
+            Kind::InputMessage => self.input(entry.seq, event(entry).map_err(unreadable)?),
+            Kind::Thinking => push_text(&mut self.step.thinking, event(entry).map_err(unreadable)?),
+            Kind::AgentOutput | Kind::StructuredOutput => push_text(&mut self.step.text, event(entry).map_err(unreadable)?),
             Kind::ToolInput => self.tool_input(entry.seq, event(entry).map_err(unreadable)?),
-            Kind::ToolOutput => self.tool_output(event(entry).map_err(unreadable)?),
+            Kind::ToolOutput => self.tool_output(entry.seq, event(entry).map_err(unreadable)?),
+            Kind::Compaction => self.compaction(event(entry).map_err(unreadable)?),
             Kind::Began => self.began(entry, serde_json::from_str(&entry.body).map_err(unreadable)?),
-            Kind::Reply => self.reply(serde_json::from_str(&entry.body).map_err(unreadable)?),
+            Kind::Reply => self.reply(entry.seq, serde_json::from_str(&entry.body).map_err(unreadable)?),
             Kind::Waiting => self.waiting(serde_json::from_str(&entry.body).map_err(unreadable)?),
             Kind::Paused => self.paused(entry.at),
             Kind::Resumed => self.resumed(entry.seq, serde_json::from_str(&entry.body).map_err(unreadable)?),
             Kind::Resolved => self.resolved(serde_json::from_str(&entry.body).map_err(unreadable)?),
-            Kind::Ended => {
-                self.turn = None;
-                self.step = Gathering::default();
-            }
-            Kind::ContextLimitExceeded | Kind::SessionInterrupted | Kind::Tombstone | Kind::Receipt => {}
+            Kind::Corrected => self.step.corrected = Some(serde_json::from_str(&entry.body).map_err(unreadable)?),
+            Kind::Overflowed => self.overflowed(serde_json::from_str(&entry.body).map_err(unreadable)?),
+            Kind::Ended => self.ended(entry.turn),
+            Kind::Tombstone => (self.torn, self.step.torn) = (true, true),
+            Kind::ContextLimitExceeded | Kind::SessionInterrupted | Kind::ClientToolPending | Kind::Receipt => {}
         }
         Ok(())
     }
 
-    fn input(&mut self, event: StoredEvent<'_>) {
+    fn is_hidden(&self, seq: Seq) -> bool {
+        let after = self.hidden.partition_point(|run| run.to < seq);
+        self.hidden.get(after).is_some_and(|run| run.from <= seq)
+    }
+
+    /// An input: before the turn that it begins, or into the one that runs.
+    fn input(&mut self, seq: Seq, event: StoredEvent<'_>) {
         let texts: Vec<String> = event.messages.into_iter().map(|m| m.content).collect();
-        self.transcript.items.push(Item::new(ItemBody::User { text: texts.join("\n\n") }));
+        self.transcript.push(seq, ItemBody::User { text: texts.join("\n\n") });
+        if let Some(turn) = &mut self.turn {
+            turn.answered = false;
+        }
+    }
+
+    fn ended(&mut self, turn: TurnNo) {
+        (self.turn, self.step) = (None, Gathering::default());
+        if std::mem::take(&mut self.torn) {
+            self.transcript.mend(self.starts.get(&turn).copied().unwrap_or_default());
+        }
+    }
+
+    /// What came before is known by its summary alone.
+    fn compaction(&mut self, event: StoredEvent<'_>) {
+        let up_to = event.compacted_up_to_event_id.as_deref().and_then(EventId::parse).map_or(Seq(0), |id| id.seq);
+        self.transcript.compact(up_to, event.summary_text.as_deref().unwrap_or_default());
+        self.usage = None;
+        if let Some(turn) = &mut self.turn {
+            (turn.compacted, turn.overflow) = (true, None);
+        }
+    }
+
+    fn overflowed(&mut self, mark: Overflowed) {
+        if let Some(turn) = &mut self.turn {
+            turn.overflow = Some(mark);
+        }
     }
 
     fn began(&mut self, entry: &Entry, began: Began) {
@@ -168,6 +230,9 @@ impl State {
             answered: false,
             wrong_steps: 0,
             repeats: 0,
+            corrections: 0,
+            compacted: false,
+            overflow: None,
             interrupted: None,
             last_call: None,
         });
@@ -212,27 +277,36 @@ impl State {
         match mark.resolution {
             Resolution::Approved { standing, input, .. } => {
                 call.state = CallState::Open;
-                call.approval = call.wait.as_ref().map(|wait| wait.approved(standing));
+                call.approval = call.wait.as_ref().and_then(|wait| wait.approved(standing));
                 if let Some(input) = input {
                     (call.input, call.edited) = (input, true);
                 }
             }
-            Resolution::Rejected { .. } | Resolution::Expired | Resolution::Cancelled => {}
+            Resolution::Rejected { .. } | Resolution::Answered | Resolution::Expired | Resolution::Cancelled => {}
         }
     }
 
     /// The reply mark closes a model call: what was gathered becomes one item.
-    fn reply(&mut self, mark: ReplyMark) {
-        let Gathering { thinking, text, calls } = std::mem::take(&mut self.step);
+    fn reply(&mut self, seq: Seq, mark: ReplyMark) {
+        let Gathering { thinking, text, calls, torn, corrected } = std::mem::take(&mut self.step);
+        self.usage = mark.usage.or(self.usage);
         if let Some(turn) = &mut self.turn {
             turn.steps += 1;
-            turn.answered = calls.is_empty();
+            turn.answered = calls.is_empty() && corrected.is_none();
+            turn.corrections = corrected.as_ref().map_or(0, |_| turn.corrections + 1);
         }
-        let raw = mark.raw.map(|raw| RawReply { origin: mark.origin, json: raw.into() });
-        self.transcript.items.push(Item::new(ItemBody::Assistant { thinking, text, calls, raw }));
+        if let Some(Corrected { text, fault }) = corrected {
+            self.transcript.push(seq, ItemBody::Assistant { thinking, text, calls, raw: None });
+            self.transcript.push(seq, ItemBody::User { text: fault });
+            return;
+        }
+        let raw = mark.raw.filter(|_| !torn).map(|raw| RawReply { origin: mark.origin, json: raw.into() });
+        if !(torn && thinking.is_empty() && text.is_empty() && calls.is_empty()) {
+            self.transcript.push(seq, ItemBody::Assistant { thinking, text, calls, raw });
+        }
     }
 
-    fn tool_output(&mut self, event: StoredEvent<'_>) {
+    fn tool_output(&mut self, seq: Seq, event: StoredEvent<'_>) {
         let name = event.call_name();
         let mut output = event.tool_output.map(|raw| raw.get().to_owned()).unwrap_or_else(|| "{}".into());
         if let Some(turn) = &mut self.turn {
@@ -249,7 +323,7 @@ impl State {
             }
         }
         let body = ItemBody::ToolResult { call_id: name.id, name: name.configuration, output, error: event.error };
-        self.transcript.items.push(Item::new(body));
+        self.transcript.push(seq, body);
     }
 }
 
@@ -279,9 +353,9 @@ fn is_wrong(event: &StoredEvent<'_>) -> bool {
     output.is_some_and(|output| wrong.contains(&output.error.reason.as_ref()))
 }
 
-fn push_text(into: &mut String, text: Option<String>) {
+fn push_text(into: &mut String, event: StoredEvent<'_>) {
     if !into.is_empty() {
         into.push_str("\n\n");
     }
-    into.push_str(&text.unwrap_or_default());
+    into.push_str(&event.text());
 }

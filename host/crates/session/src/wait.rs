@@ -37,19 +37,25 @@ pub enum Awaited {
         /// Digest of the descriptor by which the model asked for it.
         tools: String,
     },
+    /// The client's answer: it runs the tool.
+    Client,
 }
 
 impl Wait {
-    /// The agreement to this very call, given by somebody of this standing.
-    pub fn approved(&self, by: Approver) -> Approval {
-        let Awaited::Approval { component, tools, .. } = &self.awaited;
-        Approval { by, component: component.clone(), tools: tools.clone() }
+    /// The agreement to this very call, given by somebody of this standing; none where no agreement is asked for.
+    pub fn approved(&self, by: Approver) -> Option<Approval> {
+        match &self.awaited {
+            Awaited::Approval { component, tools, .. } => Some(Approval { by, component: component.clone(), tools: tools.clone() }),
+            Awaited::Client => None,
+        }
     }
 
-    /// Whose agreement it needs.
-    pub fn approver(&self) -> Approver {
-        let Awaited::Approval { approver, .. } = &self.awaited;
-        *approver
+    /// Whose agreement it needs, if any.
+    pub fn approver(&self) -> Option<Approver> {
+        match &self.awaited {
+            Awaited::Approval { approver, .. } => Some(*approver),
+            Awaited::Client => None,
+        }
     }
 }
 
@@ -115,6 +121,8 @@ pub enum Resolution {
         /// In their words, or in ours where they gave none.
         reason: String,
     },
+    /// The client ran it and brought what came of it.
+    Answered,
     /// Nobody answered in time.
     Expired,
     /// The turn ended before anybody answered: it was stopped, or the user said something else.
@@ -128,6 +136,7 @@ impl Resolution {
             Self::Approved { input: None, .. } => "approved",
             Self::Approved { input: Some(_), .. } => "edited",
             Self::Rejected { .. } => "rejected",
+            Self::Answered => "answered",
             Self::Expired => "expired",
             Self::Cancelled => "cancelled",
         }

@@ -9,10 +9,10 @@ use serde_json::{Map, Value, json};
 
 use agent::{Clock, NewAgent};
 use policy::Action;
-use session::{Agent, Uid};
+use session::{Agent, ToolRef, Uid};
 use tool::Caller as ToolCaller;
 
-use super::definition::{outlined, patched, read, written};
+use super::definition::{outlined, patched, read, wire, written};
 use crate::App;
 use crate::body::JsonBody;
 use crate::caller::{Caller, Segments};
@@ -74,9 +74,13 @@ fn check_tools(app: &App, caller: &Caller, new: &NewAgent, seen: Option<&Agent>)
     let toolbox = app.engine.toolbox();
     let changed = |name: &String| seen.is_none_or(|seen| seen.tools.get(name) != new.tools.get(name));
     for (name, binding) in new.tools.iter().filter(|(name, _)| changed(name)) {
-        if toolbox.find(&to, &binding.tool).is_none() {
+        let is_there = match &binding.tool {
+            ToolRef::Plugin(tool) => toolbox.find(&to, tool).is_some(),
+            ToolRef::Client(_) => false,
+        };
+        if !is_there {
             let there: Vec<String> = toolbox.tools(&to).iter().take(LISTED).map(|spec| spec.id.wire()).collect();
-            let id = binding.tool.wire();
+            let id = wire(&binding.tool);
             let why = format!("tool `{id}` does not exist for agent `{}`; there are: {}", new.key, there.join(", "));
             return Err(Error::field(format!("tool_configurations.{name}.tool_id"), why).with(Code::InvalidToolReference));
         }

@@ -66,7 +66,8 @@ pub(super) fn failure(closing: &Closing) -> Option<String> {
         Closing::Ended(how) => how,
     };
     match how {
-        HowEnded::Answered | HowEnded::Interrupted | HowEnded::Limit(_) | HowEnded::ContextLimit | HowEnded::Superseded => None,
+        HowEnded::Answered | HowEnded::Compacted | HowEnded::Interrupted | HowEnded::Superseded => None,
+        HowEnded::Limit(_) | HowEnded::ContextLimit => None,
         HowEnded::Failed(why) => Some(why.clone()),
         HowEnded::RecoveryLimit => {
             Some("the turn was given up after the server was restarted several times; post the input again".to_owned())

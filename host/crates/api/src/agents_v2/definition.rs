@@ -1,37 +1,32 @@
 //! An agent's definition as JSON: read from a client, merged with a patch,
 //! written back. What is written can be read again.
 
+mod bindings;
+mod steps;
+
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
 use agent::NewAgent;
-use session::{Agent, Instruction, ModelChoice, Retry, Step, TemplateType, ToolBinding};
-use tool::ToolId;
+use session::{Agent, ModelChoice, Retry, Step};
 
 use crate::errors::{Code, Error, Result};
-use crate::fields::{Fields, unsupported, wrong};
-use crate::limits::{INSTRUCTIONS, TOOLS};
+use crate::fields::{Fields, wrong};
+
+pub(super) use bindings::wire;
 
 /// Characters of an agent's and an instruction's name.
 const NAME: usize = 50;
 /// Characters of a description.
 const DESCRIPTION: usize = 5_000;
-/// Characters of an instruction's text.
-const TEMPLATE: usize = 200_000;
-/// Characters of a step's name.
-const STEP_NAME: usize = 255;
-/// Characters of the name under which a model sees a tool: the shortest bound among providers.
-const TOOL_NAME: usize = 64;
-/// The entry step's name where the client gives none.
-const FIRST_STEP: &str = "first_step";
 
 /// Reads a whole definition.
 pub(super) fn read(body: &Map<String, Value>, key: String) -> Result<NewAgent> {
     let fields = Fields::of_body(body);
     fields.refuse(&["skills", "compaction", "tool_output_offloading"])?;
-    let tools = tools(&fields)?;
-    let (first_step, step) = entry_step(&fields, &tools)?;
+    let tools = bindings::read(&fields)?;
+    let (first_step, step) = steps::entry(&fields, &tools)?;
     Ok(NewAgent {
         key,
         name: fields.required("name", fields.text("name", 1..=NAME)?)?.to_owned(),
@@ -40,6 +35,7 @@ pub(super) fn read(body: &Map<String, Value>, key: String) -> Result<NewAgent> {
         tools,
         steps: BTreeMap::from([(first_step.clone(), step)]),
         first_step,
+        compaction: None,
         metadata: fields.metadata()?,
         enabled: fields.flag("enabled")?.unwrap_or(true),
     })
@@ -69,126 +65,6 @@ fn retry(value: &Value) -> Result<Retry> {
         initial_backoff_ms: fields.count("initial_backoff_ms", 100..=60_000)?.unwrap_or(default.initial_backoff_ms),
         max_backoff_ms: fields.count("max_backoff_ms", 1_000..=300_000)?.unwrap_or(default.max_backoff_ms),
         backoff_factor: fields.number("backoff_factor", 1.0..=10.0)?.unwrap_or(default.backoff_factor),
-    })
-}
-
-fn tools(fields: &Fields<'_>) -> Result<BTreeMap<String, ToolBinding>> {
-    let Some(configurations) = fields.object("tool_configurations")? else { return Ok(BTreeMap::new()) };
-    if configurations.len() > TOOLS {
-        return Err(Error::field("tool_configurations", format!("an agent may bind at most {TOOLS} tools")));
-    }
-    configurations.iter().map(|(name, value)| Ok((tool_name(name)?.to_owned(), binding(name, value)?))).collect()
-}
-
-fn tool_name(name: &str) -> Result<&str> {
-    let fits = (1..=TOOL_NAME).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
-    let why = || format!("models take tool names of 1 to {TOOL_NAME} characters of a-z, A-Z, 0-9, _ and -; `{name}` is not one");
-    if fits { Ok(name) } else { Err(Error::field(format!("tool_configurations.{name}"), why())) }
-}
-
-fn binding(name: &str, value: &Value) -> Result<ToolBinding> {
-    let bad = |error: Error| error.with(Code::InvalidToolReference);
-    let fields = Fields::of(value, format!("tool_configurations.{name}"))?;
-    match fields.text("type", 1..=64)? {
-        None | Some("dynamic_vectara") => {}
-        Some(other) => {
-            let why = format!("tools of type `{other}` are not supported in this version; bind a tool of GET /v2/tools as dynamic_vectara");
-            return Err(bad(Error::field(fields.path("type"), why)));
-        }
-    }
-    fields.refuse(&["argument_override", "description_template", "input_transform", "output_transform"])?;
-    let id = fields.required("tool_id", fields.text("tool_id", 1..=128)?).map_err(bad)?;
-    let tool = ToolId::from_wire(id).ok_or_else(|| {
-        bad(Error::field(
-            fields.path("tool_id"),
-            format!("`{id}` is not the id of a tool; GET /v2/tools lists them, such as tol_<plugin>_<tool>"),
-        ))
-    })?;
-    Ok(ToolBinding { tool })
-}
-
-/// The one step that a turn runs, in whichever form it came: `first_step`, or `first_step_name` with `steps`, or both.
-fn entry_step(fields: &Fields<'_>, tools: &BTreeMap<String, ToolBinding>) -> Result<(String, Step)> {
-    let inline = match fields.value("first_step") {
-        None => None,
-        Some(value) => {
-            let name = Fields::of(value, "first_step")?.text("name", 1..=STEP_NAME)?.unwrap_or(FIRST_STEP);
-            Some((name, step(value, "first_step", tools)?))
-        }
-    };
-    let named = fields.text("first_step_name", 1..=STEP_NAME)?;
-    let name = match (&inline, named) {
-        (Some((inline, _)), Some(named)) if *inline != named => {
-            let why = format!("`first_step_name` says `{named}`, but `first_step.name` is `{inline}`; an agent has one entry step");
-            return Err(Error::field("first_step_name", why));
-        }
-        (Some((name, _)), _) => *name,
-        (None, Some(name)) => name,
-        (None, None) => {
-            return Err(Error::field(
-                "first_step_name",
-                "an agent needs an entry step: give `first_step_name` and `steps`, or `first_step`",
-            ));
-        }
-    };
-    let steps = fields.object("steps")?;
-    if let Some((other, _)) = steps.into_iter().flatten().find(|(other, value)| *other != name && !value.is_null()) {
-        let why = format!("steps beyond the entry step `{name}` are not supported in this version; leave `{other}` out");
-        return Err(Error::field(format!("steps.{other}"), why));
-    }
-    let listed = steps.and_then(|steps| steps.get(name)).map(|value| step(value, &format!("steps.{name}"), tools)).transpose()?;
-    match (inline.map(|(_, step)| step), listed) {
-        (Some(inline), Some(listed)) if inline != listed => {
-            Err(Error::field("first_step", format!("`first_step` and `steps.{name}` differ; they are the same step")))
-        }
-        (Some(step), _) | (None, Some(step)) => Ok((name.to_owned(), step)),
-        (None, None) => Err(Error::field("first_step_name", format!("`first_step_name` names `{name}`, which is not among `steps`"))),
-    }
-}
-
-fn step(value: &Value, at: &str, tools: &BTreeMap<String, ToolBinding>) -> Result<Step> {
-    let fields = Fields::of(value, at)?;
-    fields.refuse(&["reminders", "next_steps", "allowed_skills", "reentry_step"])?;
-    if let Some(parser) = fields.object("output_parser")?
-        && parser.get("type").is_some_and(|kind| kind != "default")
-    {
-        return Err(unsupported(&fields.path("output_parser")));
-    }
-    let allowed_tools = fields.texts("allowed_tools", TOOLS)?;
-    if let Some(unknown) = allowed_tools.iter().flatten().find(|name| !tools.contains_key(*name)) {
-        let why = format!("`{unknown}` is not among this agent's `tool_configurations`");
-        return Err(Error::field(fields.path("allowed_tools"), why));
-    }
-    let instructions = fields.list("instructions", INSTRUCTIONS)?.unwrap_or_default();
-    let instructions = instructions.iter().enumerate().map(|(i, value)| instruction(value, &format!("{at}.instructions[{i}]")));
-    Ok(Step { instructions: instructions.collect::<Result<_>>()?, allowed_tools })
-}
-
-fn instruction(value: &Value, at: &str) -> Result<Instruction> {
-    let fields = Fields::of(value, at)?;
-    match fields.text("type", 1..=64)? {
-        Some("inline") => {}
-        None if fields.value("template").is_some() => {}
-        _ => {
-            let why =
-                format!("`{at}` must be an inline instruction with `name` and `template`; references are not supported in this version");
-            return Err(Error::field(at, why).with(Code::InvalidInstructionReference));
-        }
-    }
-    let template_type = match fields.text("template_type", 1..=32)? {
-        None | Some("velocity") => TemplateType::Velocity,
-        Some("text") => TemplateType::Text,
-        Some(other) => {
-            return Err(Error::field(fields.path("template_type"), format!("`template_type` must be text or velocity, not `{other}`")));
-        }
-    };
-    Ok(Instruction {
-        name: fields.required("name", fields.text("name", 1..=NAME)?)?.to_owned(),
-        description: fields.text("description", 0..=DESCRIPTION)?.map(str::to_owned),
-        template: fields.required("template", fields.text("template", 0..=TEMPLATE)?)?.to_owned(),
-        template_type,
-        metadata: fields.metadata()?,
-        enabled: fields.flag("enabled")?.unwrap_or(true),
     })
 }
 
@@ -259,10 +135,10 @@ fn rename_entry(whole: &mut Map<String, Value>, old: &str, new: Option<&str>) {
 
 /// The answer's form. The entry step stands in it in both forms.
 pub(super) fn written(agent: &Agent) -> Value {
-    let steps: Map<String, Value> = agent.steps.iter().map(|(name, step)| (name.clone(), written_step(step).into())).collect();
+    let steps: Map<String, Value> = agent.steps.iter().map(|(name, step)| (name.clone(), steps::written(step).into())).collect();
     let mut first_step = Map::from_iter([("name".to_owned(), json!(agent.first_step))]);
-    first_step.extend(written_step(agent.entry_step().unwrap_or(&Step::default())));
-    let tools: Map<String, Value> = agent.tools.iter().map(|(name, binding)| (name.clone(), written_binding(binding))).collect();
+    first_step.extend(steps::written(agent.entry_step().unwrap_or(&Step::default())));
+    let tools: Map<String, Value> = agent.tools.iter().map(|(name, binding)| (name.clone(), bindings::written(binding))).collect();
     let mut json = json!({
         "key": agent.key,
         "name": agent.name,
@@ -289,10 +165,6 @@ pub(super) fn outlined(agent: &Agent) -> Value {
     written(&Agent { model, steps, tools: BTreeMap::new(), metadata: Map::new(), ..agent.clone() })
 }
 
-fn written_binding(binding: &ToolBinding) -> Value {
-    json!({ "type": "dynamic_vectara", "tool_id": binding.tool.wire() })
-}
-
 fn written_model(model: &ModelChoice) -> Value {
     let mut json = json!({ "name": model.name });
     if !model.parameters.is_empty() {
@@ -304,35 +176,10 @@ fn written_model(model: &ModelChoice) -> Value {
     json
 }
 
-fn written_step(step: &Step) -> Map<String, Value> {
-    let instructions: Vec<Value> = step.instructions.iter().map(written_instruction).collect();
-    let mut json =
-        Map::from_iter([("instructions".to_owned(), json!(instructions)), ("output_parser".to_owned(), json!({"type": "default"}))]);
-    if let Some(allowed) = &step.allowed_tools {
-        json.insert("allowed_tools".into(), json!(allowed));
-    }
-    json
-}
-
-fn written_instruction(instruction: &Instruction) -> Value {
-    let mut json = json!({
-        "type": "inline",
-        "name": instruction.name,
-        "template_type": instruction.template_type,
-        "template": instruction.template,
-        "metadata": instruction.metadata,
-        "enabled": instruction.enabled,
-    });
-    if let Some(description) = &instruction.description {
-        json["description"] = json!(description);
-    }
-    json
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use session::{Millis, Uid};
+    use session::{Identity, Millis, Secrets, Uid};
 
     fn parse(body: &Value) -> Result<NewAgent> {
         read(body.as_object().unwrap(), "agt_x".into())
@@ -360,6 +207,9 @@ mod tests {
             tools: new.tools,
             first_step: new.first_step,
             steps: new.steps,
+            compaction: new.compaction,
+            secrets: Secrets::default(),
+            identity: Identity::default(),
             metadata: new.metadata,
             enabled: new.enabled,
             created_at: Millis(0),

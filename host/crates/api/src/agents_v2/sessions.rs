@@ -205,7 +205,7 @@ fn written(app: &App, agent: &Agent, session: &Session) -> Result<Value> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use session::Millis;
+    use session::{Compaction, Millis, Secrets};
 
     fn seen() -> Session {
         Session {
@@ -219,6 +219,8 @@ mod tests {
             metadata: json!({"a": 1}).as_object().unwrap().clone(),
             enabled: false,
             tti_minutes: 5,
+            compaction: Compaction::default(),
+            secrets: Secrets::default(),
             owner_key: Uid([4; 16]),
             owner_subject: None,
             created_at: Millis(0),

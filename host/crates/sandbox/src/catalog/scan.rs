@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use crate::child::COMPONENT_BYTES_MAX;
-use crate::text;
+use schema::text;
 
 /// A file that was written so recently may still be growing.
 const STILL_BEING_WRITTEN: Duration = Duration::from_millis(300);

@@ -17,7 +17,7 @@ static HIDDEN: LazyLock<Regex> = LazyLock::new(|| {
 });
 
 /// The first character that a reader would not see.
-pub(crate) fn hidden(text: &str) -> Option<char> {
+pub fn hidden(text: &str) -> Option<char> {
     let plain = |byte: u8| (b' '..=b'~').contains(&byte) || matches!(byte, b'\n' | b'\r' | b'\t');
     if text.bytes().all(plain) {
         return None;
@@ -26,7 +26,7 @@ pub(crate) fn hidden(text: &str) -> Option<char> {
 }
 
 /// The first hidden character in any name or text of a JSON value.
-pub(crate) fn hidden_in(value: &Value) -> Option<char> {
+pub fn hidden_in(value: &Value) -> Option<char> {
     match value {
         Value::String(text) => hidden(text),
         Value::Array(items) => items.iter().find_map(hidden_in),
@@ -36,7 +36,7 @@ pub(crate) fn hidden_in(value: &Value) -> Option<char> {
 }
 
 /// The text on one line, with an escape for everything that a reader would not see.
-pub(crate) fn escaped(text: &str) -> String {
+pub fn escaped(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for c in text.chars() {
         if matches!(c, '\n' | '\r' | '\t') || hidden(c.encode_utf8(&mut [0; 4])).is_some() {

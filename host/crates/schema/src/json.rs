@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use crate::text;
 
 /// The value of a text in which no object has a member twice.
-pub(crate) fn unambiguous(text: &str) -> Result<Value, String> {
+pub fn unambiguous(text: &str) -> Result<Value, String> {
     serde_json::from_str(text).map(|Once(value)| value).map_err(|error| format!("it is not JSON: {}", text::escaped(&error.to_string())))
 }
 

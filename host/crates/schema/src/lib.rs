@@ -1,17 +1,25 @@
-//! JSON Schema of a tool's arguments and answers: what is accepted as a schema,
-//! and checking values against it. A schema comes from a tool's author, so it
-//! may be a lie or a trap: nothing remote, nothing that recurses without end,
-//! nothing whose check takes more than time proportional to its input.
+//! JSON Schema of arguments and answers: what is accepted as a schema, and
+//! checking values against it. A schema comes from a tool's author or from a
+//! client, so it may be a lie or a trap: nothing remote, nothing that recurses
+//! without end, nothing whose check takes more than time proportional to its
+//! input. Beside it what else such texts are looked at for: members that stand
+//! twice, characters that nobody sees.
+//!
+//! ```
+//! let schema = schema::Schema::compile(r#"{"type": "object", "required": ["city"]}"#).unwrap();
+//! assert!(schema.check(&serde_json::json!({"city": "Oslo"})).is_ok());
+//! ```
+
+pub mod json;
+pub mod text;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use jsonschema::{Draft, PatternOptions, Validator};
 use serde_json::Value;
 
-use crate::{json, text};
-
 /// The text of one schema.
-pub(crate) const BYTES_MAX: usize = 64 << 10;
+pub const BYTES_MAX: usize = 64 << 10;
 
 /// Subschemas of one schema: each may be tried for each part of a value.
 const SUBSCHEMAS_MAX: usize = 256;
@@ -50,7 +58,7 @@ const FAULTS_MAX: usize = 4;
 const FAULT_BYTES_MAX: usize = 300;
 
 /// A schema, ready to check values.
-pub(crate) struct Schema {
+pub struct Schema {
     validator: Validator,
     /// Bytes of compiled patterns that one part of a value may meet.
     patterns: u64,
@@ -58,7 +66,7 @@ pub(crate) struct Schema {
 
 impl Schema {
     /// Checks a schema's text and makes it ready. The answer to a bad one says what is wrong.
-    pub(crate) fn compile(text: &str) -> Result<Self, String> {
+    pub fn compile(text: &str) -> Result<Self, String> {
         if text.len() > BYTES_MAX {
             return Err(format!("it is {} bytes long; at most {BYTES_MAX} are allowed", text.len()));
         }
@@ -82,12 +90,12 @@ impl Schema {
     }
 
     /// Whether checking so many bytes takes a few milliseconds at most.
-    pub(crate) fn is_light(&self, bytes: usize) -> bool {
+    pub fn is_light(&self, bytes: usize) -> bool {
         self.patterns.saturating_mul(bytes as u64) <= PATTERN_WORK_LIGHT
     }
 
     /// Where a value does not satisfy the schema, and why; short, for a model to act on.
-    pub(crate) fn check(&self, value: &Value) -> Result<(), String> {
+    pub fn check(&self, value: &Value) -> Result<(), String> {
         let text = if self.patterns == 0 { 0 } else { text_bytes(value) };
         if self.patterns.saturating_mul(text) > PATTERN_WORK_MAX {
             return Err("at the root: there is too much text in it to try the schema's patterns on; send less".into());

@@ -1,0 +1,64 @@
+//! The tools that an agent binds, by the names under which the model sees them.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value, json};
+
+use session::{ClientTool, ToolBinding, ToolRef};
+use tool::ToolId;
+
+use crate::errors::{Code, Error, Result};
+use crate::fields::Fields;
+use crate::limits::TOOLS;
+
+/// Characters of the name under which a model sees a tool: the shortest bound among providers.
+const TOOL_NAME: usize = 64;
+
+/// Reads `tool_configurations`.
+pub(super) fn read(fields: &Fields<'_>) -> Result<BTreeMap<String, ToolBinding>> {
+    let Some(configurations) = fields.object("tool_configurations")? else { return Ok(BTreeMap::new()) };
+    if configurations.len() > TOOLS {
+        return Err(Error::field("tool_configurations", format!("an agent may bind at most {TOOLS} tools")));
+    }
+    configurations.iter().map(|(name, value)| Ok((tool_name(name)?.to_owned(), binding(name, value)?))).collect()
+}
+
+fn tool_name(name: &str) -> Result<&str> {
+    let fits = (1..=TOOL_NAME).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
+    let why = || format!("models take tool names of 1 to {TOOL_NAME} characters of a-z, A-Z, 0-9, _ and -; `{name}` is not one");
+    if fits { Ok(name) } else { Err(Error::field(format!("tool_configurations.{name}"), why())) }
+}
+
+fn binding(name: &str, value: &Value) -> Result<ToolBinding> {
+    let bad = |error: Error| error.with(Code::InvalidToolReference);
+    let fields = Fields::of(value, format!("tool_configurations.{name}"))?;
+    match fields.text("type", 1..=64)? {
+        None | Some("dynamic_vectara") => {}
+        Some(other) => {
+            let why = format!("tools of type `{other}` are not supported in this version; bind a tool of GET /v2/tools as dynamic_vectara");
+            return Err(bad(Error::field(fields.path("type"), why)));
+        }
+    }
+    fields.refuse(&["argument_override", "description_template", "input_transform", "output_transform"])?;
+    let id = fields.required("tool_id", fields.text("tool_id", 1..=128)?).map_err(bad)?;
+    let tool = ToolId::from_wire(id).ok_or_else(|| {
+        bad(Error::field(
+            fields.path("tool_id"),
+            format!("`{id}` is not the id of a tool; GET /v2/tools lists them, such as tol_<plugin>_<tool>"),
+        ))
+    })?;
+    Ok(ToolBinding { tool: ToolRef::Plugin(tool), argument_override: Map::new() })
+}
+
+/// The answer's form of one.
+pub(super) fn written(binding: &ToolBinding) -> Value {
+    json!({ "type": "dynamic_vectara", "tool_id": wire(&binding.tool) })
+}
+
+/// The id under which API clients know a tool.
+pub(in crate::agents_v2) fn wire(tool: &ToolRef) -> String {
+    match tool {
+        ToolRef::Plugin(tool) => tool.wire(),
+        ToolRef::Client(uid) => ClientTool::id_of(*uid),
+    }
+}
