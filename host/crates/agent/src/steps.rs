@@ -55,6 +55,7 @@ pub(crate) async fn ask(task: &mut Task) -> Result<(), Stopped> {
         parameters: &prepared.agent.model.parameters,
         retry: prepared.agent.model.retry.as_ref(),
         stream,
+        output: None,
     };
     let asked = {
         // The desk is lent to two: the select serves its mailbox, the sink writes to its hub.

@@ -10,7 +10,7 @@ use session::{
     Asker, Decider, Entry, Event, EventId, Head, HowEnded, Kind, Millis, Principal, Resolved, Seq, Session, State, Status, TurnNo, Uid,
     Waiting,
 };
-use storage::{Batch, Blob, Idempotency, IdempotencyKey, Running, StateWrite, Ticket, WaitChange, When};
+use storage::{Batch, Blob, Idempotency, IdempotencyKey, InboxChange, Rewrite, Running, StateWrite, Ticket, WaitChange, When};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::Engine;
@@ -18,7 +18,7 @@ use crate::error::Error;
 use crate::hub::{Closing, Hub, Past, Watcher};
 use crate::live::{Command, Post, Repeat};
 use crate::prepared::Prepared;
-use crate::{audited, recovery, turn, waits};
+use crate::{audited, inbox, recovery, turn, waits};
 
 /// Entries that are read at once when a session wakes.
 const WAKE_PAGE: usize = 512;
@@ -90,6 +90,10 @@ pub(crate) struct Draft {
     pub(crate) lines: Vec<Line>,
     /// Whether a turn runs afterwards, where that changes.
     pub(crate) running: Option<Option<Running>>,
+    /// Stored entries that get another content.
+    pub(crate) rewrites: Vec<Rewrite>,
+    /// Inputs that begin or end to wait.
+    pub(crate) inbox: Vec<InboxChange>,
     pub(crate) waits: Vec<WaitChange>,
     pub(crate) idempotency: Vec<(IdempotencyKey, Idempotency)>,
     pub(crate) writes: Vec<StateWrite>,
@@ -162,6 +166,7 @@ impl Task {
             from = last.seq.next();
         }
         state.turn_no = state.turn_no.max(head.turn);
+        state.inbox = inbox::waiting(&*engine.journal, session.uid)?;
         let hub = Arc::new(Hub::new(engine.limits.watcher_bytes));
         let unsettled = Unsettled { waiting: VecDeque::new(), hub: hub.clone(), key: session.key.clone() };
         let desk = Desk { commands, hub, asked: None, repeat: None, past: None, unsettled, retiring: false };
@@ -274,8 +279,10 @@ impl Task {
             epoch: self.epoch,
             expect,
             entries: entries.iter().map(|entry| (**entry).clone()).collect(),
+            rewrites: draft.rewrites,
             head: self.head.clone(),
             running: draft.running,
+            inbox: draft.inbox,
             waits: draft.waits,
             idempotency: draft.idempotency,
             state: draft.writes,

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 
 use async_trait::async_trait;
-use session::Uid;
+use session::{Millis, Uid};
 use storage::{Directory, Error, Kind, Record, Rename};
 
 #[derive(Default)]
@@ -13,6 +13,10 @@ pub(crate) struct Names(Mutex<BTreeMap<Uid, Record>>);
 
 #[async_trait]
 impl Directory for Names {
+    async fn begin(&self, _session: Uid, _tenant: Uid) -> Result<(), Error> {
+        Ok(())
+    }
+
     async fn create(&self, record: Record) -> Result<(), Error> {
         let mut records = self.0.lock().unwrap();
         let place = |r: &Record| (r.tenant, r.kind, r.scope);
@@ -55,6 +59,14 @@ impl Directory for Names {
         let records = self.0.lock().unwrap();
         let listed = records.values().filter(|r| (r.tenant, r.kind, r.scope) == (tenant, kind, scope) && after.is_none_or(|a| r.uid > a));
         Ok(listed.take(limit).cloned().collect())
+    }
+
+    async fn expire_at(&self, _uid: Uid, _at: Option<Millis>) -> Result<(), Error> {
+        Ok(())
+    }
+
+    fn expiring(&self, _until: Millis, _after: Option<(Millis, Uid)>, _limit: usize) -> Result<Vec<(Millis, Uid)>, Error> {
+        Ok(Vec::new())
     }
 
     async fn reap(&self, _rows: usize) -> Result<usize, Error> {

@@ -10,7 +10,8 @@
 //! let model = Scripted::parse("example", "[[turn]]\nreply = [{ text = 'Hello.' }]").unwrap();
 //! let items = [Item::new(ItemBody::User { text: "Hi".into() })];
 //! let (tools, parameters) = (ToolList::default(), serde_json::Map::new());
-//! let prompt = Prompt { system: "", tools: &tools, items: &items, parameters: &parameters, retry: None, stream: false };
+//! let prompt =
+//!     Prompt { system: "", tools: &tools, items: &items, parameters: &parameters, retry: None, stream: false, output: None };
 //! let reply = model.ask(&prompt, &mut |_delta| {}).await.unwrap();
 //! assert_eq!(reply.text, "Hello.");
 //! # });

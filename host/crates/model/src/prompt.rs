@@ -3,7 +3,7 @@
 use std::sync::{Arc, OnceLock};
 
 use serde_json::{Map, Value};
-use session::{Item, Retry};
+use session::{Item, OutputSchema, Retry};
 use tool::ToolSpec;
 
 /// One question to a model. Borrowed: nothing of the history is copied.
@@ -20,6 +20,8 @@ pub struct Prompt<'a> {
     pub retry: Option<&'a Retry>,
     /// Whether somebody watches: then the reply is streamed, and pieces reach the sink.
     pub stream: bool,
+    /// What the reply's text has to be; absent means words.
+    pub output: Option<&'a OutputSchema>,
 }
 
 /// The tools of an agent under the names that the model sees, in one order, with the wire form kept.

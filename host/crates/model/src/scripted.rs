@@ -280,7 +280,7 @@ mod tests {
 
     async fn ask(model: &Scripted, items: &[Arc<Item>]) -> (Result<Reply, Error>, Vec<Delta>) {
         let (tools, parameters) = (ToolList::default(), Map::new());
-        let prompt = Prompt { system: "", tools: &tools, items, parameters: &parameters, retry: None, stream: true };
+        let prompt = Prompt { system: "", tools: &tools, items, parameters: &parameters, retry: None, stream: true, output: None };
         let mut deltas = Vec::new();
         let reply = model.ask(&prompt, &mut |delta| deltas.push(delta)).await;
         (reply, deltas)

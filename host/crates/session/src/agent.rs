@@ -200,20 +200,6 @@ pub struct Step {
     pub output: Option<OutputSchema>,
 }
 
-/// The form that an answer must have.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct OutputSchema {
-    /// Its name: 1 to 64 of `[a-zA-Z0-9_-]`.
-    pub name: String,
-    /// For the model.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub description: Option<String>,
-    /// Whether the provider is asked to force it.
-    pub strict: bool,
-    /// JSON Schema, found valid.
-    pub schema: Value,
-}
-
 /// One instruction, inline.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Instruction {
@@ -241,4 +227,19 @@ pub enum TemplateType {
     Text,
     /// With variables.
     Velocity,
+}
+
+/// What a structured answer has to look like. A model is told so with every
+/// question; whoever asks checks the reply, because not every provider obeys.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct OutputSchema {
+    /// What the answer is called: letters, digits, `_` and `-`. Clients see it, and some providers want it.
+    pub name: String,
+    /// For the model.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// Whether the provider has to hold the model to the schema while it writes, where it can.
+    pub strict: bool,
+    /// JSON Schema, members in the author's order.
+    pub schema: Value,
 }

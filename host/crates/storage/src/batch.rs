@@ -1,6 +1,8 @@
 //! One write: everything that happens to a session at once.
 
-use session::{Entry, Head, Millis, Seq, TurnNo, Uid};
+use std::sync::Arc;
+
+use session::{Entry, Head, Kind, Millis, Seq, TurnNo, Uid};
 
 /// One atomic change of one session. All its rows share one partition.
 #[derive(Debug, Clone)]
@@ -15,10 +17,14 @@ pub struct Batch {
     pub expect: Seq,
     /// New entries, in order, beginning at `expect + 1`. May be empty.
     pub entries: Vec<Entry>,
+    /// Entries at or before `expect` that get another content; of two for one position the later counts.
+    pub rewrites: Vec<Rewrite>,
     /// The head after the entries.
     pub head: Head,
     /// Whether a turn runs after this batch: `Some(None)` removes the mark, `None` leaves it.
     pub running: Option<Option<Running>>,
+    /// Inputs that begin or end to wait, in this order.
+    pub inbox: Vec<InboxChange>,
     /// Waits that begin or end with this batch.
     pub waits: Vec<WaitChange>,
     /// Idempotency keys accepted with this batch.
@@ -29,6 +35,36 @@ pub struct Batch {
     pub blobs: Vec<Blob>,
     /// Rows for the outbox; they outlive the session.
     pub audit: Vec<Vec<u8>>,
+}
+
+/// A stored entry's new content: an event becomes a tombstone, a raw reply is scrubbed. Position,
+/// time, turn and step stay. No read shows the old content again once the batch is durable.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rewrite {
+    /// Which entry. One that is not stored refuses the batch.
+    pub seq: Seq,
+    /// What it is from now on.
+    pub kind: Kind,
+    /// What it says from now on.
+    pub body: Arc<str>,
+}
+
+/// A change to the inputs that wait for a session.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum InboxChange {
+    /// An input waits; it replaces one of the same number.
+    Put(InboxRow),
+    /// The input of this number waits no longer, if it did.
+    Remove(u64),
+}
+
+/// An input that was accepted and that no turn has taken yet. It goes with its session.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InboxRow {
+    /// Its number in the session; the first waits the longest.
+    pub no: u64,
+    /// What was said, opaque here.
+    pub body: Vec<u8>,
 }
 
 /// A turn that has begun and not ended; what recovery scans.

@@ -3,20 +3,28 @@
 //! A backend implements [`Backend`] and writes `storage::contract!(MyBackend::new());`
 //! in a test module (feature `contract` outside this crate): each promise becomes a test of its own.
 
+mod begun;
 mod directory;
 mod fixture;
+mod inbox;
 mod journal;
 mod listing;
 mod outbox;
+mod rewrites;
+mod timers;
 mod waits;
 
 use crate::{Blobs, Directory, Journal, Outbox};
 
+pub use begun::*;
 pub use directory::*;
 pub use fixture::*;
+pub use inbox::*;
 pub use journal::*;
 pub use listing::*;
 pub use outbox::*;
+pub use rewrites::*;
+pub use timers::*;
 pub use waits::*;
 
 /// How the suite gets at a backend. One value stands for one place where a store lies.
@@ -52,6 +60,16 @@ macro_rules! contract {
             an_expired_idempotency_key_is_reaped_and_a_fresh_one_stays
             plugin_state_is_kept_by_tenant_plugin_owner_and_key
             the_scan_finds_only_turns_that_run
+            a_batch_without_entries_changes_the_rest
+            an_input_waits_until_it_is_taken
+            inputs_wait_in_the_order_of_their_numbers
+            a_refused_batch_changes_no_inbox
+            inputs_go_with_their_session
+            a_rewritten_entry_reads_as_its_new_form_everywhere
+            rewrites_stand_or_fall_with_their_batch
+            an_entry_that_is_not_stored_cannot_be_rewritten
+            lists_leave_out_tombstones_however_many_there_are
+            lists_agree_with_a_plain_model_after_rewrites
             a_wait_is_found_until_it_is_over
             a_page_of_waits_never_tears_a_session
             due_waits_are_read_in_pages
@@ -67,6 +85,15 @@ macro_rules! contract {
             records_are_listed_by_age_in_pages
             a_deleted_agent_takes_its_sessions_along_at_once
             a_deleted_tenant_takes_everything_along_at_once
+            a_tool_is_named_once_by_its_id_and_once_by_its_name
+            a_time_comes_until_it_is_moved_or_taken_away
+            times_that_have_come_are_read_in_pages
+            a_time_may_be_set_before_its_record
+            what_was_deleted_has_no_time
+            a_session_may_be_written_before_its_record
+            a_session_that_was_begun_and_given_up_leaves_nothing
+            what_was_begun_before_a_crash_is_given_up
+            a_session_is_begun_once_and_for_its_tenant_alone
             reaping_ends_and_leaves_the_living_alone
             a_page_of_entries_begins_anywhere
             a_list_leaves_out_what_is_internal

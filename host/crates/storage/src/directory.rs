@@ -1,7 +1,7 @@
 //! The directory: named things with a uid that is never reused.
 
 use async_trait::async_trait;
-use session::Uid;
+use session::{Millis, Uid};
 
 use crate::journal::Error;
 
@@ -18,6 +18,8 @@ pub enum Kind {
     Session,
     /// A grant for a time, in the tenant of all zeros: it is the operator's.
     Lease,
+    /// A tool that a client runs; scope: none. Its second name is what agents call it.
+    Tool,
 }
 
 /// A named thing.
@@ -56,6 +58,12 @@ pub type ListKey = Uid;
 /// Named things. Each method is one atomic change, durable when it answers.
 #[async_trait]
 pub trait Directory: Send + Sync {
+    /// Announces a session whose entries are written before its record: from now on it takes
+    /// batches, and nobody reads any of it. `create` brings it to life, with all that was written;
+    /// `delete` gives it up. One that was neither created nor deleted when its process ended is
+    /// given up at the next opening. `Taken` where the uid is or was in use, `Gone` where the tenant is dead.
+    async fn begin(&self, session: Uid, tenant: Uid) -> Result<(), Error>;
+
     /// Adds a record; `Taken` where its name or second name is in use. `version` is stored as given.
     async fn create(&self, record: Record) -> Result<(), Error>;
 
@@ -63,7 +71,8 @@ pub trait Directory: Send + Sync {
     async fn update(&self, uid: Uid, version: u64, body: Vec<u8>, alias: Rename) -> Result<(), Error>;
 
     /// Frees the names and kills the uid; whatever is scoped under it is dead from
-    /// the same moment and reaped in slices later. False where it was dead already.
+    /// the same moment and reaped in slices later. The same for a session that was only begun.
+    /// False where it was dead already.
     async fn delete(&self, uid: Uid) -> Result<bool, Error>;
 
     /// The record of a uid, or none where it is dead.
@@ -74,6 +83,13 @@ pub trait Directory: Send + Sync {
 
     /// Records in the order of their uids, that is of their age, after `after`, at most `limit`.
     fn list(&self, tenant: Uid, kind: Kind, scope: Uid, after: Option<ListKey>, limit: usize) -> Result<Vec<Record>, Error>;
+
+    /// Sets when a uid is to be looked at, instead of the time that was set before; none for
+    /// never. It may come before the record, which takes its time along when it is deleted.
+    async fn expire_at(&self, uid: Uid, at: Option<Millis>) -> Result<(), Error>;
+
+    /// Living records whose time has come at `until`, the first due first, after `after`, at most `limit`.
+    fn expiring(&self, until: Millis, after: Option<(Millis, Uid)>, limit: usize) -> Result<Vec<(Millis, Uid)>, Error>;
 
     /// Removes rows that belong to dead uids, at most `rows` of them; answers how many were removed.
     async fn reap(&self, rows: usize) -> Result<usize, Error>;

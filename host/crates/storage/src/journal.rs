@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use session::{Entry, Head, Millis, Seq, Uid};
 use tokio::sync::oneshot;
 
-use crate::batch::{Batch, Blob, DueWait, Idempotency, IdempotencyKey, OpenWait, Running, WaitRow};
+use crate::batch::{Batch, Blob, DueWait, Idempotency, IdempotencyKey, InboxRow, OpenWait, Running, WaitRow};
 
 /// Why the store did not do it.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -31,6 +31,14 @@ pub enum Error {
         expected: Seq,
         /// What the store holds.
         found: Seq,
+    },
+    /// A rewrite of an entry that is not stored.
+    #[error("session {session} holds no entry {} that could be rewritten; nothing of the batch was stored", seq.0)]
+    Missing {
+        /// Which session.
+        session: Uid,
+        /// The position that the rewrite named.
+        seq: Seq,
     },
     /// The session was deleted.
     #[error("session {0} is gone")]
@@ -111,7 +119,9 @@ pub trait Journal: Send + Sync {
     fn read(&self, session: Uid, from: Seq, limit: usize) -> Result<Page, Error>;
 
     /// Listed entries only, from `from` on, hidden ones left out unless asked for, at most
-    /// `limit`. The cost depends on `limit`, not on the session's length.
+    /// `limit`. The cost depends on `limit`, not on the session's length, nor on how many entries
+    /// became tombstones or how long hidden runs are; each hidden run on the way costs a look-up,
+    /// so runs with nothing listed between them should be written as one.
     fn listed(&self, session: Uid, from: Seq, limit: usize, include_hidden: bool) -> Result<Page, Error>;
 
     /// One entry, whatever its audience.
@@ -123,6 +133,10 @@ pub trait Journal: Send + Sync {
 
     /// The mark of one session's turn that has not ended.
     fn running_turn(&self, session: Uid) -> Result<Option<Running>, Error>;
+
+    /// Inputs that wait for a living session, by their numbers. All of them: whoever accepts
+    /// inputs bounds how many may wait.
+    fn inbox(&self, session: Uid) -> Result<Vec<InboxRow>, Error>;
 
     /// What a living session waits for, in the order of its calls.
     fn waits(&self, session: Uid) -> Result<Vec<WaitRow>, Error>;

@@ -10,7 +10,9 @@ pub mod directory;
 pub mod journal;
 pub mod outbox;
 
-pub use batch::{Batch, Blob, DueWait, Idempotency, IdempotencyKey, OpenWait, Running, StateWrite, WaitChange, WaitRow};
+pub use batch::{
+    Batch, Blob, DueWait, Idempotency, IdempotencyKey, InboxChange, InboxRow, OpenWait, Rewrite, Running, StateWrite, WaitChange, WaitRow,
+};
 pub use directory::{Directory, Kind, ListKey, Record, Rename};
 pub use journal::{Blobs, Error, Journal, Page, Ticket, When};
 pub use outbox::{Outbox, OutboxId};

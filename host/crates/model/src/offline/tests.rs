@@ -134,7 +134,7 @@ fn the_first_answer_of_a_conversation_says_who_speaks() {
 #[tokio::test]
 async fn the_pieces_of_a_streamed_reply_are_the_reply() {
     let (tools, parameters, items) = (all(), Map::new(), [user("Hello")]);
-    let prompt = Prompt { system: "", tools: &tools, items: &items, parameters: &parameters, retry: None, stream: true };
+    let prompt = Prompt { system: "", tools: &tools, items: &items, parameters: &parameters, retry: None, stream: true, output: None };
     let mut text = String::new();
     let mut pieces = 0;
     let mut sink = |delta| {

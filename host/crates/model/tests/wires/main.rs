@@ -75,6 +75,7 @@ impl Ask {
             parameters: &self.parameters,
             retry: Some(&retry),
             stream: self.stream,
+            output: None,
         };
         let mut deltas = Vec::new();
         let mut sink = |delta| deltas.push(delta);

@@ -6,17 +6,21 @@
 //! crash would otherwise have to find out by walking the whole file.
 
 mod apply;
+mod begun;
 mod codec;
 mod failure;
 mod file;
+mod inbox;
 mod layout;
 mod names;
 mod outbox;
 mod read;
 mod reap;
+mod rewrite;
 mod row;
 #[cfg(test)]
 mod tests;
+mod timers;
 mod waits;
 mod writer;
 
@@ -32,7 +36,7 @@ use tokio::sync::{Notify, oneshot};
 
 pub use file::{CACHE_BYTES_DEFAULT, OpenError, Options};
 
-use crate::batch::{Batch, Blob, DueWait, Idempotency, IdempotencyKey, OpenWait, Running, WaitRow};
+use crate::batch::{Batch, Blob, DueWait, Idempotency, IdempotencyKey, InboxChange, InboxRow, OpenWait, Running, WaitRow};
 use crate::directory::{Directory, Kind, ListKey, Record, Rename};
 use crate::journal::{Blobs, Error, Journal, Page, Ticket, When};
 use crate::outbox::{Outbox, OutboxId};
@@ -156,7 +160,13 @@ fn refuse((job, error): (Job, Error)) {
 
 /// Roughly the memory that a batch takes while it waits.
 fn weight(batch: &Batch) -> usize {
+    let queued = |change: &InboxChange| match change {
+        InboxChange::Put(row) => row.body.len(),
+        InboxChange::Remove(_) => 0,
+    };
     batch.entries.iter().map(|entry| entry.body.len()).sum::<usize>()
+        + batch.rewrites.iter().map(|rewrite| rewrite.body.len()).sum::<usize>()
+        + batch.inbox.iter().map(queued).sum::<usize>()
         + batch.state.iter().map(|write| write.value.as_ref().map_or(0, Vec::len)).sum::<usize>()
         + batch.blobs.iter().map(|blob| blob.bytes.len()).sum::<usize>()
         + batch.audit.iter().map(Vec::len).sum::<usize>()
@@ -200,6 +210,10 @@ impl Journal for Redb {
         self.view()?.running_turn(session)
     }
 
+    fn inbox(&self, session: Uid) -> Result<Vec<InboxRow>, Error> {
+        self.view()?.inbox(session)
+    }
+
     fn waits(&self, session: Uid) -> Result<Vec<WaitRow>, Error> {
         self.view()?.waits(session)
     }
@@ -235,6 +249,10 @@ impl Journal for Redb {
 
 #[async_trait]
 impl Directory for Redb {
+    async fn begin(&self, session: Uid, tenant: Uid) -> Result<(), Error> {
+        self.change(Change::Begin { session, tenant }).await.map(drop)
+    }
+
     async fn create(&self, record: Record) -> Result<(), Error> {
         self.change(Change::Create(record)).await.map(drop)
     }
@@ -257,6 +275,14 @@ impl Directory for Redb {
 
     fn list(&self, tenant: Uid, kind: Kind, scope: Uid, after: Option<ListKey>, limit: usize) -> Result<Vec<Record>, Error> {
         self.view()?.records(tenant, kind, scope, after, limit)
+    }
+
+    async fn expire_at(&self, uid: Uid, at: Option<Millis>) -> Result<(), Error> {
+        self.change(Change::ExpireAt { uid, at }).await.map(drop)
+    }
+
+    fn expiring(&self, until: Millis, after: Option<(Millis, Uid)>, limit: usize) -> Result<Vec<(Millis, Uid)>, Error> {
+        self.view()?.expiring(until, after, limit)
     }
 
     async fn reap(&self, rows: usize) -> Result<usize, Error> {

@@ -101,6 +101,26 @@ pub async fn records_are_listed_by_age_in_pages(backend: &impl Backend) {
     assert_eq!(page(Some(uid(14)), 3), []);
 }
 
+/// Within its tenant, and beside agents of the same names; both are free again when it is deleted.
+pub async fn a_tool_is_named_once_by_its_id_and_once_by_its_name(backend: &impl Backend) {
+    let store = backend.open();
+    let tool = |number, id: &str, name: &str| Record { alias: Some(name.into()), ..record(uid(number), Kind::Tool, NOBODY, id) };
+    store.create(Record { kind: Kind::Agent, ..tool(10, "tol_a", "ask") }).await.expect("another kind");
+    store.create(tool(11, "tol_a", "ask")).await.expect("a new tool");
+    store.create(Record { tenant: uid(99), ..tool(12, "tol_a", "ask") }).await.expect("another tenant");
+
+    let same_id = store.create(tool(13, "tol_a", "other")).await;
+    let same_name = store.create(tool(13, "tol_b", "ask")).await;
+    let store = backend.crash(store);
+
+    assert!(matches!(same_id, Err(Error::Taken)), "{same_id:?}");
+    assert!(matches!(same_name, Err(Error::Taken)), "{same_name:?}");
+    assert_eq!(store.find(tenant(), Kind::Tool, NOBODY, "tol_a").expect("a record"), Some(tool(11, "tol_a", "ask")));
+    assert_eq!(store.list(tenant(), Kind::Tool, NOBODY, None, 10).expect("a page"), [tool(11, "tol_a", "ask")]);
+    assert!(store.delete(uid(11)).await.expect("a deletion"));
+    store.create(tool(13, "tol_a", "ask")).await.expect("both names are free");
+}
+
 /// In the very commit that deletes the agent.
 pub async fn a_deleted_agent_takes_its_sessions_along_at_once(backend: &impl Backend) {
     let store = backend.open();

@@ -68,8 +68,10 @@ impl Pen {
             epoch: self.epoch,
             expect,
             entries,
+            rewrites: Vec::new(),
             head: self.head.clone(),
             running: None,
+            inbox: Vec::new(),
             waits: Vec::new(),
             idempotency: Vec::new(),
             state: Vec::new(),
@@ -112,4 +114,15 @@ pub async fn one(store: &impl Journal, batch: Batch) -> Result<(), Error> {
 /// The positions of entries.
 pub fn seqs(entries: &[Entry]) -> Vec<u64> {
     entries.iter().map(|entry| entry.seq.0).collect()
+}
+
+/// Chance that is the same for each backend: numbers below the one asked for (xorshift).
+pub(super) fn shapes(seed: u64) -> impl FnMut(u64) -> u64 {
+    let mut noise = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
+    move |sides| {
+        noise ^= noise << 13;
+        noise ^= noise >> 7;
+        noise ^= noise << 17;
+        noise % sides
+    }
 }

@@ -3,7 +3,7 @@
 use session::{Audience, Kind as EntryKind, Seq};
 
 use super::Backend;
-use super::fixture::{Pen, seqs, session};
+use super::fixture::{Pen, seqs, session, shapes};
 use crate::Journal;
 
 /// Also in the middle of a batch, and beyond the end.
@@ -78,20 +78,13 @@ pub async fn a_page_says_whether_more_follows(backend: &impl Backend) {
     assert_eq!([more(0), more(1), more(2), more(3)], [true, true, false, false]);
 }
 
-/// Batches and hidden runs of many shapes, every start, several limits. The
-/// shapes come from a counter, so that each backend sees the same.
+/// Batches and hidden runs of many shapes, every start, several limits.
 pub async fn lists_agree_with_a_plain_model(backend: &impl Backend) {
     let store = backend.open();
     for shape in 0..12_u64 {
         let mut pen = Pen::new(&store, session(&store, 10 + shape).await);
         let mut model: Vec<(u64, EntryKind)> = Vec::new();
-        let mut noise = shape.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
-        let mut roll = |sides: u64| {
-            noise ^= noise << 13;
-            noise ^= noise >> 7;
-            noise ^= noise << 17;
-            noise % sides
-        };
+        let mut roll = shapes(shape);
         let mut batches = Vec::new();
         for _ in 0..12 {
             let kinds: Vec<EntryKind> = (0..roll(5))

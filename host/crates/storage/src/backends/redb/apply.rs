@@ -8,9 +8,9 @@ use ::redb::ReadableTable;
 use session::{Seq, Uid};
 
 use super::codec;
-use super::layout::{self, Class, Rows, join};
-use super::{outbox, row, waits};
-use crate::batch::{Batch, Blob, Idempotency, IdempotencyKey, StateWrite, WaitChange};
+use super::layout::{self, Rows, join};
+use super::{begun, inbox, outbox, rewrite, row, waits};
+use crate::batch::{Batch, Blob, Idempotency, IdempotencyKey, Rewrite, StateWrite, WaitChange};
 use crate::journal::Error;
 use crate::outbox::OutboxId;
 
@@ -68,12 +68,16 @@ impl Memory {
 /// Applies a batch or refuses it.
 pub(super) fn apply(rows: &mut Rows<'_>, memory: &mut Memory, batch: &Batch) -> Result<(), Error> {
     check(rows, memory, batch)?;
+    rewrite::apply(rows, batch)?;
     append(rows, memory, batch)?;
     rows.sessions()?.insert(&layout::head(batch.session), codec::head(&batch.head).as_slice())?;
     match batch.running {
         Some(Some(running)) => drop(rows.running()?.insert(&batch.session.0, &codec::running(batch.tenant, running))?),
         Some(None) => drop(rows.running()?.remove(&batch.session.0)?),
         None => {}
+    }
+    for change in &batch.inbox {
+        inbox::change(rows, batch.session, change)?;
     }
     for change in &batch.waits {
         match change {
@@ -123,16 +127,24 @@ fn check(rows: &mut Rows<'_>, memory: &Memory, batch: &Batch) -> Result<(), Erro
     if batch.head.last != end {
         return Err(Error::HeadMoved { session, expected: batch.head.last, found: end });
     }
-    Ok(())
+    // Positions have no gaps: whatever is not beyond the last one is there.
+    match batch.rewrites.iter().find(|rewrite| rewrite.seq == Seq(0) || rewrite.seq > last) {
+        Some(Rewrite { seq, .. }) => Err(Error::Missing { session, seq: *seq }),
+        None => Ok(()),
+    }
 }
 
-/// A session that is not remembered: it has to live, and so does what it belongs to.
+/// A session that is not remembered: it has to live or to be begun, and what it belongs to has to live.
 fn look_up(rows: &mut Rows<'_>, session: Uid) -> Result<Remembered, Error> {
     let place = match rows.records()?.get(&session.0)? {
-        Some(record) => codec::record_place(record.value())?,
-        None => return Err(Error::Gone(session)),
+        Some(record) => Some(codec::record_place(record.value())?),
+        None => None,
     };
-    let (tenant, scope) = place;
+    let (tenant, scope) = match place {
+        Some(place) => place,
+        // What it will belong to is looked at when its record comes.
+        None => begun::tenant(rows, session)?.map(|tenant| (tenant, tenant)).ok_or(Error::Gone(session))?,
+    };
     if layout::is_dead(rows.dead()?, scope)? || layout::is_dead(rows.dead()?, tenant)? {
         return Err(Error::Gone(session));
     }
@@ -150,7 +162,7 @@ fn append(rows: &mut Rows<'_>, memory: &mut Memory, batch: &Batch) -> Result<(),
             None => rows.log()?.last()?.map_or(0, |(place, _)| place.value() + 1),
         };
         rows.log()?.insert(place, row::encode(chunk).as_slice())?;
-        let class = if row::has_listed(chunk) { Class::Listed } else { Class::Other };
+        let class = row::class(chunk);
         rows.sessions()?.insert(&layout::position(batch.session, class, chunk[0].seq), place.to_be_bytes().as_slice())?;
         memory.log_next = Some(place + 1);
     }

@@ -11,7 +11,8 @@ impl Error {
     /// the same transaction is lost with it.
     pub(super) fn is_failure(&self) -> bool {
         match self {
-            Self::StaleLease { .. } | Self::HeadMoved { .. } | Self::Gone(_) | Self::Taken | Self::Conflict | Self::Busy => false,
+            Self::StaleLease { .. } | Self::HeadMoved { .. } | Self::Missing { .. } | Self::Gone(_) => false,
+            Self::Taken | Self::Conflict | Self::Busy => false,
             Self::Full | Self::Broken(_) | Self::Damaged(_) => true,
         }
     }

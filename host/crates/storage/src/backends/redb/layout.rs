@@ -12,7 +12,7 @@ use crate::journal::Error;
 use crate::outbox::OutboxId;
 
 /// The version of everything below; a file with a greater one is refused.
-pub(super) const FORMAT: u32 = 2;
+pub(super) const FORMAT: u32 = 3;
 
 /// Row of `meta`: [`FORMAT`] as four bytes.
 pub(super) const META_FORMAT: &str = "format";
@@ -75,6 +75,14 @@ tables! {
     tenant_waits TENANT_WAITS: &'static [u8; 40] => ();
     /// Time, session and call: the waits by when they are due.
     due_waits DUE_WAITS: &'static [u8; 32] => ();
+    /// Session and number → an input that waits.
+    inbox INBOX: &'static [u8; 24] => &'static [u8];
+    /// Uid → when it is to be looked at.
+    timers TIMERS: UidKey => &'static [u8; 8];
+    /// Time and uid: the same by time.
+    due_timers DUE_TIMERS: &'static [u8; 24] => ();
+    /// Sessions that were begun by this opening of the store and have no record yet → tenant.
+    begun BEGUN: UidKey => UidKey;
     /// Tenant and digest → what a client's key stands for.
     idempotency IDEMPOTENCY: &'static [u8; 48] => &'static [u8; 64];
     /// Time, tenant and digest: idempotency rows by age, for reaping.
@@ -160,6 +168,11 @@ pub(super) fn wait(session: Uid, call: Seq) -> [u8; 24] {
     join(&[&session.0, &call.0.to_be_bytes()])
 }
 
+/// The key of an input that waits.
+pub(super) fn inbox(session: Uid, no: u64) -> [u8; 24] {
+    join(&[&session.0, &no.to_be_bytes()])
+}
+
 /// What all keys of one owner's stores begin with: everything, one plugin of one tenant, or one value.
 pub(super) fn state_key(owner: Uid, tenant: Uid, plugin: &str, key: &str) -> Vec<u8> {
     let length = u32::try_from(plugin.len()).unwrap_or(u32::MAX);
@@ -215,6 +228,7 @@ pub(super) fn kind_code(kind: Kind) -> u8 {
         Kind::Agent => 3,
         Kind::Session => 4,
         Kind::Lease => 5,
+        Kind::Tool => 6,
     }
 }
 
@@ -226,6 +240,7 @@ pub(super) fn kind_of(code: u8) -> Result<Kind, Error> {
         3 => Ok(Kind::Agent),
         4 => Ok(Kind::Session),
         5 => Ok(Kind::Lease),
+        6 => Ok(Kind::Tool),
         other => Err(Error::Damaged(format!("a record of the unknown kind {other}"))),
     }
 }

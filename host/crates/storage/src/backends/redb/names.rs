@@ -1,17 +1,24 @@
 //! Changes that belong to no session, those of the directory among them, in the writer's transaction.
 
 use ::redb::ReadableTable;
-use session::Uid;
+use session::{Millis, Uid};
 
 use super::apply::Memory;
-use super::codec;
 use super::layout::{self, Rows, Which};
+use super::{begun, codec, timers};
 use crate::directory::{Kind, Record, Rename};
 use crate::journal::Error;
 use crate::outbox::OutboxId;
 
 /// A wish to change something; answered with how much was changed.
 pub(super) enum Change {
+    /// Let a session be written before its record.
+    Begin {
+        /// Which.
+        session: Uid,
+        /// Its tenant.
+        tenant: Uid,
+    },
     /// Add a record.
     Create(Record),
     /// Replace a record's content.
@@ -27,6 +34,13 @@ pub(super) enum Change {
     },
     /// Free the names, kill the uid.
     Delete(Uid),
+    /// Look at a uid at a time.
+    ExpireAt {
+        /// Which.
+        uid: Uid,
+        /// When; never for none.
+        at: Option<Millis>,
+    },
     /// Remove rows of the dead, at most so many.
     Reap(usize),
     /// Add rows to the outbox.
@@ -48,7 +62,7 @@ impl Change {
             Self::Update { body, .. } => body.len(),
             Self::Put(added) => added.iter().map(Vec::len).sum(),
             Self::Settle { mark, .. } => mark.len(),
-            Self::Delete(_) | Self::Reap(_) => 0,
+            Self::Begin { .. } | Self::Delete(_) | Self::ExpireAt { .. } | Self::Reap(_) => 0,
         }
     }
 }
@@ -60,10 +74,9 @@ pub(super) fn create(rows: &mut Rows<'_>, record: &Record) -> Result<usize, Erro
             return Err(Error::Gone(above));
         }
     }
-    let used = rows.records()?.get(&uid.0)?.is_some() || rows.graves()?.get(&uid.0)?.is_some() || layout::is_dead(rows.dead()?, uid)?;
     let name = layout::name_key(tenant, kind, Which::Name, scope, name);
     let alias = alias.as_ref().map(|alias| layout::name_key(tenant, kind, Which::Alias, scope, alias));
-    if used || is_taken(rows, &name)? {
+    if is_used(rows, uid)? || is_taken(rows, &name)? {
         return Err(Error::Taken);
     }
     if let Some(alias) = &alias
@@ -71,12 +84,23 @@ pub(super) fn create(rows: &mut Rows<'_>, record: &Record) -> Result<usize, Erro
     {
         return Err(Error::Taken);
     }
+    if let Some(owner) = begun::tenant(rows, uid)? {
+        if kind != Kind::Session || owner != tenant {
+            return Err(Error::Taken);
+        }
+        rows.begun()?.remove(&uid.0)?;
+    }
     for name in [Some(name), alias].into_iter().flatten() {
         rows.names()?.insert(name.as_slice(), &uid.0)?;
     }
     rows.members()?.insert(&layout::member_key(tenant, kind, scope, uid), ())?;
     rows.records()?.insert(&uid.0, codec::record(record).as_slice())?;
     Ok(1)
+}
+
+/// Whether a uid names something, or did and rows of that may be left.
+pub(super) fn is_used(rows: &mut Rows<'_>, uid: Uid) -> Result<bool, Error> {
+    Ok(rows.records()?.get(&uid.0)?.is_some() || rows.graves()?.get(&uid.0)?.is_some() || layout::is_dead(rows.dead()?, uid)?)
 }
 
 fn is_taken(rows: &mut Rows<'_>, name: &[u8]) -> Result<bool, Error> {
@@ -114,7 +138,10 @@ pub(super) fn update(rows: &mut Rows<'_>, uid: Uid, version: u64, body: &[u8], a
 
 /// Kills a uid. What is scoped under it dies with the one row in `dead`.
 pub(super) fn delete(rows: &mut Rows<'_>, memory: &mut Memory, uid: Uid) -> Result<usize, Error> {
-    let Some(record) = living(rows, uid)? else { return Ok(0) };
+    let Some(record) = living(rows, uid)? else {
+        memory.forget(Some(uid));
+        return begun::give_up(rows, uid);
+    };
     bury(rows, &record)?;
     match record.kind {
         Kind::Session => {
@@ -125,7 +152,7 @@ pub(super) fn delete(rows: &mut Rows<'_>, memory: &mut Memory, uid: Uid) -> Resu
             rows.dead()?.insert(&uid.0, ())?;
             memory.forget(None);
         }
-        Kind::Key | Kind::Lease => {}
+        Kind::Key | Kind::Lease | Kind::Tool => {}
     }
     Ok(1)
 }
@@ -140,10 +167,17 @@ pub(super) fn bury(rows: &mut Rows<'_>, record: &Record) -> Result<(), Error> {
     }
     rows.members()?.remove(&layout::member_key(tenant, kind, scope, uid))?;
     rows.records()?.remove(&uid.0)?;
-    // Nothing is scoped under a key or a lease.
-    if !matches!(kind, Kind::Key | Kind::Lease) {
-        rows.graves()?.insert(&uid.0, &layout::join(&[&tenant.0, &[layout::kind_code(kind)]]))?;
+    timers::remove(rows, uid)?;
+    match kind {
+        Kind::Tenant | Kind::Agent | Kind::Session => dig(rows, uid, tenant, kind),
+        // Nothing is scoped under them.
+        Kind::Key | Kind::Lease | Kind::Tool => Ok(()),
     }
+}
+
+/// Leaves rows of a uid to be reaped.
+pub(super) fn dig(rows: &mut Rows<'_>, uid: Uid, tenant: Uid, kind: Kind) -> Result<(), Error> {
+    rows.graves()?.insert(&uid.0, &layout::join(&[&tenant.0, &[layout::kind_code(kind)]]))?;
     Ok(())
 }
 

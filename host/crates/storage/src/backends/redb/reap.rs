@@ -6,7 +6,7 @@ use session::{Millis, Uid};
 
 use super::codec;
 use super::layout::{self, Class, Rows, join};
-use super::{names, waits};
+use super::{inbox, names, timers, waits};
 use crate::directory::Kind;
 use crate::journal::Error;
 
@@ -16,6 +16,7 @@ pub(super) const IDEMPOTENCY_KEPT_MS: i64 = 24 * 60 * 60 * 1000;
 /// Removes at most `rows_max` rows; answers how many. Zero means that nothing is left.
 pub(super) fn reap(rows: &mut Rows<'_>, rows_max: usize, now: Millis) -> Result<usize, Error> {
     let mut removed = expired_keys(rows, rows_max, now)?;
+    removed += timers::clear(rows, rows_max - removed, now)?;
     while removed < rows_max {
         let grave = rows.graves()?.first()?.map(|(uid, place)| (Uid(*uid.value()), *place.value()));
         let Some((uid, place)) = grave else { break };
@@ -25,7 +26,7 @@ pub(super) fn reap(rows: &mut Rows<'_>, rows_max: usize, now: Millis) -> Result<
             Kind::Session => session(rows, uid, room)?,
             Kind::Agent => below(rows, &join::<33>(&[&tenant.0, &[layout::kind_code(Kind::Session)], &uid.0]), uid, room)?,
             Kind::Tenant => tenants(rows, uid, room)?,
-            Kind::Key | Kind::Lease => 0,
+            Kind::Key | Kind::Lease | Kind::Tool => 0,
         };
         removed += found;
         if found < room {
@@ -69,6 +70,7 @@ fn session(rows: &mut Rows<'_>, uid: Uid, room: usize) -> Result<usize, Error> {
     removed += blobs(rows, uid, room - removed)?;
     removed += clear(rows.state()?, &uid.0, room - removed)?;
     removed += waits::clear(rows, uid, room - removed)?;
+    removed += inbox::clear(rows, uid, room - removed)?;
     if removed < room {
         rows.sessions()?.remove(&layout::head(uid))?;
         rows.running()?.remove(&uid.0)?;

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use session::{Audience, Entry, Kind, Millis, Seq, TurnNo};
 
 use super::codec::Fields;
+use super::layout::Class;
 use crate::journal::Error;
 
 /// Entries in one row at most; a longer batch becomes several rows. It bounds
@@ -42,9 +43,9 @@ pub(super) fn encode(entries: &[Entry]) -> Vec<u8> {
     row
 }
 
-/// Whether one of the entries is listed.
-pub(super) fn has_listed(entries: &[Entry]) -> bool {
-    entries.iter().any(|entry| entry.audience() == Audience::Listed)
+/// The class of a row with these entries.
+pub(super) fn class(entries: &[Entry]) -> Class {
+    if entries.iter().any(|entry| entry.audience() == Audience::Listed) { Class::Listed } else { Class::Other }
 }
 
 /// A row that is read entry by entry; bodies are copied only for those that are wanted.

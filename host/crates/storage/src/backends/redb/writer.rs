@@ -12,12 +12,14 @@ use session::Millis;
 use tokio::sync::{Notify, oneshot};
 
 use super::apply::{self, Memory};
+use super::begun;
 use super::file::{self, Medium, Options};
 use super::layout::{FORMAT, META_EPOCH, META_FORMAT, META_PULSE, Rows};
 use super::names::{self, Change};
 use super::outbox;
 use super::read::Slot;
 use super::reap;
+use super::timers;
 use crate::batch::Batch;
 use crate::journal::{Error, When};
 
@@ -284,9 +286,11 @@ impl Writer {
 
     fn change(&mut self, rows: &mut Rows<'_>, change: &Change) -> Result<usize, Error> {
         match change {
+            Change::Begin { session, tenant } => begun::begin(rows, *session, *tenant),
             Change::Create(record) => names::create(rows, record),
             Change::Update { uid, version, body, alias } => names::update(rows, *uid, *version, body, alias),
             Change::Delete(uid) => names::delete(rows, &mut self.memory, *uid),
+            Change::ExpireAt { uid, at } => timers::set(rows, *uid, *at),
             Change::Reap(rows_max) => reap::reap(rows, *rows_max, now()),
             Change::Put(added) => outbox::put(rows, &mut self.memory, added),
             Change::Settle { through, mark } => outbox::settle(rows, *through, mark),
@@ -356,7 +360,8 @@ impl Writer {
     }
 }
 
-/// Takes the next epoch, so that whoever held the store before is refused. It also makes the file ready for a quick start.
+/// Takes the next epoch, so that whoever held the store before is refused, and gives up what it
+/// had only begun. It also makes the file ready for a quick start.
 pub(super) fn take_epoch(database: &Database, before: u64) -> Result<u64, Error> {
     let epoch = before + 1;
     let mut transaction = database.begin_write()?;
@@ -364,6 +369,7 @@ pub(super) fn take_epoch(database: &Database, before: u64) -> Result<u64, Error>
     let mut rows = Rows::new(&transaction);
     // A file of an older format becomes one of this: tables that are new are made, nothing else differs.
     rows.create_all()?;
+    begun::give_up_all(&mut rows)?;
     rows.meta()?.insert(META_FORMAT, FORMAT.to_be_bytes().as_slice())?;
     rows.meta()?.insert(META_EPOCH, epoch.to_be_bytes().as_slice())?;
     drop(rows);
