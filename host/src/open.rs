@@ -77,6 +77,7 @@ pub(crate) async fn open(settings: &Settings, manner: Manner) -> anyhow::Result<
         limits: Limits {
             turn: TurnLimits { steps: settings.server.steps, calls: settings.server.calls, ..TurnLimits::default() },
             approvals: settings.server.approvals,
+            client_tools: settings.server.client_tools,
             ..Limits::default()
         },
     });

@@ -2,6 +2,7 @@
 
 mod agents;
 mod approvals;
+mod client_tools;
 mod events;
 mod openapi;
 mod sessions;

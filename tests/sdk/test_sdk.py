@@ -27,6 +27,8 @@ from vectara.errors.not_found_error import NotFoundError
 from vectara.types.agent_model import AgentModel
 from vectara.types.first_agent_step import FirstAgentStep
 from vectara.types.agent_tool_configuration import AgentToolConfiguration_DynamicVectara as Tool
+from vectara.types.create_tool_request import CreateToolRequest_Lambda
+from vectara.types.update_tool_request import UpdateToolRequest_Lambda
 
 KEY = "wardian-sdk-test-key-0123456789abcdef"
 QUESTION = "I'm having trouble with my widget installation."
@@ -185,6 +187,58 @@ def test_every_tool_is_listed_in_a_form_that_the_sdk_reads(client):
     assert "tol_knowledge_knowledge_base_search" in tools
     one = client.tools.get("tol_calculator_calculate")
     assert one.name == "calculate" and one.input_schema["type"] == "object"
+
+
+@pytest.fixture
+def ask(address):
+    """Requests that the SDK has no words for."""
+
+    def send(path, body=None):
+        headers = {"x-api-key": KEY, "content-type": "application/json"}
+        request = urllib.request.Request(address + path, data=body and json.dumps(body).encode(), headers=headers)
+        return json.load(urllib.request.urlopen(request))
+
+    return send
+
+
+def test_a_client_tool_and_the_agent_that_binds_it_are_ones_that_the_sdk_reads(client, ask):
+    schema = {"type": "object", "properties": {"accuracy": {"type": "integer"}}}
+    tool = ask("/v2/tools", {"name": "get_location", "description": "Where the user is.", "input_schema": schema})["id"]
+    step = FirstAgentStep(name="main", instructions=[], output_parser={"type": "default"})
+    made = client.agents.create(name="Mobile", tool_configurations={"where": Tool(tool_id=tool)}, model=AgentModel(name="default"), first_step=step)
+    try:
+        assert {each.id: each for each in client.tools.list(limit=2)}[tool].type == "dynamic_vectara"
+        assert client.tools.update(tool, request=UpdateToolRequest_Lambda(title="Here")).title == "Here"
+        assert client.tools.get(tool).input_schema == schema
+        listed = {agent.key: agent for agent in client.agents.list()}[made.key]
+        for agent in (made, listed, client.agents.get(made.key), client.agents.update(made.key, description="d")):
+            assert agent.tool_configurations["where"].tool_id == tool
+        with pytest.raises(ApiError) as used:
+            client.tools.delete(tool, request_options={"max_retries": 0})
+        assert used.value.status_code == 409 and used.value.body["agents"] == [made.key]
+
+        session = client.agent_sessions.create(made.key)
+        answer = client.agent_events.create(made.key, session.key, request=say('/where {"accuracy": 5}'))
+        assert [event.type for event in answer.events][-1] == "tool_input"
+        path = f"/v2/agents/{made.key}/sessions/{session.key}"
+        waiting = ask(f"{path}/outstanding_client_tool_calls")["client_tool_calls"]
+        assert [call["event_id"] for call in waiting] == [answer.events[-1].id]
+        output = {"event_id": waiting[0]["event_id"], "output": {"lat": 59.91}}
+        ask(f"{path}/events", {"type": "tool_output", "tool_outputs": [output]})
+        events = list(client.agent_events.list(made.key, session.key))
+        assert next(event for event in events if event.type == "tool_output").tool_output == {"lat": 59.91}
+        assert events[-1].type == "agent_output"
+    finally:
+        client.agents.delete(made.key)
+    client.tools.delete(tool)
+    with pytest.raises(NotFoundError):
+        client.tools.get(tool)
+
+
+def test_a_lambda_tool_is_refused_with_the_way_to_go(client):
+    with pytest.raises(ApiError) as refused:
+        client.tools.create(request=CreateToolRequest_Lambda(name="x", title="X", description="x", code="def process(): return {}"))
+    assert refused.value.status_code == 400 and "plugins" in str(refused.value.body)
 
 
 def test_errors_are_the_sdks_own(client, session, address):

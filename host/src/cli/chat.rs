@@ -1,6 +1,7 @@
 //! `wardian chat`: a conversation with an agent from the terminal, by the same
 //! API that every client uses.
 
+mod answer;
 mod approve;
 mod frames;
 mod input;
@@ -93,6 +94,7 @@ struct Talk<'a> {
     server: &'a Access,
     events: String,
     approvals: String,
+    calls: String,
     session: String,
 }
 
@@ -113,26 +115,36 @@ impl<'a> Talk<'a> {
             }
         };
         let path = format!("{sessions}/{}", encoded(&session));
-        Ok(Self { server, events: format!("{path}/events"), approvals: format!("{path}/outstanding_approvals"), session })
+        Ok(Self {
+            server,
+            events: format!("{path}/events"),
+            approvals: format!("{path}/outstanding_approvals"),
+            calls: format!("{path}/outstanding_client_tool_calls"),
+            session,
+        })
     }
 
-    /// As long as calls wait for approval: asks the person at the keyboard, and shows what comes of it. Where
-    /// nobody can be asked it says how to decide, and leaves the turn as it is.
+    /// As long as calls wait for approval, or for the client that runs them: asks the person at the keyboard, and shows
+    /// what comes of it. Where nobody can be asked it says how to answer, and leaves the turn as it is.
     async fn settle(&self, mut ended: Ended, view: &mut View, input: &mut Input, interrupts: &mut Interrupts) -> anyhow::Result<Ended> {
         while ended != Ended::Left {
             let waiting: Page = page(self.server, &self.approvals).await?;
-            if waiting.approvals.is_empty() {
+            let calls = answer::waiting(self.server, &self.calls).await?;
+            if waiting.approvals.is_empty() && calls.is_empty() {
                 return Ok(ended);
             }
-            if !view.asks() || !input.of_person() {
-                approve::tell(&waiting, view)?;
-                return Ok(ended);
-            }
-            match approve::ask(&waiting, view, input, interrupts).await? {
-                Some(decisions) => ended = self.turn(&decisions, view, interrupts).await?,
+            let person = view.asks() && input.of_person();
+            let answer = match person {
+                true if waiting.approvals.is_empty() => answer::ask(&calls, view, input, interrupts).await,
+                true => approve::ask(&waiting, view, input, interrupts).await?,
+                false => None,
+            };
+            match answer {
+                Some(answer) => ended = self.turn(&answer, view, interrupts).await?,
                 None => {
                     approve::tell(&waiting, view)?;
-                    ended = Ended::Left;
+                    answer::tell(&calls, &self.events, view);
+                    return Ok(if person { Ended::Left } else { ended });
                 }
             }
         }

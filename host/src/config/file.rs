@@ -55,6 +55,8 @@ pub(crate) struct ServerFile {
     pub(crate) grace: Span,
     /// How long a tool call waits for a person.
     pub(crate) approvals: Span,
+    /// How long a tool call waits for the client that runs it.
+    pub(crate) client_tools: Span,
     /// Plain HTTP beyond loopback, on purpose.
     pub(crate) allow_plain: bool,
     /// Names by which clients and web pages may know the server, beside loopback ones.
@@ -121,6 +123,7 @@ impl Default for ServerFile {
             calls: 16,
             grace: Span(Duration::from_secs(20)),
             approvals: Span(Duration::from_secs(24 * 3_600)),
+            client_tools: Span(Duration::from_secs(24 * 3_600)),
             allow_plain: false,
             hosts: Vec::new(),
             tls: None,

@@ -54,6 +54,8 @@ pub(crate) struct Server {
     pub(crate) grace: Duration,
     /// How long a tool call waits for a person before it counts as rejected.
     pub(crate) approvals: Duration,
+    /// How long a tool call waits for the client that runs it before it counts as expired.
+    pub(crate) client_tools: Duration,
     /// Names by which clients and web pages may know the server.
     pub(crate) hosts: Vec<String>,
     /// Certificate and key.
@@ -97,7 +99,7 @@ const TURN_MAX: u32 = 1_000;
 const GRACE_MAX: Duration = Duration::from_secs(3_600);
 
 /// Nobody can answer in less than a second; and what nobody has answered in a month has no reader any more.
-const APPROVALS: std::ops::RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(30 * 24 * 3_600);
+const PATIENCE: std::ops::RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(30 * 24 * 3_600);
 
 impl Settings {
     /// Checks the file form. All findings at once.
@@ -223,8 +225,10 @@ fn server(file: &ServerFile, base: &Path, faults: &mut Faults) -> Server {
     if file.grace.0 > GRACE_MAX {
         faults.add("server.grace", "must be at most 1h", "");
     }
-    if !APPROVALS.contains(&file.approvals.0) {
-        faults.add("server.approvals", "must be between 1s and 720h", "");
+    for (key, span) in [("server.approvals", file.approvals), ("server.client-tools", file.client_tools)] {
+        if !PATIENCE.contains(&span.0) {
+            faults.add(key, "must be between 1s and 720h", "");
+        }
     }
     // A burst is a minute's worth, so that "1/s" is a slow rate and not a ban on pages that load two things.
     let per_minute = u64::from(file.rate.count).saturating_mul(60) / file.rate.per.as_secs().max(1);
@@ -246,6 +250,7 @@ fn server(file: &ServerFile, base: &Path, faults: &mut Faults) -> Server {
         calls: usize::try_from(file.calls).unwrap_or(usize::MAX),
         grace: file.grace.0,
         approvals: file.approvals.0,
+        client_tools: file.client_tools.0,
         hosts: file.hosts.clone(),
         tls,
     }

@@ -88,6 +88,7 @@ impl Engine {
     /// Adds an agent. Refused where its key or its name is in use, or its model is not configured.
     pub async fn create_agent(&self, tenant: Uid, new: NewAgent) -> Result<Arc<Agent>, Error> {
         self.known_model(&new.model.name)?;
+        let _held = self.hold_client_tools(tenant, &new.tools, None).await?;
         let agent = new.into_agent(tenant, self.clock);
         let record = Record {
             uid: agent.uid,
@@ -132,6 +133,7 @@ impl Engine {
     /// `seen`; `Conflict` where somebody changed it since.
     pub async fn update_agent(&self, seen: &Agent, new: NewAgent) -> Result<Arc<Agent>, Error> {
         self.known_model(&new.model.name)?;
+        let _held = self.hold_client_tools(seen.tenant, &new.tools, Some(seen)).await?;
         let mut agent = new.into_agent(seen.tenant, self.clock);
         (agent.uid, agent.key) = (seen.uid, seen.key.clone());
         (agent.secrets, agent.identity) = (seen.secrets.clone(), seen.identity.clone());

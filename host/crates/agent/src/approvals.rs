@@ -11,6 +11,7 @@ use tokio::sync::oneshot;
 use tool::Approver;
 
 use crate::Engine;
+use crate::client_calls::Outcome;
 use crate::error::{Error, Thing};
 use crate::hub::Watcher;
 use crate::live::{Command, Repeat, takes_input};
@@ -24,7 +25,7 @@ const LOOK_LATEST: Duration = Duration::from_secs(30);
 /// Shortest that it sleeps, however much begins to wait.
 const LOOK_SOONEST: Duration = Duration::from_millis(200);
 
-/// What somebody decided about calls that wait; all of it counts, or nothing.
+/// What somebody decided about calls that wait, or brought for them; all of it counts, or nothing.
 #[derive(Debug, Clone)]
 pub struct Decisions {
     /// At least one, each about another event.
@@ -46,7 +47,7 @@ pub struct Decision {
     pub verdict: Verdict,
 }
 
-/// What can be decided about a call.
+/// What can be said about a call that waits.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
     /// It may run.
@@ -59,6 +60,8 @@ pub enum Verdict {
         /// For the model.
         reason: Option<String>,
     },
+    /// The client ran it, and this came of it.
+    Ran(Outcome),
 }
 
 /// A call that waits for a person.
@@ -104,7 +107,7 @@ pub(crate) struct Decide {
 }
 
 impl Engine {
-    /// Decides about calls that wait. The turn goes on; the answer, a watcher of its
+    /// Decides about calls that wait, or takes what the client brings for them. The turn goes on; the answer, a watcher of its
     /// next part, comes when the decision is durable.
     pub async fn decide(
         self: &Arc<Self>,
@@ -121,7 +124,7 @@ impl Engine {
         taken.await.unwrap_or_else(|_| Err(self.not_taken(session)))
     }
 
-    /// The calls of a session that wait, in their order.
+    /// The calls of a session that wait for a person's agreement, in their order.
     pub fn approvals(&self, session: &Session) -> Result<Vec<OpenApproval>, Error> {
         let now = self.clock.now();
         let rows = self.journal.waits(session.uid)?;
@@ -133,17 +136,29 @@ impl Engine {
     /// The calls that wait in the sessions of one tenant or of all, oldest session first, after the
     /// session `after`; at least `limit` of them where there are as many, because no session is torn.
     /// With them the session after which the next page begins, where there is one.
-    pub fn all_approvals(&self, tenant: Option<Uid>, after: Option<Uid>, limit: usize) -> Result<(Vec<OpenApprovals>, Option<Uid>), Error> {
-        let rows = self.journal.open_waits(tenant, after, limit)?;
-        let more = rows.last().filter(|_| rows.len() >= limit).map(|last| last.session);
-        let sessions = rows.chunk_by(|one, next| one.session == next.session).filter_map(|waits| {
-            // Whatever was deleted in this very moment is left out; so is what cannot be read, or it would hide all others.
-            self.all_of_session(waits).unwrap_or_else(|error| {
-                tracing::error!(%error, "what a session waits for cannot be listed");
-                None
-            })
-        });
-        Ok((sessions.filter(|session| !session.approvals.is_empty()).collect(), more))
+    pub fn all_approvals(
+        &self,
+        tenant: Option<Uid>,
+        mut after: Option<Uid>,
+        limit: usize,
+    ) -> Result<(Vec<OpenApprovals>, Option<Uid>), Error> {
+        loop {
+            let rows = self.journal.open_waits(tenant, after, limit)?;
+            let more = rows.last().filter(|_| rows.len() >= limit).map(|last| last.session);
+            let sessions = rows.chunk_by(|one, next| one.session == next.session).filter_map(|waits| {
+                // Whatever was deleted in this very moment is left out; so is what cannot be read, or it would hide all others.
+                self.all_of_session(waits).unwrap_or_else(|error| {
+                    tracing::error!(%error, "what a session waits for cannot be listed");
+                    None
+                })
+            });
+            let sessions: Vec<OpenApprovals> = sessions.filter(|session| !session.approvals.is_empty()).collect();
+            if !sessions.is_empty() || more.is_none() {
+                return Ok((sessions, more));
+            }
+            // All of these wait for clients; an empty page would look like the end. There are only so many rows.
+            after = more;
+        }
     }
 
     fn all_of_session(&self, waits: &[OpenWait]) -> Result<Option<OpenApprovals>, Error> {
@@ -191,7 +206,7 @@ impl Engine {
     pub async fn expire(self: &Arc<Self>) {
         loop {
             let next = self.end_due().unwrap_or_else(|error| {
-                tracing::warn!(%error, "approvals that are due could not be looked up; trying again later");
+                tracing::warn!(%error, "waits that are due could not be looked up; trying again later");
                 None
             });
             tokio::time::sleep(LOOK_SOONEST).await;
@@ -214,7 +229,7 @@ impl Engine {
             let sessions: BTreeSet<Uid> = due.iter().map(|wait| wait.session).collect();
             for session in sessions {
                 if let Err(error) = self.end_due_of(session) {
-                    tracing::warn!(session.uid = %session, %error, "an approval is due and its session cannot be woken; trying again later");
+                    tracing::warn!(session.uid = %session, %error, "a wait is due and its session cannot be woken; trying again later");
                 }
             }
             match due.last() {

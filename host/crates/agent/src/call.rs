@@ -15,6 +15,7 @@ use tool::{
 };
 
 use crate::Engine;
+use crate::client_calls;
 use crate::state_store::{Owners, StateStore};
 
 /// Bytes of one call's arguments. Against a model that writes without end.
@@ -49,6 +50,10 @@ pub(crate) async fn check(toolbox: &dyn Toolbox, caller: &Caller, tools: &ToolLi
     let (refused, awaited) = match (object(&asked.arguments), spec) {
         (_, None) => (Some(End::UnknownTool), None),
         (Err(why), _) => (Some(End::InvalidInput(why)), None),
+        (Ok(()), Some(spec)) if spec.id.is_client() => match client_calls::check(spec, &asked.arguments).await {
+            Ok(awaited) => (None, Some(awaited)),
+            Err(end) => (Some(end), None),
+        },
         (Ok(()), Some(spec)) => match toolbox.check(caller, &spec.id, &asked.arguments).await {
             Ok(Verdict::Run) => (None, None),
             Ok(Verdict::Ask(approver)) => {
@@ -62,7 +67,8 @@ pub(crate) async fn check(toolbox: &dyn Toolbox, caller: &Caller, tools: &ToolLi
     let input = if object(&asked.arguments).is_ok() { asked.arguments.clone() } else { "{}".into() };
     let bound = spec.map(bound);
     // What runs brings its own evidence.
-    let evidence = spec.filter(|_| refused.is_some()).map(|spec| toolbox.evidence(caller, &spec.id)).unwrap_or_default();
+    let evidence =
+        spec.filter(|spec| refused.is_some() && !spec.id.is_client()).map(|spec| toolbox.evidence(caller, &spec.id)).unwrap_or_default();
     Checked { name, input, refused, awaited, bound, evidence }
 }
 
@@ -201,9 +207,12 @@ impl Ended {
         self.event(end.error_output(), end, evidence, Usage::default())
     }
 
-    fn event(self, output: String, end: &End, evidence: Evidence, usage: Usage) -> Event {
+    /// The event of a call with this output.
+    pub(crate) fn event(self, output: String, end: &End, evidence: Evidence, usage: Usage) -> Event {
         let owned = |digest: Option<Arc<str>>| digest.map(|digest| digest.to_string());
         let (tool, shown) = match self.bound {
+            // What the client runs has no component.
+            Some(Bound { tool, tools, .. }) if tool.is_client() => (Some(tool), (None, Some(tools))),
             Some(Bound { tool, component, tools }) => (Some(tool), (Some(component), Some(tools))),
             None => (None, (None, None)),
         };

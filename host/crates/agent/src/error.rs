@@ -53,7 +53,7 @@ pub enum Error {
     #[error("this idempotency key was used before with another body; use a new key for a new input")]
     KeyReused,
     /// The call is none that waits any more.
-    #[error("the call of event `{event}` was already decided: {how}")]
+    #[error("the call of event `{event}` is settled already: {how}")]
     Decided {
         /// The event.
         event: String,
@@ -73,6 +73,37 @@ pub enum Error {
         event: String,
         /// What is wrong with them.
         why: String,
+    },
+    /// The call never waited for the client to run it.
+    #[error("the call of event `{0}` is none that the client is to run; GET …/outstanding_client_tool_calls lists those that wait")]
+    NotPending(String),
+    /// What the client says came of a call cannot come of it.
+    #[error("the output for the call of event `{event}` does not fit the tool's `output_schema`, and the call waits on: {why}")]
+    WrongOutput {
+        /// The event.
+        event: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// The agent cannot bind the client tool.
+    #[error("client tool `{tool}` {why}")]
+    NotBindable {
+        /// Under which name it was to be bound.
+        configuration: String,
+        /// The tool's id.
+        tool: String,
+        /// What is wrong with it.
+        why: &'static str,
+    },
+    /// Agents bind the tool.
+    #[error("tool `{tool}` is bound by the agents {}{}; take it out of them first", agents.join(", "), if *more { " and more" } else { "" })]
+    ToolInUse {
+        /// The tool's id.
+        tool: String,
+        /// The keys of the agents, oldest first.
+        agents: Vec<String>,
+        /// Whether there are more than these.
+        more: bool,
     },
     /// Too much is going on.
     #[error("the server is at its limit of {0}; try again later")]

@@ -6,6 +6,8 @@ mod agents;
 mod approvals;
 mod audited;
 mod call;
+mod client_calls;
+mod client_tools;
 pub mod clock;
 mod compaction;
 mod error;
@@ -29,12 +31,14 @@ use std::time::Duration;
 
 use session::{Session, Uid};
 use storage::{Directory, Journal};
-use tokio::sync::Notify;
+use tokio::sync::{Mutex, Notify};
 use tokio_util::task::TaskTracker;
 use tool::{Caller, Toolbox};
 
 pub use agents::NewAgent;
 pub use approvals::{Decision, Decisions, OpenApproval, OpenApprovals, Verdict};
+pub use client_calls::Outcome;
+pub use client_tools::NewClientTool;
 pub use clock::Clock;
 pub use error::{Error, Thing};
 pub use hub::{Closing, News, Part, Watcher};
@@ -61,6 +65,8 @@ pub struct Engine {
     live: live::Registry,
     /// Told when something begins to wait: the next look for what is due may have to come sooner.
     asked: Notify,
+    /// Held while an agent that binds client tools is written, and while one of those is deleted: neither overtakes the other.
+    bindings: Mutex<()>,
     tasks: TaskTracker,
 }
 
@@ -78,6 +84,7 @@ impl Engine {
             lists: prepared::Lists::default(),
             live: live::Registry::default(),
             asked: Notify::new(),
+            bindings: Mutex::new(()),
             tasks: TaskTracker::new(),
         })
     }

@@ -34,6 +34,8 @@ pub struct Limits {
     pub watcher_bytes: usize,
     /// How long a call waits for a person before it counts as rejected. Against turns that wait for ever.
     pub approvals: Duration,
+    /// How long a call waits for the client that is to run it before it counts as expired. Against turns that wait for ever.
+    pub client_tools: Duration,
     /// How often a turn is taken up again after a crash before it is given up.
     pub recoveries: u32,
 }
@@ -46,6 +48,7 @@ impl Default for Limits {
             idle: Duration::from_secs(150),
             watcher_bytes: 256 << 10,
             approvals: Duration::from_secs(24 * 3_600),
+            client_tools: Duration::from_secs(24 * 3_600),
             recoveries: 3,
         }
     }

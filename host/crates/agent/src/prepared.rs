@@ -46,28 +46,28 @@ impl Lists {
 
 fn same(list: &ToolList, tools: &[(String, Arc<ToolSpec>)]) -> bool {
     let mut before = list.iter();
-    let kept = |n: &str, s: &ToolSpec, name: &str, spec: &ToolSpec| n == name && s.id == spec.id && s.component == spec.component;
+    let kept = |n: &str, s: &ToolSpec, name: &str, spec: &ToolSpec| {
+        n == name && s.id == spec.id && s.component == spec.component && s.tools == spec.tools
+    };
     tools.iter().all(|(name, spec)| before.next().is_some_and(|(n, s)| kept(n, s, name, spec))) && before.next().is_none()
 }
 
 impl Prepared {
-    /// The means of a turn that begins now. Tools that are bound but not in
-    /// service, or not granted, are left out: the model is not told of them.
+    /// The means of a turn that begins now. Tools that are bound but not in service, not
+    /// granted or not enabled are left out: the model is not told of them.
     pub(crate) fn new(engine: &Engine, agent: &Arc<Agent>, tenant_name: &Arc<str>) -> Result<Self, Error> {
         let model = engine.known_model(&agent.model.name)?;
         let caller = Caller { tenant: tenant_name.clone(), agent: agent.key.as_str().into() };
         let allowed = agent.entry_step().and_then(|step| step.allowed_tools.as_ref());
         let visible = engine.toolbox.tools(&caller);
-        let tools = agent
-            .tools
-            .iter()
-            .filter(|(name, _)| allowed.is_none_or(|allowed| allowed.contains(name)))
-            .filter_map(|(name, binding)| {
-                let ToolRef::Plugin(tool) = &binding.tool else { return None };
-                let spec = visible.iter().find(|spec| spec.id == *tool)?;
-                Some((name.clone(), spec.clone()))
-            })
-            .collect();
+        let mut tools = Vec::with_capacity(agent.tools.len());
+        for (name, binding) in agent.tools.iter().filter(|(name, _)| allowed.is_none_or(|allowed| allowed.contains(name))) {
+            let spec = match &binding.tool {
+                ToolRef::Plugin(tool) => visible.iter().find(|spec| spec.id == *tool).cloned(),
+                ToolRef::Client(uid) => engine.client_spec(agent.tenant, *uid)?,
+            };
+            tools.extend(spec.map(|spec| (name.clone(), spec)));
+        }
         let tools = engine.lists.list(agent, tools);
         Ok(Self { agent: agent.clone(), model, tools, caller })
     }

@@ -1,13 +1,16 @@
-//! A turn that waits for people: what it asks, how it pauses, and how a
-//! decision, the clock or another input lets it go on. The journal has all of
+//! A turn that waits for people and clients: what it asks, how it pauses, and how
+//! a decision, an output, the clock or another input lets it go on. The journal has all of
 //! it; a paused session sleeps like any other.
 
-use session::{Call, CallState, Decider, EventId, HowEnded, Kind, Millis, Paused, Resolution, Resolved, Resumed, Seq, Wait, Waiting};
+use session::{
+    Awaited, Call, CallState, Decider, EventId, HowEnded, Kind, Millis, Paused, Resolution, Resolved, Resumed, Seq, Wait, Waiting,
+};
 use storage::{Idempotency, IdempotencyKey, Running, WaitChange, WaitRow, When};
 use tool::{Approver, End};
 
 use crate::approvals::{Decide, Decision, Verdict};
 use crate::call::{self, exact, hex_digest};
+use crate::client_calls::{self, Outcome};
 use crate::error::{Error, Thing};
 use crate::hub::Closing;
 use crate::prepared::Prepared;
@@ -19,15 +22,19 @@ const PAGE: usize = 256;
 
 /// The waits of a step's calls; the first call's `tool_input` will be at `first`.
 pub(crate) fn asked(task: &Task, calls: &[call::Checked], first: Seq) -> Vec<Wait> {
-    let now = task.now();
-    let patience = i64::try_from(task.engine.limits.approvals.as_millis()).unwrap_or(i64::MAX);
+    let (now, limits) = (task.now(), &task.engine.limits);
     let wait = |(at, checked): (u64, &call::Checked)| {
+        let awaited = checked.awaited.clone()?;
+        let patience = match awaited {
+            Awaited::Approval { .. } => limits.approvals,
+            Awaited::Client => limits.client_tools,
+        };
         Some(Wait {
             call: Seq(first.0 + at),
             input_hash: hex_digest(exact(&checked.input).as_bytes()),
-            awaited: checked.awaited.clone()?,
+            awaited,
             asked_at: now,
-            expires: Millis(now.0.saturating_add(patience)),
+            expires: Millis(now.0.saturating_add(i64::try_from(patience.as_millis()).unwrap_or(i64::MAX))),
         })
     };
     (0..).zip(calls).filter_map(wait).collect()
@@ -41,8 +48,11 @@ pub(crate) fn ask(draft: &mut Draft, waits: Vec<Wait>) {
     for wait in &waits {
         let body = serde_json::to_vec(wait).expect("a wait is made of JSON values");
         draft.waits.push(WaitChange::Put(WaitRow { call: wait.call, due: wait.expires, body }));
-        if let Some(approver) = wait.approver() {
-            metrics::counter!("wardian_approvals_asked_total", "approver" => approver.word()).increment(1);
+        match &wait.awaited {
+            Awaited::Approval { approver, .. } => {
+                metrics::counter!("wardian_approvals_asked_total", "approver" => approver.word()).increment(1);
+            }
+            Awaited::Client => metrics::counter!("wardian_client_calls_asked_total").increment(1),
         }
     }
     draft.lines.push(Line::Waiting(Waiting { waits }));
@@ -50,8 +60,9 @@ pub(crate) fn ask(draft: &mut Draft, waits: Vec<Wait>) {
 
 /// Nothing is left to do but wait: those who watch are let go, and the turn rests in the journal.
 pub(crate) async fn pause(task: &mut Task, calls: Vec<Seq>) -> Result<(), Stopped> {
-    tracing::info!(session.uid = %task.session.uid, turn = task.state.turn_no.0, calls = calls.len(), "turn waits for approval");
+    tracing::info!(session.uid = %task.session.uid, turn = task.state.turn_no.0, calls = calls.len(), "turn waits");
     let mut draft = Draft { running: Some(None), ..Draft::default() };
+    draft.lines.extend(client_calls::pending(task).map(Line::Event));
     draft.mark(Kind::Paused, &Paused { calls });
     task.append(draft, step(task), When::Now).await?;
     task.put_down(Closing::Paused);
@@ -59,15 +70,18 @@ pub(crate) async fn pause(task: &mut Task, calls: Vec<Seq>) -> Result<(), Stoppe
     Ok(())
 }
 
-/// A wait is over. A call that will not run gets its output with it.
+/// A wait is over. A call that will not run gets its output with it; one that the client answered has its own.
 pub(crate) fn settle(task: &Task, draft: &mut Draft, call: &Call, resolution: Resolution, by: Decider) {
     let event = EventId { session: task.session.uid, seq: call.seq };
-    tracing::info!(session.uid = %task.session.uid, event.id = %event, tool = %call.name.tool, resolution = resolution.word(), ?by, "approval settled");
-    metrics::counter!("wardian_approvals_settled_total", "resolution" => resolution.word()).increment(1);
+    tracing::info!(session.uid = %task.session.uid, event.id = %event, tool = %call.name.tool, resolution = resolution.word(), ?by, "wait settled");
+    let client = call.wait.as_ref().is_some_and(|wait| wait.awaited == Awaited::Client);
+    let counted = if client { "wardian_client_calls_settled_total" } else { "wardian_approvals_settled_total" };
+    metrics::counter!(counted, "resolution" => resolution.word()).increment(1);
     let end = match &resolution {
         // An approved call runs, and an answered one has its output with the answer.
         Resolution::Approved { .. } | Resolution::Answered => None,
         Resolution::Rejected { reason } => Some(End::Rejected(reason.clone())),
+        Resolution::Expired if client => Some(End::Expired),
         Resolution::Expired => Some(End::Rejected("nobody answered in time".into())),
         Resolution::Cancelled => Some(End::Cancelled),
     };
@@ -78,7 +92,7 @@ pub(crate) fn settle(task: &Task, draft: &mut Draft, call: &Call, resolution: Re
     }
 }
 
-/// Takes a decision about calls that wait, all of it or nothing, and lets the turn go on.
+/// Takes what somebody says about calls that wait, all of it or nothing, and lets the turn go on.
 pub(crate) async fn decide(task: &mut Task, decide: Decide) -> Result<(), Stopped> {
     let asked = Asked::new(&decide.principal, decide.input.hash);
     if let Some(watcher) = task.repeated(&asked, decide.input.repeat, decide.input.stream) {
@@ -94,8 +108,13 @@ pub(crate) async fn decide(task: &mut Task, decide: Decide) -> Result<(), Stoppe
         }
     };
     let mut draft = resumed(task, Some(&asked));
-    for (call, resolution) in decided {
+    for (call, settled) in decided {
+        let (resolution, answer) = match settled {
+            Settled::Approval(resolution) => (resolution, None),
+            Settled::Answer(outcome) => (Resolution::Answered, Some(client_calls::output(task, &call, &outcome))),
+        };
         settle(task, &mut draft, &call, resolution, Decider::from(&decide.principal));
+        draft.lines.extend(answer.map(Line::Event));
     }
     if let Some(repeat) = decide.input.repeat {
         let key = IdempotencyKey { tenant: task.session.tenant, digest: repeat.digest };
@@ -154,13 +173,21 @@ fn step(task: &Task) -> u32 {
 }
 
 /// The calls that wait, and what for.
-fn waiting(task: &Task) -> impl Iterator<Item = (&Call, &Wait)> {
+pub(crate) fn waiting(task: &Task) -> impl Iterator<Item = (&Call, &Wait)> {
     let calls = task.state.turn.iter().flat_map(|turn| &turn.calls);
     calls.filter(|call| call.state == CallState::Waiting).filter_map(|call| Some((call, call.wait.as_ref()?)))
 }
 
+/// How a wait ends because somebody said so.
+enum Settled {
+    /// They agreed, or did not.
+    Approval(Resolution),
+    /// They ran the call.
+    Answer(Outcome),
+}
+
 /// What was decided about which call, if all of it may be.
-async fn decided(task: &Task, decide: &Decide) -> Result<(Prepared, Vec<(Call, Resolution)>), Error> {
+async fn decided(task: &Task, decide: &Decide) -> Result<(Prepared, Vec<(Call, Settled)>), Error> {
     let mut calls = Vec::with_capacity(decide.input.decisions.len());
     for decision in &decide.input.decisions {
         calls.push((undecided(task, decision, decide.standing)?, decision));
@@ -168,27 +195,39 @@ async fn decided(task: &Task, decide: &Decide) -> Result<(Prepared, Vec<(Call, R
     let prepared = recovery::prepare(task)?;
     let mut decided = Vec::with_capacity(calls.len());
     for (call, decision) in calls {
-        let resolution = match &decision.verdict {
-            Verdict::Approve { input } => approved(task, &prepared, decide.standing, &call, input.as_deref()).await?,
-            Verdict::Reject { reason } => Resolution::Rejected { reason: reason.clone().unwrap_or_else(|| "no reason was given".into()) },
+        let settled = match &decision.verdict {
+            Verdict::Approve { input } => Settled::Approval(approved(task, &prepared, decide.standing, &call, input.as_deref()).await?),
+            Verdict::Reject { reason } => {
+                let reason = reason.clone().unwrap_or_else(|| "no reason was given".into());
+                Settled::Approval(Resolution::Rejected { reason })
+            }
+            Verdict::Ran(outcome) => {
+                client_calls::fits(task, &call, outcome).await?;
+                Settled::Answer(outcome.clone())
+            }
         };
-        decided.push((call, resolution));
+        decided.push((call, settled));
     }
     Ok((prepared, decided))
 }
 
-/// The call that a decision is about, if it still waits and somebody of this standing may answer for it.
+/// The call that a decision is about, if it still waits for one of its kind and somebody of this standing may answer for it.
 fn undecided(task: &Task, decision: &Decision, standing: Approver) -> Result<Call, Error> {
     let event = || decision.event.to_string();
     let found = waiting(task).find(|(call, _)| call.seq == decision.event.seq && decision.event.session == task.session.uid);
-    let Some((call, wait)) = found else { return Err(outcome(task, decision.event)?) };
+    let Some((call, wait)) = found else { return Err(outcome(task, decision)?) };
     if wait.expires <= task.now() {
         return Err(Error::Decided { event: event(), how: Resolution::Expired.word() });
     }
-    match wait.approver() {
-        None => return Err(Error::NotAsked(event())),
-        Some(approver) if standing < approver => return Err(Error::ForOperator(event())),
-        Some(_) => {}
+    match (&wait.awaited, &decision.verdict) {
+        (Awaited::Client, Verdict::Ran(_)) => {}
+        (Awaited::Client, Verdict::Approve { .. } | Verdict::Reject { .. }) | (Awaited::Approval { .. }, Verdict::Ran(_)) => {
+            return Err(never_asked(decision));
+        }
+        (Awaited::Approval { approver, .. }, Verdict::Approve { .. } | Verdict::Reject { .. }) if standing < *approver => {
+            return Err(Error::ForOperator(event()));
+        }
+        (Awaited::Approval { .. }, Verdict::Approve { .. } | Verdict::Reject { .. }) => {}
     }
     if hex_digest(call.input.as_bytes()) != wait.input_hash {
         return Err(Error::Damaged(task.session.uid, format!("the arguments of event {} are not those that were asked about", event())));
@@ -216,8 +255,18 @@ async fn approved(task: &Task, prepared: &Prepared, standing: Approver, call: &C
     }
 }
 
+/// That a call does not wait for a word of this kind.
+fn never_asked(decision: &Decision) -> Error {
+    let event = decision.event.to_string();
+    match decision.verdict {
+        Verdict::Approve { .. } | Verdict::Reject { .. } => Error::NotAsked(event),
+        Verdict::Ran(_) => Error::NotPending(event),
+    }
+}
+
 /// Why nobody can decide about an event: what became of its call, or that it never waited.
-fn outcome(task: &Task, event: EventId) -> Result<Error, Error> {
+fn outcome(task: &Task, decision: &Decision) -> Result<Error, Error> {
+    let event = decision.event;
     let missing = || Error::NotFound { what: Thing::Event, name: event.to_string() };
     if event.session != task.session.uid {
         return Ok(missing());
@@ -238,12 +287,12 @@ fn outcome(task: &Task, event: EventId) -> Result<Error, Error> {
                 }
             }
             if entry.turn != asked.turn || entry.kind == Kind::Ended {
-                return Ok(Error::NotAsked(event.to_string()));
+                return Ok(never_asked(decision));
             }
         }
         match page.entries.last() {
             Some(last) if page.more => from = last.seq.next(),
-            _ => return Ok(Error::NotAsked(event.to_string())),
+            _ => return Ok(never_asked(decision)),
         }
     }
 }

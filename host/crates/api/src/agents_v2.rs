@@ -3,6 +3,8 @@
 pub(crate) mod agents;
 mod answer;
 pub(crate) mod approvals;
+pub(crate) mod client_calls;
+pub(crate) mod client_tools;
 mod definition;
 pub(crate) mod events;
 mod input;
@@ -10,3 +12,4 @@ pub(crate) mod llms;
 pub(crate) mod sessions;
 mod stream;
 pub(crate) mod tools;
+mod view;

@@ -43,6 +43,8 @@ codes! {
     InvalidModelConfiguration = 400 "invalid_model_configuration",
     /// The agent binds a tool that does not exist.
     InvalidToolReference = 400 "invalid_tool_reference",
+    /// Tools of this type are not made over the API.
+    InvalidToolType = 400 "invalid_tool_type",
     /// The agent's instructions cannot be used.
     InvalidInstructionReference = 400 "invalid_instruction_reference",
     /// No key, or a wrong or revoked one.
@@ -69,6 +71,8 @@ codes! {
     BodyTimeout = 408 "body_timeout",
     /// In use, running, or changed meanwhile.
     Conflict = 409 "conflict",
+    /// Agents bind the tool; `agents` names them.
+    ToolInUse = 409 "tool_in_use",
     /// The body is larger than this server takes.
     RequestTooLarge = 413 "request_too_large",
     /// The body is not plain JSON.
@@ -94,6 +98,7 @@ pub struct Error {
     message: String,
     field: Option<String>,
     id: Option<String>,
+    agents: Vec<String>,
     retry_after_s: Option<u64>,
 }
 
@@ -103,7 +108,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 impl Error {
     /// An error with a sentence that says what to do.
     pub fn new(code: Code, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), field: None, id: None, retry_after_s: None }
+        Self { code, message: message.into(), field: None, id: None, agents: Vec::new(), retry_after_s: None }
     }
 
     /// A field of the request is not as it should be.
@@ -125,6 +130,11 @@ impl Error {
     /// Names the field that is wrong.
     pub fn at(self, field: impl Into<String>) -> Self {
         Self { field: Some(field.into()), ..self }
+    }
+
+    /// Names the agents that stand in the way.
+    pub fn because_of(self, agents: Vec<String>) -> Self {
+        Self { agents, ..self }
     }
 
     /// The same under another code.
@@ -156,6 +166,9 @@ impl Error {
         }
         if let Some(id) = &self.id {
             body.insert("id".into(), json!(id));
+        }
+        if !self.agents.is_empty() {
+            body.insert("agents".into(), json!(self.agents));
         }
         body.insert("messages".into(), json!([self.message]));
         body.insert("request_id".into(), json!(request_id));
@@ -192,6 +205,9 @@ impl From<agent::Error> for Error {
         let text = error.to_string();
         match error {
             E::NotFound { what, name } => missing_thing(what, &name),
+            E::Taken { what: Thing::Tool, name } => {
+                Self::new(Code::Conflict, format!("a client tool of the name `{name}` exists already; choose another `name`"))
+            }
             E::Taken { what, name } => {
                 Self::new(Code::Conflict, format!("{} `{name}` exists already; choose another key and name", word(what)))
             }
@@ -204,6 +220,11 @@ impl From<agent::Error> for Error {
             E::UnknownModel(..) => Self::new(Code::InvalidModelConfiguration, text).at("model.name"),
             E::Decided { .. } => Self::new(Code::Conflict, text),
             E::NotAsked(_) | E::WrongEdit { .. } => Self::field("decisions", text),
+            E::NotPending(_) | E::WrongOutput { .. } => Self::field("tool_outputs", text),
+            E::NotBindable { configuration, .. } => {
+                Self::field(format!("tool_configurations.{configuration}.tool_id"), text).with(Code::InvalidToolReference)
+            }
+            E::ToolInUse { agents, .. } => Self::new(Code::ToolInUse, text).because_of(agents),
             E::ForOperator(_) => Self::new(Code::Forbidden, text),
             E::KeyReused => Self::new(Code::IdempotencyKeyReused, text),
             E::Overloaded(_) | E::NotTaken(_) | E::Draining => Self::new(Code::ServerUnavailable, text).retry_after(1),

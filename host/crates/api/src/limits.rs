@@ -33,8 +33,12 @@ pub(crate) const DEPTH: usize = 64;
 /// Messages of one input. Each becomes part of one event.
 pub(crate) const MESSAGES: usize = 256;
 
-/// Decisions of one input: as many calls as one step may have by any configuration.
+/// Decisions or outputs of one input: as many calls as one step may have by any configuration.
 pub(crate) const DECISIONS: usize = 1_000;
+
+/// Bytes of what a client says came of one call that it ran: as much as a plugin's tool may answer by default. It becomes
+/// part of the conversation.
+pub(crate) const CLIENT_OUTPUT_BYTES: usize = 256 << 10;
 
 /// Characters of the reason for a rejection; it becomes part of the conversation.
 pub(crate) const REASON: usize = 1_000;

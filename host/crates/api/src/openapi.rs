@@ -140,6 +140,8 @@ fn codes(operation: &Operation, status: u16) -> impl Iterator<Item = Code> {
                 Code::InvalidModelConfiguration | Code::InvalidToolReference | Code::InvalidInstructionReference => {
                     body && agents && !path.contains("/sessions")
                 }
+                Code::InvalidToolType => body && path.starts_with("/v2/tools"),
+                Code::ToolInUse => path.contains("{tool_id}") && operation.method == Method::Delete,
                 Code::Unauthorized | Code::Forbidden | Code::RateLimitExceeded | Code::InternalError => action,
                 Code::AgentDisabled => body && (path.contains("/sessions") || approval),
                 Code::SessionDisabled => turn || approval,
@@ -185,7 +187,23 @@ fn query_parameter(query: &Query) -> Value {
         }
         Query::Enabled => ("enabled", json!({"type": "boolean"}), "Only what is enabled, or only what is not."),
         Query::IncludeHidden => ("include_hidden", json!({"type": "boolean", "default": false}), "Whether hidden events are listed too."),
-        Query::Type => ("type", json!({"type": "string"}), "Only tools of this type; those of plugins are `dynamic_vectara`."),
+        Query::Type => (
+            "type",
+            json!({"type": "string"}),
+            "Only tools shown with this type. `client` finds those that clients run, and shows them so, with or without `all_types`.",
+        ),
+        Query::Category => (
+            "category",
+            json!({"type": "array", "items": {"type": "string"}}),
+            "Only tools of these categories: `plugin`, `client`. Repeated, or separated by commas.",
+        ),
+        Query::ToolServer => ("tool_server_id", json!({"type": "string"}), "Only tools of this tool server; this version has none."),
+        Query::AllTypes => (
+            "all_types",
+            json!({"type": "boolean", "default": false}),
+            "Whether the answer may hold the types `client` and `client_tool_pending`, which older clients refuse. Without it a tool that \
+             the client runs is shown as `dynamic_vectara`, and pending calls by `outstanding_client_tool_calls` alone.",
+        ),
         Query::Tenant => ("tenant", json!({"type": "string"}), "Only what belongs to this tenant."),
         Query::Plugin => ("plugin", json!({"type": "string"}), "Which plugin."),
         Query::Ask => (

@@ -28,6 +28,12 @@ impl Params {
         self.0.iter().rev().find(|(key, _)| key == name).map(|(_, value)| value.as_str()).filter(|value| !value.is_empty())
     }
 
+    /// All values of a name, whether it is repeated or they are separated by commas; empty ones count as absent.
+    pub(crate) fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        let values = self.0.iter().filter(move |(key, _)| key == name);
+        values.flat_map(|(_, value)| value.split(',')).filter(|value| !value.is_empty())
+    }
+
     /// True or false.
     pub(crate) fn flag(&self, name: &str) -> Result<Option<bool>> {
         match self.get(name) {
@@ -195,6 +201,12 @@ mod tests {
             assert!(error.body("r")["field_errors"]["page_key"].is_string());
         }
         assert_eq!(keys.read(&place(1, "agents", ""), &params("page_key=")).unwrap(), None);
+    }
+
+    #[test]
+    fn a_list_of_strings_is_repeated_or_separated_by_commas() {
+        let query = params("category=a,b&x=1&category=c&category=");
+        assert_eq!(query.all("category").collect::<Vec<_>>(), ["a", "b", "c"]);
     }
 
     #[test]

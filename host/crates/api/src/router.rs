@@ -6,9 +6,10 @@ use axum::Extension;
 use axum::Router;
 use axum::handler::Handler;
 use axum::middleware::from_fn_with_state;
-use axum::routing::{MethodFilter, on};
+use axum::routing::{MethodFilter, any, on};
+use http::StatusCode;
 
-use crate::agents_v2::{agents, approvals, events, llms, sessions, tools};
+use crate::agents_v2::{agents, approvals, client_calls, client_tools, events, llms, sessions, tools};
 use crate::operation::{Method, Operation};
 use crate::{App, Options, front, health, hosts, openapi, operator, page, rate};
 
@@ -38,9 +39,13 @@ fn routes() -> Routes {
     routes.add(&events::GET, events::get);
 
     routes.add(&approvals::LIST, approvals::list);
+    routes.add(&client_calls::LIST, client_calls::list);
 
     routes.add(&tools::LIST, tools::list);
     routes.add(&tools::GET, tools::get);
+    routes.add(&client_tools::CREATE, client_tools::create);
+    routes.add(&client_tools::UPDATE, client_tools::update);
+    routes.add(&client_tools::DELETE, client_tools::delete);
     routes.add(&llms::LIST, llms::list);
 
     routes.add(&operator::keys::CREATE, operator::keys::create);
@@ -108,7 +113,9 @@ impl Routes {
             openapi: openapi::render(&self.operations),
             stop: options.stop,
         });
-        self.router.layer(from_fn_with_state(app.clone(), front::front)).with_state(app)
+        // Running code that a client sends is not done here; the path is no tool of this name.
+        let router = self.router.route("/v2/tools/test", any(|| async { StatusCode::NOT_FOUND }));
+        router.layer(from_fn_with_state(app.clone(), front::front)).with_state(app)
     }
 }
 

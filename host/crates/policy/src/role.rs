@@ -10,7 +10,7 @@ pub enum Role {
     AgentUser,
     /// All reads.
     AgentViewer,
-    /// Changes agents and sessions.
+    /// Changes agents and sessions, makes and changes tools that clients run.
     AgentDeveloper,
     /// Creates, replaces and deletes agents; deletes events.
     AgentAdministrator,
@@ -43,6 +43,8 @@ pub enum Action {
     ReadEvents,
     /// See tools.
     ReadTools,
+    /// Make, change or delete tools that clients run.
+    UpdateTools,
     /// Metrics, keys, plugins: the server itself.
     Operate,
 }
@@ -53,7 +55,7 @@ impl Role {
         match action {
             Action::ListAgents | Action::CreateSession | Action::ReadSession | Action::PostEvent => Self::AgentUser,
             Action::ReadAgent | Action::ListSessions | Action::ReadEvents | Action::ReadTools => Self::AgentViewer,
-            Action::UpdateAgent | Action::UpdateSession => Self::AgentDeveloper,
+            Action::UpdateAgent | Action::UpdateSession | Action::UpdateTools => Self::AgentDeveloper,
             Action::AdministerAgents => Self::AgentAdministrator,
             Action::Operate => Self::Owner,
         }

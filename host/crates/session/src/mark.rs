@@ -82,7 +82,7 @@ pub struct Overflowed {
 pub struct Bound {
     /// Which tool.
     pub tool: ToolId,
-    /// Digest of its component.
+    /// Digest of its component; of a tool that the client runs, its own id.
     pub component: String,
     /// Digest of its descriptor.
     pub tools: String,

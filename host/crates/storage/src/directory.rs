@@ -18,7 +18,7 @@ pub enum Kind {
     Session,
     /// A grant for a time, in the tenant of all zeros: it is the operator's.
     Lease,
-    /// A tool that a client runs; scope: none. Its second name is what agents call it.
+    /// A tool that a client runs; scope: none.
     Tool,
 }
 

@@ -58,6 +58,8 @@ pub enum End {
     AwaitingApproval(String),
     /// A person was asked and did not agree; the text is theirs, or says that nobody answered in time.
     Rejected(String),
+    /// The client was to run it, and nobody brought an output in time.
+    Expired,
     /// The caller lost interest.
     Cancelled,
     /// Over the wall-clock limit, in milliseconds.
@@ -121,6 +123,7 @@ words! {
     End::Denied(_) => "denied", "the operator's policy does not allow the call; the log names the lines that would";
     End::AwaitingApproval(_) => "awaiting_approval", "a person has to agree first, and nobody has yet";
     End::Rejected(_) => "rejected", "a person was asked and did not agree, or nobody answered in time";
+    End::Expired => "expired", "the client was to run the call, and brought no output in time";
     End::Cancelled => "cancelled", "the caller lost interest while the call ran";
     End::Time(_) => "limit_time", "the call took longer than `time`, waiting in the host included";
     End::Cpu(_) => "limit_cpu", "guest code computed for longer than `cpu`";
@@ -148,6 +151,7 @@ impl End {
             Self::Denied(_) => "the operator has not allowed this; do not retry, say what is missing".into(),
             Self::AwaitingApproval(who) => format!("the call waits for a person's approval: {who}"),
             Self::Rejected(why) => format!("a person did not allow this call ({why}); do not repeat it, ask what they would like instead"),
+            Self::Expired => "the client was asked to run this call and did not answer in time; nobody knows whether it did".into(),
             Self::Cancelled => "the call was cancelled".into(),
             Self::Time(ms) => format!("the tool took longer than the {ms} ms it may take; try a smaller request"),
             Self::Cpu(ms) => format!("the tool computed for more than the {ms} ms it may use; try a smaller request"),

@@ -9,13 +9,26 @@ use serde::{Deserialize, Serialize};
 /// may have a tool of the same name.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct ToolId {
-    /// The plugin's name, `[a-z][a-z0-9-]{0,31}`.
+    /// The plugin's name, `[a-z][a-z0-9-]{0,31}`; of a tool that the client runs, [`ToolId::client`] knows what.
     pub plugin: String,
     /// The tool's name in that plugin, `[a-z][a-z0-9_]{0,47}`.
     pub name: String,
 }
 
 impl ToolId {
+    /// What stands in a plugin's place where the client runs the tool: no plugin can have this name.
+    const CLIENT: &str = "@client";
+
+    /// The identity of a tool that the client runs. It meets no plugin, and no toolbox knows it.
+    pub fn client(name: impl Into<String>) -> Self {
+        Self { plugin: Self::CLIENT.to_owned(), name: name.into() }
+    }
+
+    /// Whether the client runs it.
+    pub fn is_client(&self) -> bool {
+        self.plugin == Self::CLIENT
+    }
+
     /// The id under which API clients know the tool: `tol_<plugin>_<name>`.
     /// Unambiguous, because a plugin's name holds no underscore.
     pub fn wire(&self) -> String {
@@ -39,7 +52,7 @@ impl ToolId {
     /// The identity behind a `tol_…` id, or none where it has another form.
     pub fn from_wire(id: &str) -> Option<Self> {
         let (plugin, name) = id.strip_prefix("tol_")?.split_once('_')?;
-        if plugin.is_empty() || name.is_empty() {
+        if plugin.is_empty() || name.is_empty() || plugin == Self::CLIENT {
             return None;
         }
         Some(Self { plugin: plugin.to_owned(), name: name.to_owned() })
@@ -93,7 +106,7 @@ pub struct ToolSpec {
     pub traits: Traits,
     /// A human title, from the annotations.
     pub title: Option<String>,
-    /// Digest of the component, `sha256:<hex>`.
+    /// Digest of the component, `sha256:<hex>`; of a tool that the client runs, its own id.
     pub component: Arc<str>,
     /// Digest of what `describe` said, `sha256:<hex>`.
     pub tools: Arc<str>,
@@ -163,6 +176,13 @@ mod tests {
         assert_eq!(ToolId::from_wire(&id.wire()), Some(id));
         assert_eq!(ToolId::from_wire("tol_x"), None);
         assert_eq!(ToolId::from_wire("notes_x"), None);
+    }
+
+    #[test]
+    fn a_tool_that_the_client_runs_is_never_one_of_a_plugin() {
+        let id = ToolId::client("find_me");
+        assert!(id.is_client() && !ToolId::is_plugin_name(&id.plugin));
+        assert!(!ToolId { plugin: "client".into(), name: "find_me".into() }.is_client());
     }
 
     #[test]

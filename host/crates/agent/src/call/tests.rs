@@ -36,7 +36,7 @@ fn every_end() -> Vec<End> {
     let reasons = [Reason::InvalidInput, Reason::NotFound, Reason::Unauthorized, Reason::Refused, Reason::Unavailable, Reason::Failed];
     let mut ends = vec![End::Done];
     ends.extend(reasons.map(said));
-    ends.extend([End::Denied(why()), End::AwaitingApproval(why()), End::Rejected(why()), End::Cancelled]);
+    ends.extend([End::Denied(why()), End::AwaitingApproval(why()), End::Rejected(why()), End::Expired, End::Cancelled]);
     ends.extend([End::Time(1), End::Cpu(1), End::Fuel(1), End::Memory(1), End::Output(1), End::HostCalls(why())]);
     ends.extend([End::Trap(TrapKind { kind: why(), function: None }), End::Exit(1), End::Unavailable(why()), End::Incompatible(why())]);
     ends.extend([End::UnknownTool, End::InvalidInput(why()), End::InvalidOutput(why()), End::OutcomeUnknown, End::HostFault(why())]);

@@ -12,7 +12,8 @@ use policy::Action;
 use session::{Agent, ToolRef, Uid};
 use tool::Caller as ToolCaller;
 
-use super::definition::{outlined, patched, read, wire, written};
+use super::definition::{outlined, patched, read, wire};
+use super::view::View;
 use crate::App;
 use crate::body::JsonBody;
 use crate::caller::{Caller, Segments};
@@ -37,12 +38,12 @@ pub(crate) static CREATE: Operation = Operation {
     path: "/v2/agents",
     summary: "Create an agent",
     action: Some(Action::AdministerAgents),
-    query: &[],
+    query: &[Query::AllTypes],
     body: Some("CreateAgentRequest"),
     answer: Answer::Created("Agent"),
 };
 
-pub(crate) async fn create(State(app): State<Arc<App>>, caller: Caller, JsonBody(body): JsonBody) -> Result<Response> {
+pub(crate) async fn create(State(app): State<Arc<App>>, caller: Caller, view: View, JsonBody(body): JsonBody) -> Result<Response> {
     let key = new_key(&app, &caller, &body)?;
     if !caller.sees(&key) {
         return Err(Error::new(Code::Forbidden, format!("this key is limited to certain agents, and `{key}` is not among them")));
@@ -52,7 +53,7 @@ pub(crate) async fn create(State(app): State<Arc<App>>, caller: Caller, JsonBody
     let (key, name) = (new.key.clone(), new.name.clone());
     let made = app.engine.create_agent(caller.0.tenant, new).await;
     let agent = made.map_err(|error| taken(error, &key, &name, app.engine.agent(caller.0.tenant, &key).is_err()))?;
-    Ok(reply::json(StatusCode::CREATED, &written(&agent)))
+    Ok(reply::json(StatusCode::CREATED, &view.agent(&agent)))
 }
 
 /// The key that the client chose, or one made from the name.
@@ -76,7 +77,8 @@ fn check_tools(app: &App, caller: &Caller, new: &NewAgent, seen: Option<&Agent>)
     for (name, binding) in new.tools.iter().filter(|(name, _)| changed(name)) {
         let is_there = match &binding.tool {
             ToolRef::Plugin(tool) => toolbox.find(&to, tool).is_some(),
-            ToolRef::Client(_) => false,
+            // The engine looks, where none can be deleted meanwhile.
+            ToolRef::Client(_) => true,
         };
         if !is_there {
             let there: Vec<String> = toolbox.tools(&to).iter().take(LISTED).map(|spec| spec.id.wire()).collect();
@@ -94,12 +96,12 @@ pub(crate) static LIST: Operation = Operation {
     path: "/v2/agents",
     summary: "List agents, oldest first",
     action: Some(Action::ListAgents),
-    query: &[Query::Limit(10), Query::PageKey, Query::Filter, Query::Enabled],
+    query: &[Query::Limit(10), Query::PageKey, Query::Filter, Query::Enabled, Query::AllTypes],
     body: None,
     answer: Answer::Ok("ListAgentsResponse"),
 };
 
-pub(crate) async fn list(State(app): State<Arc<App>>, caller: Caller, uri: Uri) -> Result<Response> {
+pub(crate) async fn list(State(app): State<Arc<App>>, caller: Caller, view: View, uri: Uri) -> Result<Response> {
     let params = Params::of(&uri)?;
     let (limit, filter, enabled) = (params.limit(PAGE)?, params.filter()?, params.flag("enabled")?);
     let choice = format!("{enabled:?} {:?} {:?}", params.get("filter"), caller.0.agents);
@@ -113,8 +115,8 @@ pub(crate) async fn list(State(app): State<Arc<App>>, caller: Caller, uri: Uri) 
     let slice = |after, size| Ok(app.engine.agents(caller.0.tenant, after, size)?);
     let page = gather(limit, after, |agent: &Agent| agent.uid, slice, keep)?;
     let key = page.items.last().filter(|_| page.more).map(|last| app.page_keys.write(&place, last.uid.0));
-    let form = if caller.check(Action::ReadAgent, true).is_ok() { written } else { outlined };
-    let agents: Vec<Value> = page.items.iter().map(form).collect();
+    let whole = caller.check(Action::ReadAgent, true).is_ok();
+    let agents: Vec<Value> = page.items.iter().map(|agent| if whole { view.agent(agent) } else { outlined(agent) }).collect();
     Ok(reply::json(StatusCode::OK, &json!({ "agents": agents, "metadata": metadata(key) })))
 }
 
@@ -124,14 +126,14 @@ pub(crate) static GET: Operation = Operation {
     path: "/v2/agents/{agent_key}",
     summary: "Get an agent",
     action: Some(Action::ReadAgent),
-    query: &[],
+    query: &[Query::AllTypes],
     body: None,
     answer: Answer::Ok("Agent"),
 };
 
-pub(crate) async fn get(State(app): State<Arc<App>>, caller: Caller, Segments(key): Segments<String>) -> Result<Response> {
+pub(crate) async fn get(State(app): State<Arc<App>>, caller: Caller, Segments(key): Segments<String>, view: View) -> Result<Response> {
     let agent = caller.agent(&app, &key)?;
-    Ok(reply::json(StatusCode::OK, &written(&agent)))
+    Ok(reply::json(StatusCode::OK, &view.agent(&agent)))
 }
 
 pub(crate) static UPDATE: Operation = Operation {
@@ -140,7 +142,7 @@ pub(crate) static UPDATE: Operation = Operation {
     path: "/v2/agents/{agent_key}",
     summary: "Change an agent; what is absent stays, null clears, null entries of maps are removed",
     action: Some(Action::UpdateAgent),
-    query: &[],
+    query: &[Query::AllTypes],
     body: Some("UpdateAgentRequest"),
     answer: Answer::Ok("Agent"),
 };
@@ -149,11 +151,13 @@ pub(crate) async fn update(
     State(app): State<Arc<App>>,
     caller: Caller,
     Segments(key): Segments<String>,
+    view: View,
     JsonBody(patch): JsonBody,
 ) -> Result<Response> {
     let seen = caller.agent(&app, &key)?;
     let whole = patched(&seen, &patch)?;
-    changed(&app, &caller, &seen, &whole).await
+    let agent = changed(&app, &caller, &seen, &whole).await?;
+    Ok(reply::json(StatusCode::OK, &view.agent(&agent)))
 }
 
 pub(crate) static REPLACE: Operation = Operation {
@@ -162,7 +166,7 @@ pub(crate) static REPLACE: Operation = Operation {
     path: "/v2/agents/{agent_key}",
     summary: "Replace an agent's definition; its sessions stay",
     action: Some(Action::AdministerAgents),
-    query: &[],
+    query: &[Query::AllTypes],
     body: Some("CreateAgentRequest"),
     answer: Answer::Ok("Agent"),
 };
@@ -171,19 +175,20 @@ pub(crate) async fn replace(
     State(app): State<Arc<App>>,
     caller: Caller,
     Segments(key): Segments<String>,
+    view: View,
     JsonBody(whole): JsonBody,
 ) -> Result<Response> {
     let seen = caller.agent(&app, &key)?;
-    changed(&app, &caller, &seen, &whole).await
+    let agent = changed(&app, &caller, &seen, &whole).await?;
+    Ok(reply::json(StatusCode::OK, &view.agent(&agent)))
 }
 
-async fn changed(app: &App, caller: &Caller, seen: &Agent, whole: &Map<String, Value>) -> Result<Response> {
+async fn changed(app: &App, caller: &Caller, seen: &Agent, whole: &Map<String, Value>) -> Result<Arc<Agent>> {
     let new = read(whole, seen.key.clone())?;
     check_tools(app, caller, &new, Some(seen))?;
     let name = new.name.clone();
     // The key stays, so only the name can be another agent's.
-    let agent = app.engine.update_agent(seen, new).await.map_err(|error| taken(error, &seen.key, &name, true))?;
-    Ok(reply::json(StatusCode::OK, &written(&agent)))
+    app.engine.update_agent(seen, new).await.map_err(|error| taken(error, &seen.key, &name, true))
 }
 
 /// Says which of key and name is in use: the engine knows that one of them is.

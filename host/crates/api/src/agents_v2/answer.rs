@@ -8,6 +8,7 @@ use session::json::push_string;
 use session::{HowEnded, Session};
 use tokio::time::{Instant, timeout_at};
 
+use super::view::View;
 use crate::App;
 use crate::errors::{Code, Error, Result};
 use crate::reply;
@@ -36,11 +37,12 @@ pub(super) async fn next(app: &App, session: &Session, watcher: &mut Watcher, un
 }
 
 /// Waits until the turn ends, or waits for somebody, and answers with its events.
-pub(super) async fn whole(app: &App, session: &Session, mut watcher: Watcher, until: Instant) -> Result<Response> {
+pub(super) async fn whole(app: &App, session: &Session, mut watcher: Watcher, until: Instant, view: View) -> Result<Response> {
     let mut body = "{\"events\":[".to_owned();
     let mut first = true;
     loop {
         match next(app, session, &mut watcher, until).await? {
+            news if !view.shows(&news) => {}
             News::Entry(entry) => {
                 body.push_str(if first { "" } else { "," });
                 body.push_str(&entry.body);

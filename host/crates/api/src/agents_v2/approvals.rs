@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 
-use agent::{Decision, OpenApproval, Verdict};
+use agent::{Decision, OpenApproval, Outcome, Verdict};
 use policy::Action;
 use session::EventId;
 use session::json::{push_json, push_string};
@@ -135,16 +135,17 @@ fn unreadable(field: &str, error: &serde_json::Error) -> Error {
     Error::field(field, format!("the body cannot be read as decisions: {error}"))
 }
 
-/// The hash by which a repeat of the same decisions is recognised. Never that of a message.
+/// The hash by which a repeat of the same decisions, or of the same outputs, is recognised. Never that of a message.
 pub(crate) fn hash(decisions: &[Decision]) -> [u8; 32] {
     let mut hasher = Sha256::new();
     hasher.update(u64::MAX.to_be_bytes());
     for Decision { event, verdict } in decisions {
         let (word, text) = match verdict {
-            Verdict::Approve { input } => ("approve", input),
-            Verdict::Reject { reason } => ("reject", reason),
+            Verdict::Approve { input } => ("approve", input.as_deref().unwrap_or_default()),
+            Verdict::Reject { reason } => ("reject", reason.as_deref().unwrap_or_default()),
+            Verdict::Ran(Outcome::Success(output)) => ("success", &**output),
+            Verdict::Ran(Outcome::Failure(error)) => ("error", &**error),
         };
-        let text = text.as_deref().unwrap_or_default();
         for part in [event.to_string().as_str(), word, text] {
             hasher.update((part.len() as u64).to_be_bytes());
             hasher.update(part.as_bytes());

@@ -14,6 +14,7 @@ use super::answer::{deadline, failure, next, whole};
 use super::approvals;
 use super::input::{Asked, Posted, hash, repeat, timeout};
 use super::stream::{Cut, Frames};
+use super::view::View;
 use crate::App;
 use crate::body::ExactBody;
 use crate::caller::{Caller, Segments};
@@ -31,7 +32,7 @@ pub(crate) static CREATE: Operation = Operation {
     path: "/v2/agents/{agent_key}/sessions/{session_key}/events",
     summary: "Post input to a session and get the events of its turn, in one piece or as a stream",
     action: Some(Action::PostEvent),
-    query: &[],
+    query: &[Query::AllTypes],
     body: Some("CreateInputRequest"),
     answer: Answer::CreatedOrStream("AgentResponse"),
 };
@@ -40,6 +41,7 @@ pub(crate) async fn create(
     State(app): State<Arc<App>>,
     caller: Caller,
     Segments((agent_key, session_key)): Segments<(String, String)>,
+    view: View,
     version: Version,
     headers: HeaderMap,
     body: ExactBody,
@@ -64,7 +66,7 @@ pub(crate) async fn create(
         }
     };
     if !posted.stream {
-        return whole(&app, &session, watcher, until).await;
+        return whole(&app, &session, watcher, until, view).await;
     }
     // What fails before the first frame is an ordinary error, not a stream.
     let first = next(&app, &session, &mut watcher, until).await?;
@@ -74,7 +76,7 @@ pub(crate) async fn create(
         return Err(Error::new(Code::AgentProcessingFailed, why));
     }
     let cut = cut(&app, caller.0.key, timeout.map(|_| until));
-    Ok(sse::answer(Frames::new(watcher, first, session.uid, cut), version))
+    Ok(sse::answer(Frames::new(watcher, first, session.uid, view, cut), version))
 }
 
 /// What ends a stream before its turn: the server stops, the key is revoked, or the client's time is over.

@@ -9,13 +9,16 @@ use sha2::{Digest, Sha256};
 use agent::{Decision, Repeat};
 use session::{Message, Principal};
 
-use super::approvals;
+use super::{approvals, client_calls};
 use crate::errors::{Code, Error, Result};
 use crate::fields::{Fields, unsupported_value};
 use crate::limits::MESSAGES;
 
 /// Characters of an `Idempotency-Key`.
 const IDEMPOTENCY_KEY: usize = 255;
+
+/// The types of inputs.
+const KINDS: &str = "input_message, interrupt, tool_approval or tool_output";
 
 /// A posted body.
 #[derive(Debug, PartialEq, Eq)]
@@ -31,7 +34,7 @@ pub(super) struct Posted {
 pub(super) enum Asked {
     /// A turn on these messages.
     Turn(Vec<Message>),
-    /// That these calls may run, or may not.
+    /// That these calls may run, or may not; or what came of those that the client ran.
     Decide(Vec<Decision>),
     /// The end of the turn that runs or waits.
     Interrupt,
@@ -46,8 +49,9 @@ impl Posted {
             "input_message" => Asked::Turn(messages(&fields, bytes_max)?),
             "interrupt" => Asked::Interrupt,
             "tool_approval" => Asked::Decide(approvals::decisions(&fields, text)?),
-            kind @ ("compact" | "tool_output") => return Err(unsupported_value("type", kind, "input_message, interrupt or tool_approval")),
-            other => return Err(Error::field("type", format!("`type` must be input_message, interrupt or tool_approval, not `{other}`"))),
+            "tool_output" => Asked::Decide(client_calls::outputs(&fields, text)?),
+            "compact" => return Err(unsupported_value("type", "compact", KINDS)),
+            other => return Err(Error::field("type", format!("`type` must be {KINDS}, not `{other}`"))),
         };
         fields.refuse(&["since", "behavior"])?;
         Ok(Self { asked, stream })
@@ -169,7 +173,6 @@ mod tests {
             (json!({"messages": message, "since": "start"}), "since"),
             (json!({"messages": message, "behavior": "steer"}), "behavior"),
             (json!({"type": "compact"}), "type"),
-            (json!({"tool_outputs": []}), "type"),
             (json!({"messages": [{"type": "skill", "skill_name": "x"}]}), "messages[0].type"),
         ] {
             let error = read(body).unwrap_err();
@@ -181,7 +184,6 @@ mod tests {
     fn a_value_that_is_not_supported_is_named_with_what_is() {
         for (body, value, instead) in [
             (json!({"type": "compact"}), "`compact`", "input_message"),
-            (json!({"tool_outputs": []}), "`tool_output`", "input_message"),
             (json!({"messages": [{"type": "skill", "skill_name": "x"}]}), "`skill`", "text"),
         ] {
             let error = read(body).unwrap_err();

@@ -15,6 +15,7 @@ use session::json::push_string;
 use session::{Entry, EventId, Kind, Millis, TokenUsage, Uid};
 
 use super::answer::failure;
+use super::view::View;
 use crate::limits::PING;
 use crate::metrics::Open;
 use crate::sse;
@@ -27,6 +28,7 @@ pub(super) struct Frames {
     watcher: Watcher,
     first: Option<News>,
     session: Uid,
+    view: View,
     /// Reasoning was shown and its end was not.
     thinking: bool,
     cut: Cut,
@@ -38,9 +40,9 @@ pub(super) struct Frames {
 
 impl Frames {
     /// The frames of this watcher; `first` was read from it already.
-    pub(super) fn new(watcher: Watcher, first: News, session: Uid, cut: Cut) -> Self {
+    pub(super) fn new(watcher: Watcher, first: News, session: Uid, view: View, cut: Cut) -> Self {
         let (ping, last_frame) = (Box::pin(sleep(PING)), Instant::now());
-        Self { watcher, first: Some(first), session, thinking: false, cut, ping, last_frame, over: false, _open: Open::stream() }
+        Self { watcher, first: Some(first), session, view, thinking: false, cut, ping, last_frame, over: false, _open: Open::stream() }
     }
 
     /// The last bytes: why it ended early, if it did, and `end`.
@@ -82,6 +84,7 @@ impl Body for Frames {
             };
             match news {
                 Poll::Ready(Some(News::Closed(closing))) => break this.end(failure(&closing).as_deref()).into(),
+                Poll::Ready(Some(news)) if !this.view.shows(&news) => continue,
                 Poll::Ready(Some(news)) => match frame(&news, this.session, &mut this.thinking) {
                     Some(text) => break text.into(),
                     None => continue,

@@ -31,6 +31,13 @@ pub(super) fn example(schema: &str) -> Option<Value> {
             "messages": [{"type": "text", "content": "I'm having trouble with my widget installation."}],
             "stream_response": false,
         }),
+        "CreateToolRequest" => json!({
+            "type": "client",
+            "name": "get_location",
+            "description": "Where the user is now.",
+            "input_schema": {"type": "object", "properties": {"accuracy_m": {"type": "integer"}}},
+        }),
+        "UpdateToolRequest" => json!({"type": "client", "enabled": false}),
         "CreateKeyRequest" => json!({"tenant": "default", "role": "agent_user", "agents": ["agt_customer_support"], "label": "web shop"}),
         "CreateTenantRequest" => json!({"name": "acme"}),
         "PluginDigests" => {
@@ -95,6 +102,7 @@ fn shared() -> Value {
         "Error": object(&["messages", "request_id", "code"], json!({
             "field_errors": {"type": "object", "additionalProperties": {"type": "string"}, "description": "On 400: what is wrong, by field."},
             "id": {"type": "string", "description": "On 404: what does not exist."},
+            "agents": {"type": "array", "items": refer("Key"), "description": "On 409 tool_in_use: the agents that bind the tool, at most 100."},
             "messages": {"type": "array", "items": text()},
             "request_id": text(),
             "code": {"type": "string", "enum": crate::errors::Code::ALL.iter().map(|code| code.word()).collect::<Vec<_>>()},
@@ -141,7 +149,10 @@ fn agents() -> Value {
             })),
         })),
         "ToolConfiguration": object(&["type", "tool_id"], json!({
-            "type": {"const": "dynamic_vectara"},
+            "type": {
+                "enum": ["dynamic_vectara", "client"],
+                "description": "Of a tool that the client runs either form is taken; with `all_types` it is shown as `client`.",
+            },
             "tool_id": {"type": "string", "pattern": "^tol_"},
         })),
         "AgentStep": step(false),
@@ -222,6 +233,7 @@ fn events() -> Value {
         ("tool_input", call(json!({"tool_input": {"type": "object"}}))),
         ("tool_output", call(json!({"tool_output": {"type": "object"}, "error": {"type": "boolean"}, "receipt": receipt()}))),
         ("agent_output", json!({"content": text()})),
+        ("client_tool_pending", json!({"pending_calls": {"type": "array", "items": refer("ClientToolPendingCall")}})),
         ("context_limit_exceeded", json!({"message": text(), "context_limit": {"type": "integer"}, "actual_tokens": {"type": "integer"}})),
         ("session_interrupted", json!({})),
     ];
@@ -245,11 +257,22 @@ fn events() -> Value {
     json!({
         "TextInput": object(&["content"], json!({"type": {"const": "text", "default": "text"}, "content": {"type": "string", "minLength": 1}})),
         "CreateInputRequest": object(&[], json!({
-            "type": {"enum": ["input_message", "interrupt", "tool_approval"], "default": "input_message"},
+            "type": {"enum": ["input_message", "interrupt", "tool_approval", "tool_output"], "default": "input_message"},
             "messages": {"type": "array", "minItems": 1, "maxItems": 256, "items": refer("TextInput"), "description": "Of an input_message."},
             "decisions": {"type": "array", "minItems": 1, "maxItems": 1000, "items": refer("ToolApproval"), "description": "Of a tool_approval."},
+            "tool_outputs": {"type": "array", "minItems": 1, "maxItems": 1000, "items": refer("ClientToolOutput"), "description": "Of a tool_output."},
             "stream_response": flag(false),
         })),
+        "ClientToolOutput": object(&["event_id"], json!({
+            "type": {"enum": ["success", "error"], "description": "Absent: told from the other members."},
+            "event_id": {"type": "string", "pattern": "^aev_", "description": "The call's `tool_input`."},
+            "output": {"type": "object", "description": "Of a success; at most 256 KiB of JSON."},
+            "error": {"type": ["string", "object"], "description": "Of an error; at most 256 KiB of JSON."},
+        })),
+        "ClientToolPendingCall": object(&["event_id", "tool_configuration_name", "tool_name", "arguments"], call(json!({
+            "event_id": {"type": "string", "pattern": "^aev_", "description": "The call's `tool_input`."}, "arguments": {"type": "object"},
+        }))),
+        "ListOutstandingClientToolCallsResponse": one_page_of("client_tool_calls", "ClientToolPendingCall"),
         "ToolApproval": object(&["event_id", "decision"], approval_of(json!({
             "event_id": {"type": "string", "pattern": "^aev_", "description": "The call's `tool_input`."},
         }))),
@@ -300,12 +323,15 @@ fn call(mut properties: Value) -> Value {
 fn tools() -> Value {
     json!({
         "Tool": object(&["type", "id", "name", "description", "enabled", "input_schema"], json!({
-            "type": {"const": "dynamic_vectara"},
+            "type": {"enum": ["dynamic_vectara", "client"], "description": "`client` only with `all_types`, or where the list was asked for it."},
             "id": {"type": "string", "pattern": "^tol_"},
             "name": text(),
             "title": text(),
             "description": text(),
             "enabled": {"type": "boolean", "description": "False while its plugin is not in service."},
+            "category": {"enum": ["plugin", "client"]},
+            "created_at": time(),
+            "updated_at": time(),
             "input_schema": {"type": "object"},
             "output_schema": {"type": "object"},
             "annotations": object(&[], json!({
@@ -313,6 +339,10 @@ fn tools() -> Value {
                 "idempotent_hint": {"type": "boolean"}, "open_world_hint": {"type": "boolean"},
             })),
         })),
+        "CreateToolRequest": object(&["name", "description"], client_tool(json!({
+            "name": {"type": "string", "pattern": "^[a-zA-Z0-9_-]+$", "minLength": 1, "maxLength": 50, "description": "Unique; it stays."},
+        }))),
+        "UpdateToolRequest": object(&[], client_tool(json!({}))),
         "ListToolsResponse": list_of("tools", "Tool"),
         "Llm": object(&["id", "name", "type"], json!({
             "id": text(), "name": text(), "type": text(), "description": text(), "model": text(), "enabled": {"type": "boolean"},
@@ -320,6 +350,18 @@ fn tools() -> Value {
         })),
         "ListLlmsResponse": list_of("llms", "Llm"),
     })
+}
+
+/// What a client says about a tool that it runs.
+fn client_tool(mut properties: Value) -> Value {
+    properties["type"] = json!({"const": "client", "default": "client"});
+    properties["title"] = json!({"type": ["string", "null"], "minLength": 1, "maxLength": 128});
+    properties["description"] = json!({"type": "string", "minLength": 1, "maxLength": 5000, "description": "What the model reads."});
+    properties["input_schema"] = json!({"type": "object", "description": "JSON Schema 2020-12 of the arguments; absent means any object."});
+    properties["output_schema"] =
+        json!({"type": ["object", "null"], "description": "JSON Schema 2020-12 of the outputs; absent means any object."});
+    properties["enabled"] = flag(true);
+    properties
 }
 
 fn operator() -> Value {

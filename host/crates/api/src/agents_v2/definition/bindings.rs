@@ -32,27 +32,36 @@ fn tool_name(name: &str) -> Result<&str> {
 fn binding(name: &str, value: &Value) -> Result<ToolBinding> {
     let bad = |error: Error| error.with(Code::InvalidToolReference);
     let fields = Fields::of(value, format!("tool_configurations.{name}"))?;
-    match fields.text("type", 1..=64)? {
-        None | Some("dynamic_vectara") => {}
-        Some(other) => {
-            let why = format!("tools of type `{other}` are not supported in this version; bind a tool of GET /v2/tools as dynamic_vectara");
-            return Err(bad(Error::field(fields.path("type"), why)));
-        }
+    let kind = fields.text("type", 1..=64)?;
+    if let Some(other) = kind.filter(|kind| !["dynamic_vectara", "client"].contains(kind)) {
+        let why = format!("tools of type `{other}` are not supported in this version; bind a tool of GET /v2/tools as dynamic_vectara");
+        return Err(bad(Error::field(fields.path("type"), why)));
     }
     fields.refuse(&["argument_override", "description_template", "input_transform", "output_transform"])?;
     let id = fields.required("tool_id", fields.text("tool_id", 1..=128)?).map_err(bad)?;
-    let tool = ToolId::from_wire(id).ok_or_else(|| {
-        bad(Error::field(
-            fields.path("tool_id"),
-            format!("`{id}` is not the id of a tool; GET /v2/tools lists them, such as tol_<plugin>_<tool>"),
-        ))
-    })?;
-    Ok(ToolBinding { tool: ToolRef::Plugin(tool), argument_override: Map::new() })
+    // A client tool may come back in the form in which it was shown.
+    let tool = match (ClientTool::uid_of(id), ToolId::from_wire(id)) {
+        (Some(uid), _) => ToolRef::Client(uid),
+        (None, Some(tool)) if kind != Some("client") => ToolRef::Plugin(tool),
+        (None, Some(_)) => {
+            let why = format!("`{id}` is a tool that the server runs; bind it as dynamic_vectara");
+            return Err(bad(Error::field(fields.path("type"), why)));
+        }
+        (None, None) => {
+            let why = format!("`{id}` is not the id of a tool; GET /v2/tools lists them, such as tol_<plugin>_<tool>");
+            return Err(bad(Error::field(fields.path("tool_id"), why)));
+        }
+    };
+    Ok(ToolBinding { tool, argument_override: Map::new() })
 }
 
-/// The answer's form of one.
+/// The answer's form of one, with its type as it is.
 pub(super) fn written(binding: &ToolBinding) -> Value {
-    json!({ "type": "dynamic_vectara", "tool_id": wire(&binding.tool) })
+    let kind = match binding.tool {
+        ToolRef::Plugin(_) => "dynamic_vectara",
+        ToolRef::Client(_) => "client",
+    };
+    json!({ "type": kind, "tool_id": wire(&binding.tool) })
 }
 
 /// The id under which API clients know a tool.
@@ -60,5 +69,23 @@ pub(in crate::agents_v2) fn wire(tool: &ToolRef) -> String {
     match tool {
         ToolRef::Plugin(tool) => tool.wire(),
         ToolRef::Client(uid) => ClientTool::id_of(*uid),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use session::Uid;
+
+    #[test]
+    fn a_client_tool_is_bound_in_either_form_and_a_plugins_in_one() {
+        let (client, plugin) = (ClientTool::id_of(Uid([7; 16])), "tol_calculator_calculate");
+        for kind in [json!(null), json!("client"), json!("dynamic_vectara")] {
+            let bound = binding("find", &json!({"type": kind, "tool_id": client})).unwrap();
+            assert_eq!(written(&bound), json!({"type": "client", "tool_id": client}));
+        }
+        assert_eq!(written(&binding("sum", &json!({"tool_id": plugin})).unwrap())["type"], "dynamic_vectara");
+        let refused = binding("sum", &json!({"type": "client", "tool_id": plugin})).unwrap_err();
+        assert!(refused.code() == Code::InvalidToolReference && refused.message().contains("dynamic_vectara"), "{refused:?}");
     }
 }
