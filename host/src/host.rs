@@ -9,10 +9,11 @@ use api::{Answered, Ask, Grants, LeaseInfo, Lent, ModelInfo, NewLease, NotLent, 
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use audit::Clerk;
-use model::{Model, Models};
+use model::{Model, Models, wires};
 use policy::Policy;
 use sandbox::Sandbox;
 use serde_json::{Value, json};
+use session::Origin;
 use storage::Journal;
 use storage::backends::redb::Redb;
 use tool::{NotAccepted, PluginChanges, PluginDigests, Toolbox};
@@ -106,6 +107,17 @@ impl Host {
     }
 }
 
+/// A model's type in the words of the Agents API. It has none for models that have no provider: they
+/// are called after the wire that all know.
+fn kind(origin: &Origin) -> &'static str {
+    match origin.wire.as_str() {
+        wires::anthropic::WIRE => "anthropic",
+        wires::responses::WIRE => "openai-responses",
+        _ if origin.provider.ends_with(".googleapis.com") => "vertex-ai",
+        _ => "openai-compatible",
+    }
+}
+
 #[async_trait]
 impl Operator for Host {
     fn models(&self) -> Vec<ModelInfo> {
@@ -114,7 +126,7 @@ impl Operator for Host {
             let origin = model.origin();
             Some(ModelInfo {
                 name: name.to_owned(),
-                kind: origin.wire.clone(),
+                kind: kind(origin).to_owned(),
                 description: format!("{} at {}", origin.model, origin.provider),
                 model: origin.model.clone(),
                 context_window: model.context_window(),

@@ -148,6 +148,8 @@ impl Server {
         let reaping = tokio::spawn(async move { engine.reap().await });
         let engine = self.engine.clone();
         let expiring = tokio::spawn(async move { engine.expire().await });
+        let engine = self.engine.clone();
+        let idling = tokio::spawn(async move { engine.end_idle().await });
         let leases = self.leases.clone();
         let following = tokio::spawn(async move { leases.follow().await });
         let grace = self.settings.server.grace;
@@ -157,6 +159,7 @@ impl Server {
             self.stop.cancelled().await;
             reaping.abort();
             expiring.abort();
+            idling.abort();
             following.abort();
             self.engine.drain(grace).await;
         };

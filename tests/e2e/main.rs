@@ -5,14 +5,18 @@ mod audit;
 mod bundled;
 mod cli;
 mod docs;
+mod examples;
 mod health;
 mod hostile;
 /// The guests that the sandbox's own tests run too.
 #[path = "../hostile/guests.rs"]
 mod hostiles;
+mod oauth;
+mod operations;
 mod plugins;
 mod policy;
 mod recovery;
+mod roles;
 mod rules;
 mod seeds;
 mod strangers;

@@ -252,3 +252,30 @@ def test_errors_are_the_sdks_own(client, session, address):
     with pytest.raises(ApiError) as refused:
         stranger.agents.get("agt_customer_support")
     assert refused.value.status_code == 401
+
+
+def test_the_client_comes_in_with_an_id_and_a_secret_too(address):
+    def operate(method, path, body=None):
+        headers = {"x-api-key": KEY, "content-type": "application/json"}
+        request = urllib.request.Request(address + path, data=body and json.dumps(body).encode(), headers=headers, method=method)
+        return urllib.request.urlopen(request).read()
+
+    key = json.loads(operate("POST", "/operator/v1/keys", {"role": "agent_viewer"}))
+    client = Vectara(client_id=key["id"], client_secret=key["key"], environment=environment(address))
+    assert "agt_customer_support" in [agent.key for agent in client.agents.list()]
+    with pytest.raises(ApiError) as lower:
+        client.agents.delete("agt_customer_support")
+    assert lower.value.status_code == 403
+
+    async def keys():
+        client = AsyncVectara(client_id=key["id"], client_secret=key["key"], environment=environment(address))
+        return [agent.key async for agent in await client.agents.list()]
+
+    assert "agt_customer_support" in asyncio.run(keys())
+    operate("DELETE", f"/operator/v1/keys/{key['id']}")
+    with pytest.raises(ApiError) as revoked:
+        client.agents.get("agt_customer_support")
+    assert revoked.value.status_code == 401
+    with pytest.raises(ApiError) as unknown:
+        Vectara(client_id=key["id"], client_secret=key["key"], environment=environment(address)).agents.get("agt_customer_support")
+    assert unknown.value.status_code == 401

@@ -1,5 +1,6 @@
 //! An HTTP/1.1 client without opinions: what the server sent is what a test sees.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -9,7 +10,7 @@ use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 
 /// How long any single answer or frame may take before a test fails.
 pub const PATIENCE: Duration = Duration::from_secs(30);
@@ -19,6 +20,7 @@ pub const PATIENCE: Duration = Duration::from_secs(30);
 pub struct Client {
     address: String,
     key: Option<String>,
+    from: Option<IpAddr>,
 }
 
 /// A whole answer.
@@ -50,12 +52,17 @@ impl Answer {
 impl Client {
     /// A caller of the server at `address` (`host:port`).
     pub fn new(address: &str, key: Option<&str>) -> Self {
-        Self { address: address.to_owned(), key: key.map(str::to_owned) }
+        Self { address: address.to_owned(), key: key.map(str::to_owned), from: None }
     }
 
     /// The same caller with another key.
     pub fn with_key(&self, key: Option<&str>) -> Self {
-        Self { address: self.address.clone(), key: key.map(str::to_owned) }
+        Self { key: key.map(str::to_owned), ..self.clone() }
+    }
+
+    /// The same caller from another address of this machine, for servers that count by address.
+    pub fn coming_from(&self, address: IpAddr) -> Self {
+        Self { from: Some(address), ..self.clone() }
     }
 
     /// GET.
@@ -97,15 +104,27 @@ impl Client {
 
     /// A POST whose answer is a stream of frames.
     pub async fn stream(&self, path: &str, body: &Value) -> Result<Stream> {
-        let headers = [("content-type", "application/json")];
+        self.stream_with(path, &[], body).await
+    }
+
+    /// The same with further headers.
+    pub async fn stream_with(&self, path: &str, headers: &[(&str, &str)], body: &Value) -> Result<Stream> {
+        let headers: Vec<_> = [("content-type", "application/json")].into_iter().chain(headers.iter().copied()).collect();
         let response = tokio::time::timeout(PATIENCE, self.begin(Method::POST, path, &headers, body.to_string().into()));
         let response = response.await.context("no answer in time")??;
         let (parts, body) = response.into_parts();
         Ok(Stream { status: parts.status, headers: parts.headers, body, buffer: BytesMut::new() })
     }
 
+    async fn connect(&self) -> Result<TcpStream> {
+        let Some(from) = self.from else { return Ok(TcpStream::connect(&self.address).await?) };
+        let socket = TcpSocket::new_v4()?;
+        socket.bind((from, 0).into())?;
+        Ok(socket.connect(self.address.parse()?).await?)
+    }
+
     async fn begin(&self, method: Method, path: &str, headers: &[(&str, &str)], body: Bytes) -> Result<http::Response<Incoming>> {
-        let stream = TcpStream::connect(&self.address).await.with_context(|| format!("connecting to {}", self.address))?;
+        let stream = self.connect().await.with_context(|| format!("connecting to {}", self.address))?;
         stream.set_nodelay(true)?;
         let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
         tokio::spawn(connection);

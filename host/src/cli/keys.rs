@@ -9,7 +9,7 @@ use crate::config::Settings;
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
-    /// Make a key; it is shown once and never again
+    /// Make a key; it is shown once and never again. Its id and itself are client_id and client_secret of OAuth
     #[command(after_help = "\
 Roles, each with everything the ones before it may do:
   agent_user            opens sessions and talks in them, sees its own sessions
@@ -38,7 +38,7 @@ Examples:
         #[arg(long)]
         label: Option<String>,
     },
-    /// List the keys, without their texts
+    /// List the keys, without their texts; an id is the client_id of OAuth too
     List {
         /// Of this tenant only
         #[arg(long)]
@@ -75,7 +75,8 @@ async fn create(server: &Access, tenant: &str, mut key: Value) -> anyhow::Result
         members.retain(|_, value| !value.is_null());
     }
     let made = server.json(Method::POST, "/operator/v1/keys", Some(&key)).await?;
-    eprintln!("key {} for tenant {tenant}; it is shown this once:", made["id"].as_str().unwrap_or_default());
+    let id = made["id"].as_str().unwrap_or_default();
+    eprintln!("key {id} for tenant {tenant}; it is shown this once (for OAuth: client_id {id}, client_secret is the key):");
     println!("{}", made["key"].as_str().unwrap_or_default());
     Ok(())
 }

@@ -113,6 +113,11 @@ async fn lists_page_through_every_agent_once_and_refuse_a_foreign_page_key() -> 
     assert_eq!(seen, ["a0", "a1", "a2", "a3", "a4", "a5", "a6"]);
     let filtered = owner.get("/v2/agents?filter=Agent%20a3").await?.expect(200)?;
     assert_eq!(filtered["agents"].as_array().unwrap().len(), 1);
+    owner.patch("/v2/agents/a5", &json!({"name": "Agent a3 (copy)", "description": "like Agent a3"})).await?.expect(200)?;
+    let exact = owner.get("/v2/agents?filter=%5EAgent%20a3%24").await?.expect(200)?;
+    assert_eq!(exact["agents"].as_array().unwrap().iter().map(|agent| &agent["key"]).collect::<Vec<_>>(), ["a3"]);
+    let quoted = owner.get("/v2/agents?filter=%5EAgent%20a3%20%5C%28copy%5C%29%24").await?.expect(200)?;
+    assert_eq!(quoted["agents"][0]["key"], "a5");
     for bad in ["page_key=abc", "page_key=eyJldmVudF9pZCI6ImFldl8xIn0=", "limit=0", "limit=1000", "limit=x", "filter=("] {
         let error = owner.get(&format!("/v2/agents?{bad}")).await?.expect(400)?;
         let field = bad.split('=').next().unwrap();

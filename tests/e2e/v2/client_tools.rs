@@ -184,7 +184,7 @@ async fn calls_may_be_answered_one_by_one_and_the_model_waits_for_all() -> Resul
     let waiting: Vec<Value> = place.waiting().await?.iter().map(|open| open["event_id"].clone()).collect();
     assert_eq!(waiting, [json!(ids[0]), json!(ids[2])]);
     let place = place.killed().await?;
-    assert!(says(&place.refused(&success(&ids[1], 2.0), 409).await?, "answered"));
+    assert!(says(&place.refused(&success(&ids[1], 9.0), 409).await?, "answered"));
     place.model.queue([text("done")]);
     let rest = outputs(json!([{"event_id": ids[2], "error": "lost"}, {"event_id": ids[0], "output": {"lat": 1.5}}]));
     assert_eq!(kinds(&place.post(&rest).await?), ["tool_output", "tool_output", "agent_output"]);

@@ -179,7 +179,7 @@ impl Engine {
         Ok((agent, Arc::new(session)))
     }
 
-    fn session_of(&self, uid: Uid) -> Result<Option<Session>, Error> {
+    pub(crate) fn session_of(&self, uid: Uid) -> Result<Option<Session>, Error> {
         let record = self.directory.get(uid)?.filter(|record| record.kind == Kind::Session);
         record.map(|record| crate::sessions::decode(&record)).transpose()
     }

@@ -11,6 +11,7 @@ mod client_tools;
 pub mod clock;
 mod compaction;
 mod error;
+mod expiry;
 mod hub;
 mod inbox;
 mod live;
@@ -67,6 +68,8 @@ pub struct Engine {
     asked: Notify,
     /// Held while an agent that binds client tools is written, and while one of those is deleted: neither overtakes the other.
     bindings: Mutex<()>,
+    /// Held by whoever changes how long a session may idle, and by whoever deletes one for having done so.
+    idling: Mutex<()>,
     tasks: TaskTracker,
 }
 
@@ -85,6 +88,7 @@ impl Engine {
             live: live::Registry::default(),
             asked: Notify::new(),
             bindings: Mutex::new(()),
+            idling: Mutex::default(),
             tasks: TaskTracker::new(),
         })
     }

@@ -45,6 +45,8 @@ pub(crate) enum Command {
     Decide(Box<Decide>),
     /// Something that waits is due.
     Expire,
+    /// It may have been idle for too long: it is to be deleted if so.
+    Idle { looked: oneshot::Sender<()> },
     /// Somebody wants the turn to stop, and to see its end.
     Interrupt { by: Decider, stream: bool, answer: oneshot::Sender<Result<Watcher, Error>> },
     /// The server wants to stop: no further turn.

@@ -68,7 +68,11 @@ impl Engine {
             version: session.revision,
             body: encode(&session),
         };
-        self.directory.create(record).await.map_err(|e| taken(e, agent, &session))?;
+        self.may_idle(session.uid, session.tti_minutes).await?;
+        if let Err(error) = self.directory.create(record).await {
+            self.may_idle_as_before(session.uid).await;
+            return Err(taken(error, agent, &session));
+        }
         Ok(Arc::new(session))
     }
 
@@ -99,8 +103,17 @@ impl Engine {
             tti_minutes: new.tti_minutes,
             ..seen.clone()
         };
-        let updated = self.directory.update(seen.uid, seen.revision, encode(&session), Rename::Keep).await;
-        updated.map_err(|e| taken(e, agent, &session))?;
+        let idles_otherwise = session.tti_minutes != seen.tti_minutes;
+        let _alone = if idles_otherwise { Some(self.idling.lock().await) } else { None };
+        if idles_otherwise {
+            self.may_idle(session.uid, session.tti_minutes).await?;
+        }
+        if let Err(error) = self.directory.update(seen.uid, seen.revision, encode(&session), Rename::Keep).await {
+            if idles_otherwise {
+                self.may_idle_as_before(session.uid).await;
+            }
+            return Err(taken(error, agent, &session));
+        }
         let session = Arc::new(session);
         self.live.changed(session.clone());
         Ok(session)

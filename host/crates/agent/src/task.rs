@@ -15,10 +15,11 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::Engine;
 use crate::error::Error;
+use crate::expiry::Rest;
 use crate::hub::{Closing, Hub, Past, Watcher};
 use crate::live::{Command, Post, Repeat};
 use crate::prepared::Prepared;
-use crate::{audited, inbox, recovery, turn, waits};
+use crate::{audited, expiry, inbox, recovery, turn, waits};
 
 /// Entries that are read at once when a session wakes.
 const WAKE_PAGE: usize = 512;
@@ -188,6 +189,13 @@ impl Task {
                 Ok(Some(Command::Post(post))) => self.take(*post).await?,
                 Ok(Some(Command::Decide(decide))) => waits::decide(self, *decide).await?,
                 Ok(Some(Command::Expire)) => waits::expire(self).await?,
+                Ok(Some(Command::Idle { looked })) => {
+                    let gone = expiry::end(self).await;
+                    let _ = looked.send(());
+                    if gone {
+                        return Ok(());
+                    }
+                }
                 // Between commands a turn is there only if it is paused.
                 Ok(Some(Command::Interrupt { by, stream, answer })) if self.state.turn.is_some() => {
                     let _ = answer.send(Ok(self.desk.hub.watch(stream)));
@@ -225,6 +233,12 @@ impl Task {
     /// The time of the next entry: never before the last.
     pub(crate) fn now(&self) -> Millis {
         self.engine.clock.now().max(self.head.last_at)
+    }
+
+    /// What goes on, as far as idling goes.
+    pub(crate) fn rest(&self) -> Rest {
+        let busy = self.state.turn.is_some() || !self.state.inbox.is_empty() || self.desk.unsettled.is_some();
+        Rest { last_at: self.head.last_at, busy }
     }
 
     /// A client asked the turn to stop.
@@ -374,6 +388,8 @@ impl Desk {
             }
             // What is due is looked at again when the turn pauses.
             Some(Command::Expire) => Ok(None),
+            // It is not idle.
+            Some(Command::Idle { .. }) => Ok(None),
             Some(Command::Interrupt { by, stream, answer }) => {
                 let _ = answer.send(Ok(self.hub.watch(stream)));
                 Ok(Some(by))

@@ -103,12 +103,24 @@ struct Kept {
     created_at: Millis,
 }
 
+/// By what a caller was found.
+#[derive(PartialEq, Eq, Hash)]
+enum Shown {
+    /// The hash of a key's text.
+    Text([u8; 32]),
+    /// A key's id, out of an access token.
+    Id(Uid),
+}
+
+/// Callers who were found lately.
+type Known = HashMap<Shown, Arc<Principal>>;
+
 /// The keys and tenants of this server.
 pub struct Keyring {
     directory: Arc<dyn Directory>,
     clock: Clock,
     home: Tenant,
-    known: Mutex<HashMap<[u8; 32], Arc<Principal>>>,
+    known: Mutex<Known>,
     revoked: watch::Sender<()>,
 }
 
@@ -177,15 +189,32 @@ impl Keyring {
         if text.is_empty() || text.len() > KEY_TEXT || !checksum_fits(text) {
             return Ok(None);
         }
-        let hash = hash(text);
-        if let Some(principal) = self.known().get(&hash) {
+        let shown = Shown::Text(hash(text));
+        if let Some(principal) = self.known().get(&shown) {
             return Ok(Some(principal.clone()));
         }
-        let Some(record) = self.directory.find(ROOT, Kind::Key, ROOT, &hex(&hash))? else { return Ok(None) };
-        if !bool::from(record.name.as_bytes().ct_eq(hex(&hash).as_bytes())) {
+        let name = hex(&hash(text));
+        let Some(record) = self.directory.find(ROOT, Kind::Key, ROOT, &name)? else { return Ok(None) };
+        if !bool::from(record.name.as_bytes().ct_eq(name.as_bytes())) {
             return Ok(None);
         }
-        let principal = Arc::new(principal(record.uid, read(&record)?));
+        self.remember(shown, &record)
+    }
+
+    /// Who comes with an access token of this key, or none where the key was revoked.
+    pub(crate) fn of_id(&self, id: Uid) -> Result<Option<Arc<Principal>>, Error> {
+        let shown = Shown::Id(id);
+        if let Some(principal) = self.known().get(&shown) {
+            return Ok(Some(principal.clone()));
+        }
+        match self.directory.get(id)? {
+            Some(record) if record.kind == Kind::Key => self.remember(shown, &record),
+            Some(_) | None => Ok(None),
+        }
+    }
+
+    fn remember(&self, shown: Shown, record: &Record) -> Result<Option<Arc<Principal>>, Error> {
+        let principal = Arc::new(principal(record.uid, read(record)?));
         let mut known = self.known();
         // Read again under the lock that `revoke` takes: a key that was revoked meanwhile must not come back.
         if self.directory.get(record.uid)?.is_none() {
@@ -194,7 +223,7 @@ impl Keyring {
         if known.len() >= KEYS_CACHED {
             known.clear();
         }
-        known.insert(hash, principal.clone());
+        known.insert(shown, principal.clone());
         Ok(Some(principal))
     }
 
@@ -271,7 +300,7 @@ impl Keyring {
         all(&*self.directory, Kind::Key)
     }
 
-    fn known(&self) -> MutexGuard<'_, HashMap<[u8; 32], Arc<Principal>>> {
+    fn known(&self) -> MutexGuard<'_, Known> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -375,9 +404,18 @@ mod tests {
             let principal = keys.verify(&text).unwrap().unwrap();
             assert_eq!((principal.key, principal.role), (key.id, Role::AgentUser));
         }
+        assert_eq!(keys.of_id(key.id).unwrap().unwrap().key, key.id);
         assert!(keys.revoke(key.id).await.unwrap());
         assert!(keys.verify(&text).unwrap().is_none());
+        assert!(keys.of_id(key.id).unwrap().is_none());
         assert!(!keys.revoke(key.id).await.unwrap());
+    }
+
+    #[tokio::test]
+    async fn an_id_that_is_not_a_keys_is_nobody() {
+        let keys = keyring().await;
+        assert!(keys.of_id(keys.home().id).unwrap().is_none());
+        assert!(keys.of_id(Uid([9; 16])).unwrap().is_none());
     }
 
     #[tokio::test]

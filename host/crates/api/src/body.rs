@@ -1,5 +1,5 @@
-//! A JSON body, checked before anything else looks at it: media type, size,
-//! nesting, NUL characters, syntax.
+//! A body, checked before anything else looks at it: media type and size; of
+//! JSON also nesting, NUL characters, syntax.
 
 use std::sync::Arc;
 
@@ -40,19 +40,48 @@ impl FromRequest<Arc<App>> for ExactBody {
     type Rejection = Error;
 
     async fn from_request(request: Request, app: &Arc<App>) -> Result<Self> {
-        media_type(request.headers())?;
-        let most = app.limits.body_bytes;
-        let announced = request.headers().get(CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse::<usize>().ok());
-        if announced.is_some_and(|bytes| bytes > most) {
-            return Err(too_large(most));
-        }
-        let whole = Limited::new(request.into_body(), most).collect().await;
-        let text = whole.map_err(|e| cut_off(&*e, most))?.to_bytes();
+        let (_, text) = whole(request, app, &[JSON]).await?;
         Ok(Self { members: parse(&text)?, text })
     }
 }
 
-fn media_type(headers: &HeaderMap) -> Result<()> {
+/// A body that may come in either of two forms.
+pub(crate) enum EitherBody {
+    /// The pairs of a form, in order.
+    Form(Vec<(String, String)>),
+    /// The members of an object.
+    Json(Map<String, Value>),
+}
+
+impl FromRequest<Arc<App>> for EitherBody {
+    type Rejection = Error;
+
+    async fn from_request(request: Request, app: &Arc<App>) -> Result<Self> {
+        let (kind, text) = whole(request, app, &[FORM, JSON]).await?;
+        if kind == FORM {
+            return Ok(Self::Form(form_urlencoded::parse(&text).into_owned().collect()));
+        }
+        parse(&text).map(Self::Json)
+    }
+}
+
+/// The media types that are read.
+const JSON: &str = "application/json";
+const FORM: &str = "application/x-www-form-urlencoded";
+
+/// A whole body of one of these media types, and of which.
+async fn whole(request: Request, app: &App, kinds: &[&'static str]) -> Result<(&'static str, Bytes)> {
+    let kind = media_type(request.headers(), kinds)?;
+    let most = app.limits.body_bytes;
+    let announced = request.headers().get(CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse::<usize>().ok());
+    if announced.is_some_and(|bytes| bytes > most) {
+        return Err(too_large(most));
+    }
+    let whole = Limited::new(request.into_body(), most).collect().await;
+    Ok((kind, whole.map_err(|e| cut_off(&*e, most))?.to_bytes()))
+}
+
+fn media_type(headers: &HeaderMap, wanted: &[&'static str]) -> Result<&'static str> {
     let refused = |why: &str| Err(Error::new(Code::UnsupportedMediaType, why));
     let kind = headers.get(CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
     let kind = kind.split(';').next().unwrap_or_default().trim();
@@ -62,10 +91,10 @@ fn media_type(headers: &HeaderMap) -> Result<()> {
     if kind.eq_ignore_ascii_case("multipart/form-data") {
         return refused("multipart bodies are not supported in this version; send JSON as application/json");
     }
-    if !kind.eq_ignore_ascii_case("application/json") {
-        return refused("the body must be JSON with the header Content-Type: application/json");
+    match wanted.iter().find(|wanted| kind.eq_ignore_ascii_case(wanted)) {
+        Some(kind) => Ok(kind),
+        None => refused(&format!("the body must be sent with the header Content-Type: {}", wanted.join(" or "))),
     }
-    Ok(())
 }
 
 fn too_large(most: usize) -> Error {
@@ -152,10 +181,11 @@ mod tests {
     #[test]
     fn only_plain_json_is_taken() {
         let with = |kind: &'static str| HeaderMap::from_iter([(CONTENT_TYPE, http::HeaderValue::from_static(kind))]);
-        assert!(media_type(&with("application/json; charset=utf-8")).is_ok());
+        assert!(media_type(&with("application/json; charset=utf-8"), &[JSON]).is_ok());
         for other in ["multipart/form-data; boundary=x", "text/plain", "application/x-www-form-urlencoded"] {
-            assert_eq!(media_type(&with(other)).unwrap_err().code(), Code::UnsupportedMediaType);
+            assert_eq!(media_type(&with(other), &[JSON]).unwrap_err().code(), Code::UnsupportedMediaType);
         }
-        assert!(media_type(&HeaderMap::new()).is_err());
+        assert!(media_type(&HeaderMap::new(), &[JSON]).is_err());
+        assert!(media_type(&with("application/x-www-form-urlencoded"), &[FORM, JSON]).is_ok());
     }
 }

@@ -9,16 +9,16 @@ use http::header::AUTHORIZATION;
 use http::request::Parts;
 use serde::de::DeserializeOwned;
 
+use agent::Clock;
 use policy::{Action, may};
 use session::{Agent, Principal, Session, Uid};
 use tool::Approver;
 
-use crate::App;
 use crate::errors::{Code, Error, Result};
 use crate::front::Seen;
-use crate::naming;
 use crate::operation::Operation;
 use crate::server::Peer;
+use crate::{App, naming, token};
 
 /// An authenticated caller who may do this operation.
 pub(crate) struct Caller(pub Arc<Principal>);
@@ -46,21 +46,39 @@ fn authenticated(parts: &Parts, app: &App) -> Result<Arc<Principal>> {
     if matches!(peer, Some(Peer::Operator)) {
         return Ok(Arc::new(app.keyring.operator()));
     }
+    let address = peer.and_then(Peer::address);
     let missing = || Error::new(Code::Unauthorized, "an API key is required; send it as x-api-key");
-    let text = key_text(&parts.headers).ok_or_else(missing)?;
-    let principal = app.keyring.verify(text).map_err(Error::internal)?;
-    let principal = principal.ok_or_else(|| app.rate.failure(peer.and_then(Peer::address)))?;
+    let principal = match credential(&parts.headers).ok_or_else(missing)? {
+        Credential::Key(text) => app.keyring.verify(text),
+        Credential::Bearer(text) => match app.tokens.read(text, Clock.now()) {
+            token::Read::Of(key) => app.keyring.of_id(key),
+            token::Read::Expired => {
+                return Err(Error::new(Code::Unauthorized, "the access token has expired; get another one at /oauth2/token"));
+            }
+            token::Read::Foreign => app.keyring.verify(text),
+        },
+    };
+    let principal = principal.map_err(Error::internal)?.ok_or_else(|| app.rate.failure(address))?;
     app.rate.request(principal.key)?;
     Ok(principal)
 }
 
+/// What a request shows of its caller.
+#[derive(Debug, PartialEq, Eq)]
+enum Credential<'a> {
+    /// An API key.
+    Key(&'a str),
+    /// An access token, or an API key as well.
+    Bearer(&'a str),
+}
+
 /// `x-api-key` wins over `Authorization: Bearer`.
-fn key_text(headers: &HeaderMap) -> Option<&str> {
+fn credential(headers: &HeaderMap) -> Option<Credential<'_>> {
     if let Some(key) = headers.get("x-api-key") {
-        return key.to_str().ok();
+        return key.to_str().ok().map(Credential::Key);
     }
-    let (scheme, key) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then(|| key.trim())
+    let (scheme, text) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| Credential::Bearer(text.trim()))
 }
 
 impl Caller {
@@ -132,13 +150,13 @@ mod tests {
     #[test]
     fn x_api_key_wins_over_a_bearer_token() {
         let mut headers = HeaderMap::new();
-        assert_eq!(key_text(&headers), None);
+        assert_eq!(credential(&headers), None);
         headers.insert(AUTHORIZATION, HeaderValue::from_static("bearer  two"));
-        assert_eq!(key_text(&headers), Some("two"));
+        assert_eq!(credential(&headers), Some(Credential::Bearer("two")));
         headers.insert("x-api-key", HeaderValue::from_static("one"));
-        assert_eq!(key_text(&headers), Some("one"));
+        assert_eq!(credential(&headers), Some(Credential::Key("one")));
         headers.remove("x-api-key");
         headers.insert(AUTHORIZATION, HeaderValue::from_static("Basic eA=="));
-        assert_eq!(key_text(&headers), None);
+        assert_eq!(credential(&headers), None);
     }
 }

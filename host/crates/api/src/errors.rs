@@ -47,8 +47,12 @@ codes! {
     InvalidToolType = 400 "invalid_tool_type",
     /// The agent's instructions cannot be used.
     InvalidInstructionReference = 400 "invalid_instruction_reference",
+    /// The token address knows no such way to get a token.
+    UnsupportedGrantType = 400 "unsupported_grant_type",
     /// No key, or a wrong or revoked one.
     Unauthorized = 401 "unauthorized",
+    /// No client, or a wrong one, at the token address.
+    InvalidClient = 401 "invalid_client",
     /// The key may not do this.
     Forbidden = 403 "forbidden",
     /// The agent takes no sessions and no input.
@@ -96,10 +100,11 @@ codes! {
 pub struct Error {
     code: Code,
     message: String,
-    field: Option<String>,
-    id: Option<String>,
-    agents: Vec<String>,
+    field: Option<Box<str>>,
+    id: Option<Box<str>>,
+    agents: Box<[String]>,
     retry_after_s: Option<u64>,
+    oauth: Option<&'static str>,
 }
 
 /// The answer of anything that can fail towards a client.
@@ -108,7 +113,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 impl Error {
     /// An error with a sentence that says what to do.
     pub fn new(code: Code, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), field: None, id: None, agents: Vec::new(), retry_after_s: None }
+        Self { code, message: message.into(), field: None, id: None, agents: Box::default(), retry_after_s: None, oauth: None }
     }
 
     /// A field of the request is not as it should be.
@@ -118,7 +123,7 @@ impl Error {
 
     /// A thing that does not exist, or not for this caller.
     pub fn missing(code: Code, what: &str, id: &str) -> Self {
-        Self { id: Some(id.to_owned()), ..Self::new(code, format!("{what} `{id}` does not exist")) }
+        Self { id: Some(id.into()), ..Self::new(code, format!("{what} `{id}` does not exist")) }
     }
 
     /// Something inside failed. The cause goes to the log; the client gets the request's id.
@@ -129,12 +134,12 @@ impl Error {
 
     /// Names the field that is wrong.
     pub fn at(self, field: impl Into<String>) -> Self {
-        Self { field: Some(field.into()), ..self }
+        Self { field: Some(field.into().into()), ..self }
     }
 
     /// Names the agents that stand in the way.
     pub fn because_of(self, agents: Vec<String>) -> Self {
-        Self { agents, ..self }
+        Self { agents: agents.into(), ..self }
     }
 
     /// The same under another code.
@@ -145,6 +150,16 @@ impl Error {
     /// Tells the client when to come back.
     pub fn retry_after(self, seconds: u64) -> Self {
         Self { retry_after_s: Some(seconds.max(1)), ..self }
+    }
+
+    /// The same for a client of OAuth: with the word of RFC 6749 that says it, beside our own members.
+    pub(crate) fn for_oauth(self, word: &'static str) -> Self {
+        Self { oauth: Some(word), ..self }
+    }
+
+    /// Whether it is for a client of OAuth.
+    pub(crate) fn is_for_oauth(&self) -> bool {
+        self.oauth.is_some()
     }
 
     /// Its code.
@@ -161,11 +176,15 @@ impl Error {
     pub fn body(&self, request_id: &str) -> Value {
         let mut body = Map::new();
         if self.code.status() == StatusCode::BAD_REQUEST {
-            let fields: Map<String, Value> = self.field.iter().map(|name| (name.clone(), json!(self.message))).collect();
+            let fields: Map<String, Value> = self.field.iter().map(|name| (name.to_string(), json!(self.message))).collect();
             body.insert("field_errors".into(), fields.into());
         }
         if let Some(id) = &self.id {
             body.insert("id".into(), json!(id));
+        }
+        if let Some(word) = self.oauth {
+            body.insert("error".into(), json!(word));
+            body.insert("error_description".into(), json!(described(&self.message)));
         }
         if !self.agents.is_empty() {
             body.insert("agents".into(), json!(self.agents));
@@ -175,6 +194,11 @@ impl Error {
         body.insert("code".into(), json!(self.code.word()));
         body.into()
     }
+}
+
+/// A sentence in the characters that RFC 6749 §5.2 allows in a description.
+fn described(message: &str) -> String {
+    message.chars().map(|c| if matches!(c, ' '..='~') && !matches!(c, '"' | '\\') { c } else { '?' }).collect()
 }
 
 /// Carries the error to the outermost layer, which knows the request's id and writes the body.

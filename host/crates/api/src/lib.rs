@@ -7,14 +7,17 @@ mod agents_v2;
 pub mod auth;
 mod body;
 mod caller;
+mod docs;
 pub mod errors;
 mod fields;
 mod front;
 mod health;
 mod hosts;
 pub mod limits;
+mod metadata_filter;
 pub mod metrics;
 mod naming;
+mod oauth;
 mod openapi;
 mod operation;
 pub mod operator;
@@ -26,6 +29,7 @@ pub mod server;
 mod sse;
 #[cfg(test)]
 mod testing;
+mod token;
 
 use std::sync::Arc;
 
@@ -51,7 +55,7 @@ pub struct Options {
     pub outbox: Arc<dyn storage::Outbox>,
     /// Where `/metrics` is read from.
     pub metrics: metrics::Handle,
-    /// Of this data directory; page keys are made under it, so they outlive a restart.
+    /// Of this data directory; page keys and access tokens are made under it, so they outlive a restart.
     pub secret: [u8; 32],
     /// The bounds of a request.
     pub limits: Limits,
@@ -70,9 +74,11 @@ pub(crate) struct App {
     outbox: Arc<dyn storage::Outbox>,
     metrics: metrics::Handle,
     page_keys: page::PageKeys,
+    tokens: token::Tokens,
     limits: Limits,
     rate: rate::Rate,
     hosts: hosts::Hosts,
     openapi: bytes::Bytes,
+    docs: docs::Docs,
     stop: CancellationToken,
 }

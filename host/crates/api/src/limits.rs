@@ -57,6 +57,19 @@ pub(crate) const FILTER_BYTES: usize = 1_000;
 /// See [`FILTER_BYTES`].
 pub(crate) const FILTER_PROGRAM_BYTES: usize = 256 << 10;
 
+/// Characters of a `metadata_filter`, as the API has it.
+pub(crate) const METADATA_FILTER_CHARACTERS: usize = 8_000;
+
+/// Parentheses, `NOT`s and signs around each other in a `metadata_filter`; each costs stack.
+pub(crate) const METADATA_FILTER_DEPTH: usize = 32;
+
+/// Names, values and operators of a `metadata_filter`: all may be looked at for each session.
+pub(crate) const METADATA_FILTER_NODES: usize = 500;
+
+/// What a `metadata_filter` may do for one request: 200 parts for each of [`SCAN`] sessions. Texts
+/// and lists count by their length, so that large metadata cannot keep the server busy.
+pub(crate) const METADATA_FILTER_WORK: u64 = 4_000_000;
+
 /// Records that one filtered list looks at before it gives up: a filter that
 /// matches next to nothing must not read a million rows for one request.
 pub(crate) const SCAN: usize = 20_000;

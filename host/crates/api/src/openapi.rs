@@ -1,6 +1,7 @@
 //! The OpenAPI 3.1 document, made from the table of operations, the table of
 //! errors and the schemas beside it.
 
+mod samples;
 mod schemas;
 
 use std::sync::Arc;
@@ -16,6 +17,7 @@ use policy::Role;
 
 use crate::App;
 use crate::errors::{Code, Error};
+use crate::limits::METADATA_FILTER_CHARACTERS;
 use crate::operation::{Answer, Method, Operation, Query};
 
 pub(crate) static DOCUMENT: Operation = Operation {
@@ -34,15 +36,17 @@ pub(crate) async fn document(State(app): State<Arc<App>>) -> Response {
 }
 
 /// The document as it is served.
-pub(crate) fn render(operations: &[&'static Operation]) -> Bytes {
-    Bytes::from(format!("{:#}\n", describe(operations)))
+pub(crate) fn render(document: &Value) -> Bytes {
+    Bytes::from(format!("{document:#}\n"))
 }
 
-fn describe(operations: &[&'static Operation]) -> Value {
+/// The document of these operations.
+pub(crate) fn describe(operations: &[&'static Operation]) -> Value {
+    let schemas = schemas::all();
     let mut paths = Map::new();
     for operation in operations {
         let path = paths.entry(operation.path).or_insert_with(|| json!({}));
-        path[method(operation.method)] = described(operation);
+        path[method(operation.method)] = described(operation, &schemas);
     }
     json!({
         "openapi": "3.1.0",
@@ -54,54 +58,70 @@ fn describe(operations: &[&'static Operation]) -> Value {
         },
         "paths": paths,
         "components": {
-            "schemas": schemas::all(),
+            "schemas": schemas,
             "securitySchemes": {
                 "apiKey": {"type": "apiKey", "in": "header", "name": "x-api-key"},
-                "bearer": {"type": "http", "scheme": "bearer", "description": "The same API key."},
+                "bearer": {"type": "http", "scheme": "bearer", "description": "The same API key, or an access token."},
+                "oauth": {
+                    "type": "oauth2",
+                    "description": "client_id is the id of an API key, client_secret the key itself.",
+                    "flows": {"clientCredentials": {"tokenUrl": "/oauth2/token", "scopes": {}}},
+                },
             },
         },
     })
 }
 
-fn described(operation: &Operation) -> Value {
+fn described(operation: &Operation, schemas: &Map<String, Value>) -> Value {
     let mut json = json!({ "operationId": operation.id, "tags": [tag(operation.path)], "summary": operation.summary });
     match operation.action {
         None => json["security"] = json!([]),
         Some(action) => {
             let role = Role::needed(action).word();
-            json["security"] = json!([{"apiKey": []}, {"bearer": []}]);
+            json["security"] = json!([{"apiKey": []}, {"bearer": []}, {"oauth": []}]);
             json["x-lowest-role"] = json!(role);
             json["description"] = json!(format!("Needs a key with the role `{role}` or higher."));
         }
     }
-    let parameters: Vec<Value> = path_parameters(operation.path).chain(operation.query.iter().map(query_parameter)).collect();
+    let query = operation.query.iter().map(query_parameter);
+    let parameters: Vec<Value> = path_parameters(operation.path).chain(query).chain(header_parameters(operation)).collect();
     if !parameters.is_empty() {
         json["parameters"] = json!(parameters);
     }
     if let Some(schema) = operation.body {
-        json["requestBody"] = json!({ "required": true, "content": {"application/json": media(schema)} });
+        let mut media = json!({ "schema": reference(schema) });
+        if let Some(example) = schemas::example(schema) {
+            media["example"] = example;
+        }
+        let contents: Map<String, Value> = media_types(operation).iter().map(|kind| ((*kind).to_owned(), media.clone())).collect();
+        json["requestBody"] = json!({ "required": true, "content": contents });
     }
-    json["responses"] = responses(operation).into();
+    json["responses"] = responses(operation, schemas).into();
     json
 }
 
-fn responses(operation: &Operation) -> Map<String, Value> {
+fn responses(operation: &Operation, schemas: &Map<String, Value>) -> Map<String, Value> {
     let mut responses = Map::new();
-    let (status, success) = success(operation.answer);
+    let (status, success) = success(operation.answer, schemas);
     responses.insert(status.to_owned(), success);
     for status in statuses(operation) {
         let codes: Vec<Code> = codes(operation, status).collect();
         let words: Vec<&str> = codes.iter().map(|code| code.word()).collect();
         let example = Error::new(codes[0], "what is wrong, and what would help").body("4f2a0c1be0d94c1f9f0f6d1a2b3c4d5e");
-        let body = json!({ "schema": {"$ref": "#/components/schemas/Error"}, "example": example });
-        let described = json!({ "description": words.join(", "), "content": {"application/json": body} });
+        let body = json!({ "schema": reference("Error"), "example": example });
+        let mut described = json!({ "description": words.join(", "), "content": {"application/json": body} });
+        if matches!(status, 429 | 503) {
+            let seconds = json!({"type": "integer", "minimum": 1});
+            described["headers"] = json!({ "Retry-After": {"description": "Seconds until it is worth trying again.", "schema": seconds} });
+        }
         responses.insert(status.to_string(), described);
     }
     responses
 }
 
-fn success(answer: Answer) -> (&'static str, Value) {
-    let json_of = |schema| json!({ "description": "Done.", "content": {"application/json": media(schema)} });
+fn success(answer: Answer, schemas: &Map<String, Value>) -> (&'static str, Value) {
+    let of = |kind: &str, media: Value| json!({ "description": "Done.", "content": {kind: media} });
+    let json_of = |schema| of("application/json", json!({ "schema": reference(schema), "example": samples::sample(schema, schemas) }));
     match answer {
         Answer::Ok(schema) => ("200", json_of(schema)),
         Answer::Created(schema) => ("201", json_of(schema)),
@@ -113,7 +133,8 @@ fn success(answer: Answer) -> (&'static str, Value) {
             ("201", json)
         }
         Answer::Nothing => ("204", json!({ "description": "Done; no body." })),
-        Answer::Text => ("200", json!({ "description": "Done.", "content": {"text/plain": {"schema": {"type": "string"}}} })),
+        Answer::Text => ("200", of("text/plain", json!({ "schema": {"type": "string"} }))),
+        Answer::Page => ("200", of("text/html", json!({ "schema": {"type": "string"} }))),
     }
 }
 
@@ -130,6 +151,7 @@ fn codes(operation: &Operation, status: u16) -> impl Iterator<Item = Code> {
     let writes = operation.method != Method::Get;
     let agents = path.starts_with("/v2/agents");
     let approval = path.starts_with("/operator/v1/approvals");
+    let token = path.starts_with("/oauth");
     let (session, event) = (path.contains("{session_key}"), path.contains("{event_id}"));
     Code::ALL.iter().copied().filter(move |code| {
         code.status().as_u16() == status
@@ -140,9 +162,11 @@ fn codes(operation: &Operation, status: u16) -> impl Iterator<Item = Code> {
                 Code::InvalidModelConfiguration | Code::InvalidToolReference | Code::InvalidInstructionReference => {
                     body && agents && !path.contains("/sessions")
                 }
+                Code::UnsupportedGrantType | Code::InvalidClient => token,
+                Code::Unauthorized | Code::Forbidden => action,
+                Code::RateLimitExceeded | Code::InternalError => action || token,
                 Code::InvalidToolType => body && path.starts_with("/v2/tools"),
                 Code::ToolInUse => path.contains("{tool_id}") && operation.method == Method::Delete,
-                Code::Unauthorized | Code::Forbidden | Code::RateLimitExceeded | Code::InternalError => action,
                 Code::AgentDisabled => body && (path.contains("/sessions") || approval),
                 Code::SessionDisabled => turn || approval,
                 Code::AgentNotFound => agents && path.contains("{agent_key}"),
@@ -151,19 +175,20 @@ fn codes(operation: &Operation, status: u16) -> impl Iterator<Item = Code> {
                 Code::ToolNotFound => path.contains("{tool_id}"),
                 Code::NotFound => path.starts_with("/operator") && (path.contains('{') || (body && path.ends_with("/keys"))),
                 Code::MethodNotAllowed => false,
-                Code::Conflict => body && !path.ends_with("/keys"),
+                Code::Conflict => body && action && !path.ends_with("/keys"),
                 Code::BodyTimeout | Code::RequestTooLarge | Code::UnsupportedMediaType => body,
                 Code::ServerUnavailable => path == "/readyz" || (action && writes),
             }
     })
 }
 
-fn media(schema: &str) -> Value {
-    let mut json = json!({ "schema": {"$ref": format!("#/components/schemas/{schema}")} });
-    if let Some(example) = schemas::example(schema) {
-        json["example"] = example;
-    }
-    json
+fn reference(schema: &str) -> Value {
+    json!({"$ref": format!("#/components/schemas/{schema}")})
+}
+
+/// In which forms a body may be sent.
+fn media_types(operation: &Operation) -> &'static [&'static str] {
+    if operation.path.starts_with("/oauth") { &["application/x-www-form-urlencoded", "application/json"] } else { &["application/json"] }
 }
 
 fn path_parameters(path: &'static str) -> impl Iterator<Item = Value> {
@@ -176,6 +201,9 @@ fn path_parameters(path: &'static str) -> impl Iterator<Item = Value> {
     })
 }
 
+/// The parameters of a query that have to be there, each with an example.
+const NEEDED: [(Query, &str); 2] = [(Query::Plugin, "web"), (Query::Ask, "http GET https://api.example.com/x")];
+
 fn query_parameter(query: &Query) -> Value {
     let (name, schema, text) = match query {
         Query::Limit(default) => {
@@ -185,6 +213,11 @@ fn query_parameter(query: &Query) -> Value {
         Query::Filter => {
             ("filter", json!({"type": "string", "maxLength": 1000}), "A regular expression, searched in names and descriptions.")
         }
+        Query::MetadataFilter => (
+            "metadata_filter",
+            json!({"type": "string", "maxLength": METADATA_FILTER_CHARACTERS}),
+            "A condition over `metadata`, such as `plan = 'gold' AND owner.team IN ('a', 'b')`.",
+        ),
         Query::Enabled => ("enabled", json!({"type": "boolean"}), "Only what is enabled, or only what is not."),
         Query::IncludeHidden => ("include_hidden", json!({"type": "boolean", "default": false}), "Whether hidden events are listed too."),
         Query::Type => (
@@ -214,7 +247,28 @@ fn query_parameter(query: &Query) -> Value {
         Query::ForTenant => ("tenant", json!({"type": "string", "default": "default"}), "For which tenant."),
         Query::ForAgent => ("agent", json!({"type": "string", "default": "assistant"}), "For which agent."),
     };
-    json!({ "name": name, "in": "query", "required": false, "schema": schema, "description": text })
+    let mut json = json!({ "name": name, "in": "query", "required": false, "schema": schema, "description": text });
+    if let Some((_, example)) = NEEDED.iter().find(|(needed, _)| needed == query) {
+        (json["required"], json["example"]) = (json!(true), json!(example));
+    }
+    json
+}
+
+/// The headers that an operation understands: those of a turn.
+fn header_parameters(operation: &Operation) -> impl Iterator<Item = Value> {
+    let whole = json!({"type": "integer", "minimum": 1, "maximum": u32::MAX});
+    let headers = [
+        (
+            "Idempotency-Key",
+            json!({"type": "string", "minLength": 1, "maxLength": 255}),
+            "One turn for this key, body and path, for 24 hours, however often it is sent.",
+        ),
+        ("Request-Timeout", whole.clone(), "Seconds that the answer may take; the turn goes on. The smaller of both timeouts counts."),
+        ("Request-Timeout-Millis", whole, "The same in milliseconds."),
+    ];
+    let turn = matches!(operation.answer, Answer::CreatedOrStream(_));
+    let headers = headers.into_iter().filter(move |_| turn);
+    headers.map(|(name, schema, text)| json!({ "name": name, "in": "header", "required": false, "schema": schema, "description": text }))
 }
 
 fn tag(path: &str) -> &'static str {
@@ -225,6 +279,7 @@ fn tag(path: &str) -> &'static str {
         path if path.starts_with("/v2/agents") => "agents",
         path if path.starts_with("/v2/tools") => "tools",
         path if path.starts_with("/v2/llms") => "models",
+        path if path.starts_with("/oauth") => "tokens",
         _ => "server",
     }
 }

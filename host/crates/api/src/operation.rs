@@ -31,6 +31,7 @@ pub(crate) enum Query {
     Limit(u32),
     PageKey,
     Filter,
+    MetadataFilter,
     Enabled,
     IncludeHidden,
     Type,
@@ -57,6 +58,8 @@ pub(crate) enum Answer {
     Nothing,
     /// 200 with plain text.
     Text,
+    /// 200 with a page for people.
+    Page,
 }
 
 /// The methods that are in use.

@@ -60,14 +60,6 @@ impl Params {
         let built = RegexBuilder::new(text).size_limit(FILTER_PROGRAM_BYTES).dfa_size_limit(FILTER_PROGRAM_BYTES).build();
         built.map(Some).map_err(|_| Error::field("filter", "`filter` must be a regular expression of the RE2 kind, and not too large"))
     }
-
-    /// Refuses parameters that this version does not act on.
-    pub(crate) fn refuse(&self, names: &[&str]) -> Result<()> {
-        match names.iter().find(|name| self.get(name).is_some()) {
-            None => Ok(()),
-            Some(name) => Err(crate::fields::unsupported(name)),
-        }
-    }
 }
 
 /// What a page key goes on with: only a request for the same list may use it.
@@ -158,7 +150,7 @@ pub(crate) fn gather<T>(
         if seen >= SCAN {
             return Err(Error::field(
                 "filter",
-                format!("`filter` matches too little: {SCAN} items were looked at for one page; make it wider"),
+                format!("too little on this list is what was asked for: {SCAN} items were looked at for one page; make the filters wider"),
             ));
         }
     }

@@ -11,7 +11,7 @@ use http::StatusCode;
 
 use crate::agents_v2::{agents, approvals, client_calls, client_tools, events, llms, sessions, tools};
 use crate::operation::{Method, Operation};
-use crate::{App, Options, front, health, hosts, openapi, operator, page, rate};
+use crate::{App, Options, docs, front, health, hosts, oauth, openapi, operator, page, rate, token};
 
 /// The whole server as a service. Requests come in through [`crate::serve`].
 pub fn router(options: Options) -> Router {
@@ -48,6 +48,9 @@ fn routes() -> Routes {
     routes.add(&client_tools::DELETE, client_tools::delete);
     routes.add(&llms::LIST, llms::list);
 
+    routes.add(&oauth::TOKEN, oauth::token);
+    routes.add(&oauth::TOKEN_BY_JSON, oauth::token);
+
     routes.add(&operator::keys::CREATE, operator::keys::create);
     routes.add(&operator::keys::LIST, operator::keys::list);
     routes.add(&operator::keys::REVOKE, operator::keys::revoke);
@@ -70,6 +73,7 @@ fn routes() -> Routes {
     routes.add(&health::READY, health::ready);
     routes.add(&health::METRICS, health::metrics);
     routes.add(&openapi::DOCUMENT, openapi::document);
+    routes.add(&docs::PAGE, docs::page);
 
     routes
 }
@@ -77,7 +81,7 @@ fn routes() -> Routes {
 /// The document of these routes, for the tests of the document.
 #[cfg(test)]
 pub(crate) fn document() -> bytes::Bytes {
-    openapi::render(&routes().operations)
+    openapi::render(&openapi::describe(&routes().operations))
 }
 
 /// The routes as they are collected: the axum router and the table beside it.
@@ -100,6 +104,7 @@ impl Routes {
     }
 
     fn into_router(self, options: Options) -> Router {
+        let document = openapi::describe(&self.operations);
         let app = Arc::new(App {
             engine: options.engine,
             keyring: options.keyring,
@@ -107,10 +112,12 @@ impl Routes {
             outbox: options.outbox,
             metrics: options.metrics,
             page_keys: page::PageKeys::new(options.secret),
+            tokens: token::Tokens::new(options.secret),
             rate: rate::Rate::new(&options.limits),
             limits: options.limits,
             hosts: hosts::Hosts::new(options.allowed_hosts),
-            openapi: openapi::render(&self.operations),
+            openapi: openapi::render(&document),
+            docs: docs::render(&document),
             stop: options.stop,
         });
         // Running code that a client sends is not done here; the path is no tool of this name.

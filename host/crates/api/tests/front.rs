@@ -19,6 +19,9 @@ use tokio_util::sync::CancellationToken;
 use tool::{Caller, End, Evidence, PluginStatus, ToolCall, ToolId, ToolReply, ToolSpec, Toolbox, Verdict};
 use tower::ServiceExt;
 
+#[path = "front/idling.rs"]
+mod idling;
+
 /// A server without plugins.
 struct NoTools;
 
@@ -109,6 +112,8 @@ impl api::Grants for Host {
 
 struct Server {
     router: Router,
+    engine: Arc<Engine>,
+    store: Arc<Redb>,
     keyring: Arc<Keyring>,
     stop: CancellationToken,
     _folder: tempfile::TempDir,
@@ -140,17 +145,17 @@ async fn start(limits: Limits) -> Server {
     let keyring = Arc::new(Keyring::open(store.clone()).await.unwrap());
     let stop = CancellationToken::new();
     let router = api::router(api::Options {
-        engine,
+        engine: engine.clone(),
         keyring: keyring.clone(),
         operator: Arc::new(Host),
-        outbox: store,
+        outbox: store.clone(),
         metrics: METRICS.get_or_init(|| api::metrics::install().unwrap()).clone(),
         secret: [7; 32],
         limits,
         allowed_hosts: Vec::new(),
         stop: stop.clone(),
     });
-    Server { router, keyring, stop, _folder: folder }
+    Server { router, engine, store, keyring, stop, _folder: folder }
 }
 
 impl Server {

@@ -5,7 +5,7 @@
 //! unknown = "error"                 # what an agent with an unknown model gets: "error" | "default"
 //!
 //! [models.default]
-//! provider = "openai"               # openai | anthropic | gemini | offline | scripted
+//! provider = "openai"               # openai | openai-responses | anthropic | gemini | offline | scripted
 //! base_url = "http://127.0.0.1:11434/v1"
 //! model    = "qwen3:8b"
 //! api_key  = "env:OPENAI_API_KEY"   # env: | file:  never the value itself
@@ -25,6 +25,7 @@ use serde::{Deserialize, Deserializer};
 use crate::models::Models;
 use crate::wires::anthropic::Anthropic;
 use crate::wires::chat_completions::ChatCompletions;
+use crate::wires::responses::Responses;
 use crate::wires::{Settings, Timeouts};
 use crate::{Model, Offline, Scripted};
 
@@ -101,7 +102,7 @@ pub struct TimeoutsFile {
 pub enum Provider {
     /// Chat completions: OpenAI and all that speak its protocol.
     Openai,
-    /// OpenAI's Responses: named, so that the refusal can say that it is not there yet.
+    /// OpenAI's Responses, and what speaks it: keeps a model's reasoning between tool calls.
     OpenaiResponses,
     /// Anthropic's Messages.
     Anthropic,
@@ -183,36 +184,34 @@ impl ModelFile {
     }
 
     fn build(&self, around: &Surroundings<'_>) -> Result<Arc<dyn Model>, Wrong> {
-        let home = match self.provider {
-            Provider::Openai => OPENAI,
-            Provider::Anthropic => ANTHROPIC,
-            Provider::Gemini => GEMINI,
-            Provider::Offline => return Ok(Arc::new(Offline::new())),
-            Provider::Scripted => return self.scripted(around),
-            Provider::OpenaiResponses => {
-                let message = "`openai-responses` is not supported yet; use `openai`, which speaks chat completions".into();
-                return Err(("provider", message));
+        let bearer = |home| self.remote(home, ("authorization", "Bearer "), around);
+        Ok(match self.provider {
+            Provider::Openai => bearer(OPENAI).map(|(settings, client)| Arc::new(ChatCompletions::new(settings, client)))?,
+            Provider::OpenaiResponses => bearer(OPENAI).map(|(settings, client)| Arc::new(Responses::new(settings, client)))?,
+            Provider::Gemini => bearer(GEMINI).map(|(settings, client)| Arc::new(ChatCompletions::gemini(settings, client)))?,
+            Provider::Anthropic => {
+                let (settings, client) = self.remote(ANTHROPIC, ("x-api-key", ""), around)?;
+                Arc::new(Anthropic::new(settings, client))
             }
-        };
+            Provider::Offline => Arc::new(Offline::new()),
+            Provider::Scripted => self.scripted(around)?,
+        })
+    }
+
+    /// What a wire needs; `home` is where it leads by default, `key` the header of the key and what stands before it there.
+    fn remote(&self, home: &str, key: (&'static str, &str), around: &Surroundings<'_>) -> Result<(Settings, Client), Wrong> {
         let timeouts = self.timeouts.checked();
-        let headers = match self.provider {
-            Provider::Anthropic => self.headers("x-api-key", "", around)?,
-            _ => self.headers("authorization", "Bearer ", around)?,
-        };
         let settings = Settings {
             base_url: self.base_url(home)?,
             model: self.model.clone().ok_or(("model", "the model's name at the provider is missing".to_owned()))?,
-            headers,
+            headers: self.headers(key.0, key.1, around)?,
             context_window: self.context_window,
             stream_always: self.stream == Stream::Always,
             timeouts,
         };
         let longest = timeouts.whole.max(timeouts.first_byte);
         let client = Client::new(Options { connect_timeout: timeouts.connect, answer_timeout: longest, ..Options::default() });
-        Ok(match self.provider {
-            Provider::Anthropic => Arc::new(Anthropic::new(settings, client)),
-            _ => Arc::new(ChatCompletions::new(settings, client)),
-        })
+        Ok((settings, client))
     }
 
     fn scripted(&self, around: &Surroundings<'_>) -> Result<Arc<dyn Model>, Wrong> {

@@ -7,6 +7,8 @@ mod answer;
 mod arguments;
 mod arithmetic;
 mod choose;
+mod structure;
+mod summary;
 mod words;
 
 use std::sync::Arc;
@@ -58,7 +60,10 @@ impl Model for Offline {
     }
 
     async fn ask(&self, prompt: &Prompt<'_>, sink: Sink<'_>) -> Result<Reply, Error> {
-        let reply = reply(prompt.items, prompt.tools);
+        let mut reply = reply(prompt.items, prompt.tools);
+        if let Some(output) = prompt.output.filter(|_| reply.calls.is_empty()) {
+            reply.text = structure::answer(&output.schema, &words_at_hand(prompt.items));
+        }
         if prompt.stream {
             pieces(&reply).for_each(sink);
         }
@@ -68,9 +73,8 @@ impl Model for Offline {
 
 /// What it makes of a conversation.
 fn reply(items: &[Arc<Item>], tools: &ToolList) -> Reply {
-    let ended = items.iter().rev().take_while(|item| matches!(item.body, ItemBody::ToolResult { .. })).count();
-    if ended > 0 {
-        let results = &items[items.len() - ended..];
+    let results = last_results(items);
+    if !results.is_empty() {
         return said(String::new(), with_introduction(answer::from_results(results), items));
     }
     let question = match items.last().map(|item| &item.body) {
@@ -80,12 +84,33 @@ fn reply(items: &[Arc<Item>], tools: &ToolList) -> Reply {
     if question.lines().any(|line| command(line).is_some()) {
         return commands(question, items.len(), tools);
     }
+    if let Some(summary) = summary::asked_for(items).filter(|_| tools.is_empty()) {
+        return said(String::new(), summary);
+    }
     match choose::choose(question, tools) {
         Some(choice) => {
             let call = asked(items.len(), 0, choice.name, &choice.arguments);
             Reply { thinking: choice.thinking(), calls: vec![call], finish: Finish::Tools, ..said(String::new(), String::new()) }
         }
         None => said(String::new(), format!("{WHO}\n\n{}", what_it_can_do(tools))),
+    }
+}
+
+/// The results that nothing was said about yet.
+fn last_results(items: &[Arc<Item>]) -> &[Arc<Item>] {
+    let ended = items.iter().rev().take_while(|item| matches!(item.body, ItemBody::ToolResult { .. })).count();
+    &items[items.len() - ended..]
+}
+
+/// What a structured answer says where it wants a text: what the tools answered, else what the user said.
+fn words_at_hand(items: &[Arc<Item>]) -> String {
+    let users = |item: &Arc<Item>| match &item.body {
+        ItemBody::User { text } => Some(text.clone()),
+        ItemBody::Assistant { .. } | ItemBody::ToolResult { .. } => None,
+    };
+    match last_results(items) {
+        [] => items.iter().rev().find_map(users).unwrap_or_default(),
+        results => answer::from_results(results),
     }
 }
 

@@ -13,17 +13,23 @@
 //!
 //! [[turn.reply]]                # the answer after the tools
 //! text = "Here is the guide."
+//! usage = { input = 900, output = 40 }   # what the reply counts; none where it is absent
 //! delay_ms = 50                 # before the reply
 //! word_delay_ms = 5             # between streamed pieces
 //!
 //! [[turn]]
 //! reply = [{ error = "overflow" }]   # overflow | refused | unavailable | nonsense
+//!
+//! [[turn]]                      # a summary is asked for like anything else
+//! user = "summary"
+//! reply = [{ text = "They spoke about widgets." }]
 //! ```
 //!
 //! A turn with `user` answers every message that it fits, the first such turn
 //! wins. The other turns answer the remaining messages one by one, in order.
 //! Which reply is due follows from the conversation alone, so a script goes on
-//! where it was after a restart, and sessions do not disturb one another.
+//! where it was after a restart, and sessions do not disturb one another. A
+//! conversation that was made shorter is counted anew: give its turns a `user`.
 //! `arguments` is a table, or a text that is taken as it stands, broken or not.
 
 use std::path::Path;
@@ -32,7 +38,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use serde::Deserialize;
-use session::{AskedCall, Item, ItemBody, Origin};
+use session::{AskedCall, Item, ItemBody, Origin, TokenUsage};
 
 use crate::error::{Error, Trouble};
 use crate::piecewise::pieces;
@@ -79,12 +85,24 @@ struct Line {
     text: String,
     #[serde(default, rename = "call")]
     calls: Vec<Call>,
+    usage: Option<Usage>,
     finish: Option<HowFinished>,
     error: Option<Failure>,
     #[serde(default)]
     delay_ms: u64,
     #[serde(default)]
     word_delay_ms: u64,
+}
+
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Usage {
+    input: u64,
+    #[serde(default)]
+    cached: u64,
+    output: u64,
+    #[serde(default)]
+    reasoning: u64,
 }
 
 #[derive(Debug, Deserialize)]
@@ -145,18 +163,17 @@ impl Scripted {
     /// The line that is due in this conversation.
     fn line(&self, items: &[Arc<Item>]) -> Result<&Line, Error> {
         let mut in_order = 0;
-        let mut due: Option<(&Turn, usize)> = None;
+        // Only the last message needs an answer: of two in a row, the first is not asked about.
+        let mut due: Result<(&Turn, usize), &str> = Err("");
         for item in items {
             match &item.body {
-                ItemBody::User { text } => {
-                    due = Some((self.turn(text, &mut in_order).ok_or_else(|| self.exhausted(text))?, 0));
-                }
+                ItemBody::User { text } => due = self.turn(text, &mut in_order).map(|turn| (turn, 0)).ok_or(text),
                 ItemBody::Assistant { .. } => due = due.map(|(turn, step)| (turn, step + 1)),
                 ItemBody::ToolResult { .. } => {}
             }
         }
-        let line = due.and_then(|(turn, step)| turn.replies.get(step));
-        line.ok_or_else(|| self.exhausted("the next step of this turn"))
+        let (turn, step) = due.map_err(|asked| self.exhausted(asked))?;
+        turn.replies.get(step).ok_or_else(|| self.exhausted("the next step of this turn"))
     }
 
     fn turn(&self, text: &str, in_order: &mut usize) -> Option<&Turn> {
@@ -192,7 +209,7 @@ impl Model for Scripted {
     async fn ask(&self, prompt: &Prompt<'_>, sink: Sink<'_>) -> Result<Reply, Error> {
         let line = self.line(prompt.items)?;
         pause(line.delay_ms).await;
-        let reply = line.reply(prompt.items.len());
+        let reply = line.reply(prompt.items.len(), self.script.context_window);
         if prompt.stream {
             for piece in pieces(&reply) {
                 sink(piece);
@@ -213,7 +230,7 @@ async fn pause(ms: u64) {
 }
 
 impl Line {
-    fn reply(&self, place: usize) -> Reply {
+    fn reply(&self, place: usize, window: u64) -> Reply {
         let call = |(index, call): (usize, &Call)| AskedCall {
             id: call.id.clone().unwrap_or_else(|| format!("call_{place}_{index}")).into(),
             name: call.name.as_str().into(),
@@ -226,7 +243,8 @@ impl Line {
             None => Finish::Tools,
         };
         let calls = self.calls.iter().enumerate().map(call).collect();
-        Reply { thinking: self.thinking.clone(), text: self.text.clone(), calls, finish, usage: None, raw: None }
+        let usage = self.usage.map(|Usage { input, cached, output, reasoning }| TokenUsage { input, cached, output, reasoning, window });
+        Reply { thinking: self.thinking.clone(), text: self.text.clone(), calls, finish, usage, raw: None }
     }
 }
 

@@ -4,11 +4,13 @@
 
 pub mod anthropic;
 pub mod chat_completions;
+pub mod responses;
 
 pub(crate) mod exchange;
 mod json;
 mod order;
 mod overflow;
+mod structured;
 mod trouble;
 
 use std::sync::Arc;
@@ -36,4 +38,9 @@ fn unique_id(given: &str, place: usize, at: usize, taken: impl Fn(&str) -> bool)
         again += 1;
     }
     id.into()
+}
+
+/// Whether a provider's host is one of these, or under one.
+fn is_under(host: &str, domains: &[&str]) -> bool {
+    domains.iter().any(|domain| host == *domain || host.strip_suffix(domain).is_some_and(|rest| rest.ends_with('.')))
 }

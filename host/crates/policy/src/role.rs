@@ -41,7 +41,7 @@ pub enum Action {
     PostEvent,
     /// See one event or the list of them.
     ReadEvents,
-    /// See tools.
+    /// See tools and models.
     ReadTools,
     /// Make, change or delete tools that clients run.
     UpdateTools,

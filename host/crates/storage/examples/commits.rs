@@ -1,6 +1,6 @@
 //! What the store costs: commits a second for 1, 8 and 64 producers, the CPU
 //! time of one, and the time of a list of 20 events in sessions of 1,000,
-//! 100,000 and 1,000,000 entries, also behind a long hidden run.
+//! 100,000 and 1,000,000 entries, also behind a long hidden run, many hidden runs and tombstones.
 //!
 //! ```text
 //! cargo run --release -p storage --example commits --features contract [DIRECTORY]
@@ -17,13 +17,19 @@ use std::time::{Duration, Instant};
 use session::{Hidden, Kind as EntryKind, Seq};
 use storage::backends::redb::{Options, Redb};
 use storage::contract::{Pen, one, session};
-use storage::{Batch, Journal, When};
+use storage::{Batch, Journal, Rewrite, When};
 
 /// How long each count of producers writes.
 const WRITING: Duration = Duration::from_secs(3);
 
 /// Entries of a session in one batch while it is filled.
 const FILLING: usize = 10;
+
+/// Hidden runs with nothing to be seen between them, which an engine would write as one.
+const RUNS: u64 = 200;
+
+/// Entries that become tombstones in one batch.
+const BURYING: usize = 1_000;
 
 /// Lists that are timed.
 const LISTS: u32 = 2_000;
@@ -121,7 +127,28 @@ async fn list(store: &Redb, number: u64, entries: u64) {
         begin.elapsed() / LISTS
     };
     let (first, middle) = (timed(1, &pen), timed(half, &pen));
-    pen.head.hidden.push(Hidden { from: Seq(11), to: Seq(entries - 100), listed: entries - 110 });
+    let (from, to) = (11, entries - 100);
+    pen.head.hidden = vec![Hidden { from: Seq(from), to: Seq(to), listed: entries - 110 }];
     one(store, pen.batch(&[])).await.expect("an accepted batch");
     println!("list 20 of {entries:>7}: first {first:.1?}, in the middle {middle:.1?}, across a hidden run {:.1?}", timed(1, &pen));
+
+    let each = (to - from) / RUNS;
+    pen.head.hidden =
+        (0..RUNS).map(|run| from + run * each).map(|at| Hidden { from: Seq(at), to: Seq(at + each - 1), listed: each }).collect();
+    one(store, pen.batch(&[])).await.expect("an accepted batch");
+    let runs = timed(1, &pen);
+    pen.head.hidden.clear();
+    let begin = Instant::now();
+    for at in (from..=to).step_by(BURYING) {
+        let tombstone = |seq| Rewrite { seq: Seq(seq), kind: EntryKind::Tombstone, body: "{}".into() };
+        let rewrites = (at..=to.min(at + BURYING as u64 - 1)).map(tombstone).collect();
+        one(store, Batch { rewrites, ..pen.batch(&[]) }).await.expect("an accepted batch");
+    }
+    let buried = u32::try_from(to - from + 1).unwrap_or(u32::MAX);
+    let burying = begin.elapsed() / buried;
+    println!(
+        "                    across {RUNS} hidden runs {runs:.1?}, across {buried} tombstones {:.1?} ({:.1?} for each of them)",
+        timed(1, &pen),
+        burying
+    );
 }

@@ -22,7 +22,7 @@ pub(crate) static LIST: Operation = Operation {
     method: Method::Get,
     path: "/v2/llms",
     summary: "List the models that agents may name; all on one page",
-    action: Some(Action::ListAgents),
+    action: Some(Action::ReadTools),
     query: &[Query::Filter],
     body: None,
     answer: Answer::Ok("ListLlmsResponse"),

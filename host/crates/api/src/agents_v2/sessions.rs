@@ -17,6 +17,7 @@ use crate::body::JsonBody;
 use crate::caller::{Caller, Segments};
 use crate::errors::Result;
 use crate::fields::Fields;
+use crate::metadata_filter::MetadataFilter;
 use crate::operation::{Answer, Method, Operation, Query};
 use crate::page::{Params, Place, gather, metadata};
 use crate::{naming, reply};
@@ -25,6 +26,8 @@ use crate::{naming, reply};
 const PAGE: usize = 10;
 /// Characters of a session's name.
 const NAME: usize = 255;
+/// Minutes that a session may idle: the API's own type of integer, 4,085 years.
+pub(crate) const TTI_MINUTES: u64 = i32::MAX as u64;
 /// Characters of a description.
 const DESCRIPTION: usize = 5_000;
 
@@ -57,7 +60,7 @@ pub(crate) static LIST: Operation = Operation {
     path: "/v2/agents/{agent_key}/sessions",
     summary: "List the sessions of an agent, oldest first",
     action: Some(Action::ListSessions),
-    query: &[Query::Limit(10), Query::PageKey, Query::Filter, Query::Enabled],
+    query: &[Query::Limit(10), Query::PageKey, Query::Filter, Query::MetadataFilter, Query::Enabled],
     body: None,
     answer: Answer::Ok("ListAgentSessionsResponse"),
 };
@@ -65,17 +68,22 @@ pub(crate) static LIST: Operation = Operation {
 pub(crate) async fn list(State(app): State<Arc<App>>, caller: Caller, Segments(agent_key): Segments<String>, uri: Uri) -> Result<Response> {
     let agent = caller.agent(&app, &agent_key)?;
     let params = Params::of(&uri)?;
-    params.refuse(&["metadata_filter"])?;
     let (limit, filter, enabled) = (params.limit(PAGE)?, params.filter()?, params.flag("enabled")?);
+    let metadata_filter = MetadataFilter::of(&params)?;
     let list = format!("sessions of {}", agent.uid);
-    let place = Place { tenant: agent.tenant, list: &list, choice: format!("{enabled:?} {:?}", params.get("filter")) };
+    let choice = format!("{enabled:?} {:?} {:?}", params.get("filter"), metadata_filter.as_ref().map(MetadataFilter::to_string));
+    let place = Place { tenant: agent.tenant, list: &list, choice };
     let after = app.page_keys.read(&place, &params)?.map(Uid);
     let keep = |session: &Session| {
         enabled.is_none_or(|enabled| session.enabled == enabled)
             && filter.as_ref().is_none_or(|f| f.is_match(&session.name) || session.description.as_deref().is_some_and(|d| f.is_match(d)))
+            && metadata_filter.as_ref().is_none_or(|condition| condition.matches(&session.metadata))
     };
     let slice = |after, size| Ok(app.engine.sessions(&agent, after, size)?);
-    let page = gather(limit, after, |session: &Session| session.uid, slice, keep)?;
+    let page = gather(limit, after, |session: &Session| session.uid, slice, keep);
+    // A condition that gave up keeps nothing: that is the reason to tell, not how little there was.
+    metadata_filter.as_ref().map_or(Ok(()), MetadataFilter::came_to_its_end)?;
+    let page = page?;
     let key = page.items.last().filter(|_| page.more).map(|last| app.page_keys.write(&place, last.uid.0));
     let sessions = page.items.iter().map(|session| written(&app, &agent, session)).collect::<Result<Vec<_>>>()?;
     Ok(reply::json(StatusCode::OK, &json!({ "sessions": sessions, "metadata": metadata(key) })))
@@ -151,7 +159,7 @@ pub(crate) async fn delete(
 /// Reads a body. What is absent comes from `seen`, where there is one; null clears.
 fn read(body: &Map<String, Value>, seen: Option<&Session>) -> Result<NewSession> {
     let fields = Fields::of_body(body);
-    fields.refuse(&["secrets", "from_session", "tti_minutes"])?;
+    fields.refuse(&["secrets", "from_session"])?;
     let kept = |member: &str| seen.filter(|_| !body.contains_key(member));
     let name = match (fields.text("name", 1..=NAME)?, kept("name")) {
         (Some(name), _) => name.to_owned(),
@@ -170,7 +178,7 @@ fn read(body: &Map<String, Value>, seen: Option<&Session>) -> Result<NewSession>
         description: kept("description").map_or(description, |seen| seen.description.clone()),
         metadata: kept("metadata").map_or_else(|| fields.metadata(), |seen| Ok(seen.metadata.clone()))?,
         enabled: fields.flag("enabled")?.or(kept("enabled").map(|seen| seen.enabled)).unwrap_or(true),
-        tti_minutes: kept("tti_minutes").map_or(0, |seen| seen.tti_minutes),
+        tti_minutes: fields.count("tti_minutes", 0..=TTI_MINUTES)?.or(kept("tti_minutes").map(|seen| seen.tti_minutes)).unwrap_or(0),
     })
 }
 
@@ -251,11 +259,20 @@ mod tests {
 
     #[test]
     fn what_is_not_supported_is_refused_by_name() {
-        for (body, field) in [(json!({"from_session": {"session_key": "x"}}), "from_session"), (json!({"tti_minutes": 30}), "tti_minutes")]
-        {
-            let error = read(body.as_object().unwrap(), None).unwrap_err();
-            assert!(error.body("r")["field_errors"][field].is_string(), "{error:?}");
+        let body = json!({"from_session": {"session_key": "x"}});
+        let error = read(body.as_object().unwrap(), None).unwrap_err();
+        assert!(error.body("r")["field_errors"]["from_session"].is_string(), "{error:?}");
+    }
+
+    #[test]
+    fn the_time_to_idle_is_a_whole_number_of_minutes() {
+        for (wanted, kept) in [(json!({}), 0), (json!({"tti_minutes": 0}), 0), (json!({"tti_minutes": TTI_MINUTES}), TTI_MINUTES)] {
+            assert_eq!(read(wanted.as_object().unwrap(), None).unwrap().tti_minutes, kept);
         }
-        assert_eq!(read(json!({"tti_minutes": 0}).as_object().unwrap(), None).unwrap().tti_minutes, 0);
+        for wrong in [json!(-1), json!(1.5), json!("5"), json!(TTI_MINUTES + 1)] {
+            let error = read(json!({"tti_minutes": wrong}).as_object().unwrap(), None).unwrap_err();
+            assert!(error.body("r")["field_errors"]["tti_minutes"].is_string(), "{error:?}");
+        }
+        assert_eq!(patched(json!({"tti_minutes": 7})).tti_minutes, 7);
     }
 }

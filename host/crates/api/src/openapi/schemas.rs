@@ -2,12 +2,14 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::agents_v2::sessions::TTI_MINUTES;
+
 /// All schemas by name.
 pub(super) fn all() -> Map<String, Value> {
-    [shared(), agents(), sessions(), events(), tools(), operator()].into_iter().flat_map(members).collect()
+    [shared(), oauth(), agents(), sessions(), events(), tools(), operator()].into_iter().flat_map(members).collect()
 }
 
-/// A whole example of a schema, where it is the body of a request or an answer.
+/// A whole example of a schema, where it is the body of a request.
 pub(super) fn example(schema: &str) -> Option<Value> {
     Some(match schema {
         "CreateAgentRequest" => json!({
@@ -30,6 +32,9 @@ pub(super) fn example(schema: &str) -> Option<Value> {
             "type": "input_message",
             "messages": [{"type": "text", "content": "I'm having trouble with my widget installation."}],
             "stream_response": false,
+        }),
+        "TokenRequest" => json!({
+            "grant_type": "client_credentials", "client_id": "019a8f3e5c7d7b1e9f204a6c8e0b2d41", "client_secret": "wrd_…",
         }),
         "CreateToolRequest" => json!({
             "type": "client",
@@ -106,6 +111,23 @@ fn shared() -> Value {
             "messages": {"type": "array", "items": text()},
             "request_id": text(),
             "code": {"type": "string", "enum": crate::errors::Code::ALL.iter().map(|code| code.word()).collect::<Vec<_>>()},
+            "error": {"type": "string", "description": "At the token addresses: the word of RFC 6749."},
+            "error_description": {"type": "string", "description": "At the token addresses: the message again, in plain ASCII."},
+        })),
+    })
+}
+
+fn oauth() -> Value {
+    json!({
+        "TokenRequest": object(&[], json!({
+            "grant_type": {"const": "client_credentials", "description": "Required in a form."},
+            "client_id": {"type": "string", "description": "The id of an API key, here or as HTTP Basic."},
+            "client_secret": {"type": "string", "description": "The API key itself, here or as HTTP Basic."},
+        })),
+        "AccessToken": object(&["access_token", "token_type", "expires_in"], json!({
+            "access_token": {"type": "string", "description": "Shown as `Authorization: Bearer`; ends with its key."},
+            "token_type": {"const": "Bearer"},
+            "expires_in": {"const": crate::token::LIFE.as_secs(), "description": "Seconds."},
         })),
     })
 }
@@ -188,7 +210,10 @@ fn sessions() -> Value {
         "description": {"type": "string", "maxLength": 5000},
         "metadata": refer("Metadata"),
         "enabled": flag(true),
-        "tti_minutes": {"type": "integer", "const": 0, "default": 0, "description": "Sessions do not end by idling in this version."},
+        "tti_minutes": {
+            "type": "integer", "minimum": 0, "maximum": TTI_MINUTES, "default": 0,
+            "description": "Minutes without events after which the session is deleted; 0 means never.",
+        },
     });
     let mut answer = definition.clone();
     answer["agent_key"] = refer("Key");

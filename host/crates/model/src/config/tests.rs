@@ -19,15 +19,17 @@ fn every_provider_is_built() {
         [default]\nprovider = 'openai'\nmodel = 'm'\nbase_url = 'http://127.0.0.1:1/v1'\ncontext_window = 9000
         [claude]\nprovider = 'anthropic'\nmodel = 'c'\napi_key = 'env:KEY'\nstream = 'always'\n[claude.timeouts]\nfirst_byte_ms = 5
         [gemini]\nprovider = 'gemini'\nmodel = 'g'\napi_key = 'env:KEY'\nheaders = { x-team = 'a', x-other = 'env:KEY' }
+        [responses]\nprovider = 'openai-responses'\nmodel = 'r'
         [offline]\nprovider = 'offline'",
     )
     .unwrap_or_else(|problems| panic!("{problems:?}"));
     let names: Vec<_> = models.names().collect();
-    assert_eq!(names, ["claude", "default", "gemini", "offline"]);
+    assert_eq!(names, ["claude", "default", "gemini", "offline", "responses"]);
     let default = models.get("default").unwrap();
     assert_eq!((default.context_window(), default.origin().provider.as_str()), (9000, "127.0.0.1:1"));
     assert_eq!(models.get("no such").unwrap().origin(), default.origin());
     assert_eq!(models.get("gemini").unwrap().origin().provider, "generativelanguage.googleapis.com");
+    assert_eq!(models.get("responses").unwrap().origin().wire, "openai-responses");
 }
 
 #[test]
@@ -41,7 +43,6 @@ fn an_unknown_name_is_unknown_unless_the_default_stands_in() {
 fn what_is_wrong_is_said_with_its_key_and_a_way_out() {
     for (text, key, said) in [
         ("[a]\nprovider = 'openai'", "models.a.model", "missing"),
-        ("[a]\nprovider = 'openai-responses'\nmodel = 'm'", "models.a.provider", "use `openai`"),
         ("[a]\nprovider = 'openai'\nmodel = 'm'\napi_key = 'sk-123'", "models.a.api_key", "write `env:NAME`"),
         ("[a]\nprovider = 'openai'\nmodel = 'm'\napi_key = 'env:NONE'", "models.a.api_key", "has no NONE"),
         ("[a]\nprovider = 'openai'\nmodel = 'm'\napi_key = 'file:none'", "models.a.api_key", "/nowhere/none cannot be read"),

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use session::OutputSchema;
 use tool::{ToolId, ToolSpec, Traits};
 
 use super::*;
@@ -146,4 +147,33 @@ async fn the_pieces_of_a_streamed_reply_are_the_reply() {
     let reply = Offline::new().ask(&prompt, &mut sink).await.unwrap();
     assert_eq!(text, reply.text);
     assert!(pieces > 10);
+}
+
+async fn ask(items: &[Arc<Item>], tools: &ToolList, output: Option<&OutputSchema>) -> Reply {
+    let parameters = Map::new();
+    let prompt = Prompt { system: "", tools, items, parameters: &parameters, retry: None, stream: false, output };
+    Offline::new().ask(&prompt, &mut |_| {}).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_structured_answer_is_json_and_nothing_else_also_after_a_tool() {
+    let schema = serde_json::json!({ "type": "object", "properties": { "answer": { "type": "string" } }, "required": ["answer"] });
+    let output = OutputSchema { name: "o".into(), description: None, strict: true, schema };
+    assert_eq!(ask(&[user("Hello!")], &all(), Some(&output)).await.text, r#"{"answer":"Hello!"}"#);
+    let reply = ask(&[user("What is 12 * 7?")], &all(), Some(&output)).await;
+    assert_eq!((reply.calls.len(), reply.text.as_str()), (1, ""));
+    let items = [user("What is 12 * 7?"), result("calculate", r#"{"result":"84","expression":"12*7"}"#, false)];
+    assert_eq!(ask(&items, &all(), Some(&output)).await.text, r#"{"answer":"12*7 is 84."}"#);
+}
+
+#[tokio::test]
+async fn a_summary_is_what_was_said_last_and_short() {
+    let long = "word ".repeat(100_000);
+    let said = Item::new(ItemBody::Assistant { thinking: String::new(), text: "It is blue.".into(), calls: vec![], raw: None });
+    let items = [user("What colour\nis it?"), said, user(&long), user("Write a summary of this conversation.")];
+    let text = ask(&items, &ToolList::default(), None).await.text;
+    assert!(text.starts_with("What was said last:\n- The user: What colour is it?\n- The agent: It is blue.\n- The user: word"), "{text}");
+    assert!(text.len() < 400 && text.ends_with(" …"), "{text}");
+    let text = ask(&[user(&format!("Summarise: {long}"))], &ToolList::default(), None).await.text;
+    assert!(text.starts_with("What was said last:\n- The user: Summarise: word") && text.len() < 400, "{text}");
 }

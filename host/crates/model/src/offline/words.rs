@@ -132,6 +132,9 @@ const ENDINGS: &[&str] = &[
     "e",
 ];
 
+/// How many telling words of a text are looked at: more tell nothing more, and a book must not take a minute.
+const TELLING_MAX: usize = 256;
+
 /// A word of a question.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Word {
@@ -141,7 +144,7 @@ pub(super) struct Word {
     pub(super) stem: String,
 }
 
-/// The words of a text that say something, in order, each once.
+/// The first words of a text that say something, in order, each once.
 pub(super) fn telling(text: &str) -> Vec<Word> {
     let mut seen = BTreeSet::new();
     let mut words = Vec::new();
@@ -149,6 +152,9 @@ pub(super) fn telling(text: &str) -> Vec<Word> {
         let stem = stem(&written);
         if seen.insert(stem.clone()) {
             words.push(Word { written, stem });
+        }
+        if words.len() == TELLING_MAX {
+            break;
         }
     }
     words
@@ -209,5 +215,11 @@ mod tests {
         for (a, b) in [("install", "installation"), ("calculate", "calculator"), ("note", "notes"), ("search", "searches")] {
             assert_eq!(stem(a), stem(b), "{a} {b}");
         }
+    }
+
+    #[test]
+    fn of_a_book_only_the_first_words_are_looked_at() {
+        let book: String = (0..10_000).map(|n| format!("word{n} ")).collect();
+        assert_eq!(telling(&book).len(), TELLING_MAX);
     }
 }

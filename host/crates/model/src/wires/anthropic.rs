@@ -12,6 +12,7 @@ use session::Origin;
 
 use self::read::Message;
 use super::exchange::{Link, Question, Settings};
+use super::is_under;
 use super::json::cache_key;
 use crate::error::Error;
 use crate::prompt::Prompt;
@@ -38,6 +39,9 @@ pub struct Anthropic {
     key: &'static str,
     context_window: u64,
     stream_always: bool,
+    /// Whether `output_config.format` may be sent: Anthropic's own end takes it; many that speak
+    /// this protocol refuse, or pass over, what they do not know.
+    takes_schema: bool,
 }
 
 impl Anthropic {
@@ -48,7 +52,8 @@ impl Anthropic {
         let link = Link::new(&settings, client, path);
         let origin = Origin { wire: WIRE.into(), provider: link.who.clone(), model: settings.model, format: FORMAT };
         let key = cache_key(&origin);
-        Self { link, origin, key, context_window: settings.context_window, stream_always: settings.stream_always }
+        let takes_schema = settings.base_url.host().is_some_and(|host| is_under(host, &["anthropic.com"]));
+        Self { link, origin, key, context_window: settings.context_window, stream_always: settings.stream_always, takes_schema }
     }
 }
 
@@ -75,5 +80,48 @@ impl Model for Anthropic {
             }
         }
         message.into_reply().map_err(|fault| fault.error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use egress::trusted::Options;
+    use http::HeaderMap;
+    use serde_json::{Map, Value, json};
+    use session::{Item, ItemBody, OutputSchema};
+
+    use super::*;
+    use crate::prompt::ToolList;
+    use crate::wires::Timeouts;
+
+    fn sent_home(output: &OutputSchema, parameters: &Value) -> Value {
+        let settings = Settings {
+            base_url: "https://api.anthropic.com/v1".parse().expect("an address"),
+            model: "m".into(),
+            headers: HeaderMap::new(),
+            context_window: 0,
+            stream_always: false,
+            timeouts: Timeouts::default(),
+        };
+        let items = [Item::new(ItemBody::User { text: "hi".into() })];
+        let (tools, none) = (ToolList::default(), Map::new());
+        let parameters = parameters.as_object().unwrap_or(&none);
+        let prompt =
+            Prompt { system: "be kind", tools: &tools, items: &items, parameters, retry: None, stream: false, output: Some(output) };
+        let body = Anthropic::new(settings, Client::new(Options::default())).render(&prompt, b"", false);
+        serde_json::from_slice(&body).expect("a request is JSON")
+    }
+
+    #[test]
+    fn anthropic_itself_holds_a_reply_to_a_strict_schema_beside_the_agents_own_output_config() {
+        let schema = json!({ "type": "object", "additionalProperties": false });
+        let strict = OutputSchema { name: "route".into(), description: None, strict: true, schema };
+        let body = sent_home(&strict, &json!({ "output_config": { "effort": "low" } }));
+        let format = json!({ "type": "json_schema", "schema": strict.schema });
+        assert_eq!((&body["output_config"], &body["system"]), (&json!({ "effort": "low", "format": format }), &json!("be kind")));
+        let loose = OutputSchema { strict: false, ..strict };
+        let body = sent_home(&loose, &json!({}));
+        assert_eq!(body.get("output_config"), None);
+        assert!(body["system"].as_str().is_some_and(|system| system.contains("JSON Schema")));
     }
 }

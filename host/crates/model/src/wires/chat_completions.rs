@@ -13,6 +13,7 @@ use session::Origin;
 
 use self::read::Reply as Read;
 use super::exchange::{Link, Question, Settings};
+use super::is_under;
 use super::json::cache_key;
 use crate::error::Error;
 use crate::prompt::Prompt;
@@ -43,20 +44,69 @@ struct Dialect {
     max_completion_tokens: bool,
     /// Whether a stream must be told to count tokens. Mistral counts unasked and refuses what it does not know.
     stream_options: bool,
+    /// How far it can be held to a schema.
+    structured: Structured,
+    /// Under which name Gemini's compatible ends keep a call's thought signature; they refuse a call without one.
+    signature: Option<&'static str>,
+}
+
+/// How far a provider can be held to a schema; beyond that the model is told in words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Structured {
+    /// Beside tools too.
+    Always,
+    /// Where there are no tools. Gemini and Groq refuse a schema beside tools, and local servers
+    /// hold all of the reply to it, so that no tool is ever called.
+    WithoutTools,
+    /// Only to being JSON, and not beside tools.
+    ToJson,
 }
 
 impl Dialect {
     fn of(host: &str) -> Self {
-        let under = |domain: &str| host == domain || host.strip_suffix(domain).is_some_and(|rest| rest.ends_with('.'));
-        Self { max_completion_tokens: under("openai.com") || under("openai.azure.com"), stream_options: !under("mistral.ai") }
+        let under = |domains: &[&str]| is_under(host, domains);
+        let structured = if under(&["openai.com", "openai.azure.com", "openrouter.ai"]) {
+            Structured::Always
+        } else if under(&["deepseek.com", "z.ai"]) {
+            Structured::ToJson
+        } else {
+            Structured::WithoutTools
+        };
+        let signature = match host.ends_with("aiplatform.googleapis.com") {
+            // Regional ends are called `REGION-aiplatform…`.
+            true => Some("vertex"),
+            false => under(&["googleapis.com"]).then_some("google"),
+        };
+        Self {
+            max_completion_tokens: under(&["openai.com", "openai.azure.com"]),
+            stream_options: !under(&["mistral.ai"]),
+            structured,
+            signature,
+        }
+    }
+
+    /// Gemini's, wherever it stands.
+    fn of_gemini(host: &str) -> Self {
+        let dialect = Self::of(host);
+        Self { signature: dialect.signature.or(Some("google")), ..dialect }
     }
 }
 
 impl ChatCompletions {
     /// A model as the operator configured it.
     pub fn new(settings: Settings, client: Client) -> Self {
-        let link = Link::new(&settings, client, "/chat/completions");
         let dialect = Dialect::of(settings.base_url.host().unwrap_or_default());
+        Self::with(dialect, settings, client)
+    }
+
+    /// A Gemini behind its compatible end, or behind a gateway that passes it on.
+    pub fn gemini(settings: Settings, client: Client) -> Self {
+        let dialect = Dialect::of_gemini(settings.base_url.host().unwrap_or_default());
+        Self::with(dialect, settings, client)
+    }
+
+    fn with(dialect: Dialect, settings: Settings, client: Client) -> Self {
+        let link = Link::new(&settings, client, "/chat/completions");
         let origin = Origin { wire: WIRE.into(), provider: link.who.clone(), model: settings.model, format: FORMAT };
         let key = cache_key(&origin);
         Self { link, origin, key, context_window: settings.context_window, stream_always: settings.stream_always, dialect }
@@ -99,5 +149,28 @@ mod tests {
             assert_eq!(Dialect::of(host).max_completion_tokens, newer, "{host}");
         }
         assert!(!Dialect::of("api.mistral.ai").stream_options);
+    }
+
+    #[test]
+    fn a_provider_is_held_to_a_schema_as_far_as_it_can_be() {
+        for (host, structured) in [
+            ("api.openai.com", Structured::Always),
+            ("openrouter.ai", Structured::Always),
+            ("127.0.0.1", Structured::WithoutTools),
+            ("api.groq.com", Structured::WithoutTools),
+            ("generativelanguage.googleapis.com", Structured::WithoutTools),
+            ("api.deepseek.com", Structured::ToJson),
+        ] {
+            assert_eq!(Dialect::of(host).structured, structured, "{host}");
+        }
+    }
+
+    #[test]
+    fn only_googles_ends_want_a_signature() {
+        assert_eq!(Dialect::of("generativelanguage.googleapis.com").signature, Some("google"));
+        assert_eq!(Dialect::of("europe-west1-aiplatform.googleapis.com").signature, Some("vertex"));
+        assert_eq!(Dialect::of("aiplatform.googleapis.com").signature, Some("vertex"));
+        assert_eq!(Dialect::of("127.0.0.1").signature, None);
+        assert_eq!(Dialect::of_gemini("127.0.0.1").signature, Some("google"));
     }
 }

@@ -47,6 +47,7 @@ const LASTING: &[&str] = &[
     "invalid_api_key",
     "insufficient_quota",
     "invalid_argument",
+    "invalid_prompt",
 ];
 
 /// One failed attempt.

@@ -333,3 +333,26 @@ async fn a_conversation_that_begins_with_the_model_is_given_a_begin() {
         asked.requests[0].body["messages"].as_array().unwrap().iter().map(|m| m["role"].as_str().unwrap().to_owned()).collect();
     assert_eq!(roles, ["user", "assistant", "user"]);
 }
+
+#[tokio::test]
+async fn a_summary_and_the_input_after_it_are_one_message_of_the_user() {
+    let ok = Answer::json(&json!({ "type": "message", "content": [], "stop_reason": "end_turn" }));
+    let asked = Ask::new(Provider::Anthropic).items(vec![user("What was said before: a."), user(" "), user("b")]).of(vec![ok]).await;
+    let content = json!([{ "type": "text", "text": "What was said before: a." }, { "type": "text", "text": "b" }]);
+    assert_eq!(asked.requests[0].body["messages"], json!([{ "role": "user", "content": content }]));
+}
+
+#[tokio::test]
+async fn a_history_with_calls_that_is_only_to_be_summarised_still_names_their_tools() {
+    let ok = || Answer::json(&json!({ "type": "message", "content": [], "stop_reason": "end_turn" }));
+    let calls = vec![call("a", "{}"), call("b", "{}")];
+    let assistant = ItemBody::Assistant { thinking: String::new(), text: String::new(), calls, raw: None };
+    let items = vec![user("a"), Item::new(assistant), result("a", "{}"), result("b", "{}"), user("Summarise this.")];
+    let parameters = json!({ "tool_choice": { "type": "any" } });
+    let asked = Ask::new(Provider::Anthropic).items(items).parameters(parameters).of(vec![ok()]).await;
+    let body = &asked.requests[0].body;
+    let names: Vec<_> = body["tools"].as_array().unwrap().iter().map(|tool| tool["name"].as_str().unwrap()).collect();
+    assert_eq!((names, &body["tool_choice"]), (vec!["find"], &json!({ "type": "none" })));
+    let plain = Ask::new(Provider::Anthropic).of(vec![ok()]).await;
+    assert_eq!((plain.requests[0].body.get("tools"), plain.requests[0].body.get("tool_choice")), (None, None));
+}

@@ -8,7 +8,11 @@ mod chat_calls;
 mod chat_requests;
 mod chat_streams;
 mod detecting;
+mod gemini;
 mod peer;
+mod responses;
+mod responses_requests;
+mod structured;
 mod troubles;
 
 use std::path::Path;
@@ -18,7 +22,7 @@ use std::time::Duration;
 use model::config::{ModelFile, Provider, Surroundings};
 use model::{Delta, Error, Model, ModelsFile, Prompt, Reply, ToolList};
 use serde_json::{Map, Value, json};
-use session::{AskedCall, Item, ItemBody, RawReply, Retry};
+use session::{AskedCall, Item, ItemBody, OutputSchema, RawReply, Retry};
 use tool::{ToolId, ToolSpec, Traits};
 
 use crate::peer::{Answer, Peer, Request};
@@ -40,12 +44,13 @@ struct Ask {
     stream: bool,
     window: u64,
     retries: u32,
+    output: Option<OutputSchema>,
 }
 
 impl Ask {
     fn new(provider: Provider) -> Self {
         let items = vec![user("hello")];
-        Self { provider, items, tools: ToolList::default(), parameters: Map::new(), stream: true, window: 0, retries: 2 }
+        Self { provider, items, tools: ToolList::default(), parameters: Map::new(), stream: true, window: 0, retries: 2, output: None }
     }
 
     fn whole(self) -> Self {
@@ -75,7 +80,7 @@ impl Ask {
             parameters: &self.parameters,
             retry: Some(&retry),
             stream: self.stream,
-            output: None,
+            output: self.output.as_ref(),
         };
         let mut deltas = Vec::new();
         let mut sink = |delta| deltas.push(delta);

@@ -113,8 +113,11 @@ async fn a_prompt_that_does_not_fit_is_an_overflow_in_every_vendors_words() {
         ("openrouter", "400", error("This endpoint's maximum context length is 32768 tokens. However, you requested about 40000 tokens"), Some(32_768), Some(40_000)),
         ("xai", "400", error("This model's maximum prompt length is 131072 but the request contains 537812 tokens."), Some(131_072), Some(537_812)),
         ("groq", "400", error("Please reduce the length of the messages or completion."), None, None),
-        ("mistral", "400", error("Prompt contains 40000 tokens, too large for model with 32768 maximum context length"), None, None),
-        ("together", "400", error("The input (9000 tokens) is longer than the model's context length (8192 tokens)."), None, None),
+        ("mistral", "400", error("Prompt contains 40000 tokens, too large for model with 32768 maximum context length"), Some(32_768), Some(40_000)),
+        ("together", "400", error("The input (9000 tokens) is longer than the model's context length (8192 tokens)."), Some(8192), Some(9000)),
+        ("sglang", "400", error("Requested token count exceeds the model's maximum context length of 4096 tokens. You requested a total of 5000 tokens"), Some(4096), Some(5000)),
+        ("fireworks", "400", error("The prompt is too long: 50000, model maximum context length: 32767"), Some(32_767), Some(50_000)),
+        ("anthropic proxied", "500", error("litellm.BadRequestError: prompt is too long: 200001 tokens > 200000 maximum"), Some(200_000), Some(200_001)),
         ("moonshot", "400", error("Invalid request: Your request exceeded model token limit: 262144 (requested: 300000)"), Some(262_144), Some(300_000)),
         ("minimax", "400", error("invalid params, context window exceeds limit (2013)"), None, None),
         ("copilot", "400", error("prompt token count of 65000 exceeds the limit of 64000"), Some(64_000), Some(65_000)),
@@ -128,12 +131,41 @@ async fn a_prompt_that_does_not_fit_is_an_overflow_in_every_vendors_words() {
 }
 
 #[tokio::test]
-async fn throttling_that_speaks_of_tokens_is_no_overflow() {
-    let body = json!({ "error": { "message": "ThrottlingException: Too many tokens, prompt is too long to wait for" } }).to_string();
-    let (reply, _) = after(Provider::Openai, || Answer::status("400 X", body.clone())).await;
-    assert_eq!(reply.unwrap_err().trouble, Trouble::Refused);
-    let body = json!({ "error": { "message": "Rate limit reached: tokens per min, reduce the length of the messages" } }).to_string();
-    assert_eq!(after(Provider::Openai, || Answer::status("429 X", body.clone())).await.1, 2);
+async fn refusals_that_only_speak_of_tokens_and_limits_are_no_overflow() {
+    let error = |message: &str| json!({ "error": { "message": message } }).to_string();
+    for (status, body, trouble, requests) in [
+        // Bedrock's throttling, and a proxy's words for it.
+        ("400", error("ThrottlingException: Too many tokens, prompt is too long to wait for"), Some(Trouble::Refused), 1),
+        ("429", error("Too many tokens, please wait before trying again."), None, 2),
+        ("429", error("Rate limit reached: tokens per min, reduce the length of the messages"), None, 2),
+        ("503", error("Too many requests: the model's maximum context length is 4096 tokens"), None, 2),
+        // Groq: one request above what the key may have in a minute.
+        ("413", error("Request too large for model `m` on tokens per minute (TPM): Limit 6000, Requested 7000"), Some(Trouble::Refused), 1),
+        ("400", error("Invalid image: its size exceeds the limit of 5 MB"), Some(Trouble::Refused), 1),
+        ("400", error("max_tokens is too large: 100000. This model supports at most 16384 completion tokens"), Some(Trouble::Refused), 1),
+        ("400", error("Invalid 'tools': array too long. Expected an array with maximum length 128"), Some(Trouble::Refused), 1),
+        ("401", error("the prompt is too long for this key"), Some(Trouble::Refused), 1),
+    ] {
+        let (reply, asked) = after(Provider::Openai, || Answer::status(&format!("{status} X"), body.clone())).await;
+        assert_eq!((reply.err().map(|error| error.trouble), asked), (trouble, requests), "{body}");
+    }
+}
+
+#[tokio::test]
+async fn overflows_inside_a_stream_are_known_on_every_wire() {
+    let openai = json!({ "error": { "code": 400, "message": "Input is too long for requested model." } });
+    let anthropic =
+        json!({ "type": "error", "error": { "type": "invalid_request_error", "message": "prompt is too long: 9 tokens > 8 maximum" } });
+    let responses = json!({ "type": "error", "code": "context_length_exceeded", "message": "x" });
+    for (provider, body, limit, actual) in [
+        (Provider::Openai, openai.clone(), None, None),
+        (Provider::Gemini, openai, None, None),
+        (Provider::Anthropic, anthropic, Some(8), Some(9)),
+        (Provider::OpenaiResponses, responses, None, None),
+    ] {
+        let asked = Ask::new(provider).of(vec![Answer::events(data(&[body]))]).await;
+        assert_eq!((asked.reply.unwrap_err().trouble, asked.requests.len()), (Trouble::Overflow { limit, actual }, 1), "{provider:?}");
+    }
 }
 
 #[tokio::test]

@@ -2,17 +2,20 @@
 //! messages around them are made here, so that neighbours of one role become one.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
+use std::sync::Arc;
 
-use serde_json::Value;
-use session::{AskedCall, ItemBody};
+use serde_json::{Value, json};
+use session::{AskedCall, Item, ItemBody, OutputSchema};
 
 use super::{Anthropic, WIRE};
 use crate::prompt::{Prompt, ToolList};
 use crate::wires::json::{legal_arguments, legal_name, push, push_member, push_parameters, push_piece, replay};
 use crate::wires::order::{NO_RESULT, Piece, legal};
+use crate::wires::structured::{in_words, own_object};
 
 /// Parameters that are ours to set: an agent's own of that name is left out.
-const OURS: &[&str] = &["model", "messages", "system", "tools", "stream", "max_tokens", "thinking"];
+const OURS: &[&str] = &["model", "messages", "system", "tools", "stream", "max_tokens", "thinking", "output_config"];
 
 /// The length of a reply where the agent sets none; this wire must have one.
 const MAX_TOKENS: u64 = 4_096;
@@ -38,15 +41,23 @@ impl Anthropic {
         if let Some(thinking) = thinking {
             push_member(&mut out, "thinking", thinking);
         }
-        if !prompt.system.is_empty() {
-            push_member(&mut out, "system", prompt.system);
+        let held = prompt.output.filter(|output| self.takes_schema && output.strict);
+        let system = in_words(prompt.system, prompt.output.filter(|_| held.is_none()));
+        if !system.is_empty() {
+            push_member(&mut out, "system", &*system);
         }
         self.push_messages(&mut out, prompt, so_far);
-        if !prompt.tools.is_empty() {
+        if prompt.tools.is_empty() {
+            push_tools_of_the_past(&mut out, prompt.items);
+        } else {
             out.extend_from_slice(b",\"tools\":");
             prompt.tools.on_wire(WIRE, tools, |bytes| out.extend_from_slice(bytes));
         }
-        push_parameters(&mut out, prompt.parameters, OURS);
+        push_output_config(&mut out, prompt, held);
+        match prompt.tools.is_empty() {
+            true => push_parameters(&mut out, prompt.parameters, &[OURS, &["tool_choice"]].concat()),
+            false => push_parameters(&mut out, prompt.parameters, OURS),
+        }
         if stream {
             out.extend_from_slice(b",\"stream\":true");
         }
@@ -107,6 +118,37 @@ impl Anthropic {
             ItemBody::ToolResult { call_id, output, error, .. } => result(call_id, output, *error),
         }
     }
+}
+
+/// The agent's own `output_config`, which may hold more than the format, and the schema in it.
+/// Only a strict one: the provider takes no others.
+fn push_output_config(out: &mut Vec<u8>, prompt: &Prompt<'_>, held: Option<&OutputSchema>) {
+    let mut config = own_object(prompt.parameters, "output_config");
+    if prompt.output.is_some() {
+        config.remove("format");
+    }
+    if let Some(output) = held {
+        config.insert("format".into(), json!({ "type": "json_schema", "schema": output.schema }));
+    }
+    if !config.is_empty() {
+        push_member(out, "output_config", &config);
+    }
+}
+
+/// A conversation with calls is refused where no tool is declared, as when a history is summarised: so the
+/// tools that were called are, by name, and none may be called.
+fn push_tools_of_the_past(out: &mut Vec<u8>, items: &[Arc<Item>]) {
+    let calls = items.iter().flat_map(|item| match &item.body {
+        ItemBody::Assistant { calls, .. } => calls.as_slice(),
+        ItemBody::User { .. } | ItemBody::ToolResult { .. } => &[],
+    });
+    let names: BTreeSet<_> = calls.map(|call| legal_name(&call.name)).collect();
+    if names.is_empty() {
+        return;
+    }
+    let tool = |name| json!({ "name": name, "description": "Not there any more.", "input_schema": { "type": "object" } });
+    push_member(out, "tools", &names.into_iter().map(tool).collect::<Vec<_>>());
+    push_member(out, "tool_choice", &json!({ "type": "none" }));
 }
 
 fn max_tokens(prompt: &Prompt<'_>, thinking: Option<&Value>) -> Value {

@@ -11,6 +11,7 @@ use crate::Sink;
 use crate::reply::{self, Finish};
 use crate::wires::exchange::{Ended, Reading};
 use crate::wires::json::push_member;
+use crate::wires::overflow::without_room;
 use crate::wires::trouble::{Fault, from_event};
 
 /// The longest list of reasoning details that is kept for the echo.
@@ -58,13 +59,10 @@ impl Reply {
     /// The whole reply; some overflows show only now.
     pub(super) fn into_reply(self) -> Result<reply::Reply, Fault> {
         let said_nothing = self.text.is_empty() && self.calls.is_empty();
-        if let Some(usage) = self.usage {
-            let beyond = usage.window > 0 && usage.input > usage.window;
-            let no_room = self.finish == Some(Finish::Length) && said_nothing && self.thinking.is_empty() && usage.output == 0;
-            if beyond || no_room {
-                let limit = (usage.window > 0).then_some(usage.window);
-                return Err(Fault::overflow(limit, Some(usage.input), format!("the prompt left {} no room to answer", self.who)));
-            }
+        let silent = said_nothing && self.thinking.is_empty();
+        let cut = self.finish == Some(Finish::Length);
+        if let Some(fault) = self.usage.and_then(|usage| without_room(&self.who, usage, cut, silent)) {
+            return Err(fault);
         }
         let (details, extra, refused) = (self.details, self.extra, self.refused);
         let calls = self.calls.close();

@@ -1,18 +1,31 @@
 //! A prompt as a chat completions request.
 
+use serde_json::json;
 use serde_json::value::RawValue;
-use session::{AskedCall, ItemBody};
+use session::{AskedCall, ItemBody, OutputSchema};
 
-use super::{ChatCompletions, WIRE};
+use super::{ChatCompletions, Structured, WIRE};
 use crate::prompt::{Prompt, ToolList};
 use crate::wires::json::{legal_arguments, legal_name, push, push_member, push_parameters, push_piece, replay};
 use crate::wires::order::{NO_RESULT, Piece, legal};
+use crate::wires::structured::{format_of, in_words};
 
 /// Parameters that are ours to set: an agent's own of that name is left out.
 const OURS: &[&str] = &["model", "messages", "tools", "stream", "stream_options", "n", "max_tokens"];
 
 /// What a request without its fragments takes.
 const FRAME_BYTES: usize = 1 << 10;
+
+/// What makes an answer structured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Hold {
+    /// The provider, by the schema.
+    Schema,
+    /// The provider sees to JSON, the model to its form.
+    Json,
+    /// The model alone.
+    Words,
+}
 
 impl ChatCompletions {
     /// The body of a request: the frame is written, the history is copied.
@@ -32,9 +45,10 @@ impl ChatCompletions {
 
     fn push_messages(&self, out: &mut Vec<u8>, prompt: &Prompt<'_>) {
         out.extend_from_slice(b",\"messages\":[");
-        if !prompt.system.is_empty() {
+        let system = in_words(prompt.system, prompt.output.filter(|_| self.hold(prompt) != Hold::Schema));
+        if !system.is_empty() {
             out.extend_from_slice(b"{\"role\":\"system\",\"content\":");
-            push(out, prompt.system);
+            push(out, &*system);
             out.push(b'}');
         }
         for piece in legal(prompt.items) {
@@ -49,7 +63,13 @@ impl ChatCompletions {
     }
 
     fn push_options(&self, out: &mut Vec<u8>, prompt: &Prompt<'_>, stream: bool) {
-        push_parameters(out, prompt.parameters, OURS);
+        match prompt.output {
+            None => push_parameters(out, prompt.parameters, OURS),
+            Some(output) => {
+                push_parameters(out, prompt.parameters, &[OURS, &["response_format"]].concat());
+                self.push_format(out, prompt, output);
+            }
+        }
         if let Some(most) = prompt.parameters.get("max_tokens").filter(|_| !prompt.parameters.contains_key("max_completion_tokens")) {
             push_member(out, if self.dialect.max_completion_tokens { "max_completion_tokens" } else { "max_tokens" }, most);
         }
@@ -59,6 +79,33 @@ impl ChatCompletions {
                 out.extend_from_slice(b",\"stream_options\":{\"include_usage\":true}");
             }
         }
+    }
+
+    fn push_format(&self, out: &mut Vec<u8>, prompt: &Prompt<'_>, output: &OutputSchema) {
+        match self.hold(prompt) {
+            Hold::Schema => {
+                push_member(out, "response_format", &json!({ "type": "json_schema", "json_schema": format_of(output) }));
+            }
+            Hold::Json => push_member(out, "response_format", &json!({ "type": "json_object" })),
+            Hold::Words => {}
+        }
+    }
+
+    /// How a structured answer is asked for here.
+    fn hold(&self, prompt: &Prompt<'_>) -> Hold {
+        match self.dialect.structured {
+            Structured::Always => Hold::Schema,
+            Structured::WithoutTools | Structured::ToJson if !prompt.tools.is_empty() => Hold::Words,
+            Structured::WithoutTools => Hold::Schema,
+            Structured::ToJson => Hold::Json,
+        }
+    }
+
+    /// What a call without the provider's own signature is sent with: the word by which Google lets
+    /// pass a call that another model made. Only the first of a reply has one.
+    fn unsigned(&self, calls: &[AskedCall]) -> Option<Box<RawValue>> {
+        let name = self.dialect.signature.filter(|_| !calls.is_empty())?;
+        RawValue::from_string(format!("{{\"{name}\":{{\"thought_signature\":\"skip_thought_signature_validator\"}}}}")).ok()
     }
 
     fn message(&self, body: &ItemBody) -> Vec<u8> {
@@ -72,7 +119,10 @@ impl ChatCompletions {
                 out.push(b'}');
                 out
             }
-            ItemBody::Assistant { text, calls, .. } => assistant(text, calls.iter().map(|call| (call, None))),
+            ItemBody::Assistant { text, calls, .. } => {
+                let signature = self.unsigned(calls);
+                assistant(text, calls.iter().enumerate().map(|(at, call)| (call, signature.as_deref().filter(|_| at == 0))))
+            }
             ItemBody::ToolResult { call_id, output, .. } => result(call_id, output),
         }
     }

@@ -6,13 +6,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use ::redb::{Database, ReadableDatabase, TableDefinition};
-use session::Kind as EntryKind;
+use session::{Kind as EntryKind, Millis};
 
-use super::InDirectory;
-use crate::backends::redb::layout::{DUE_WAITS, FORMAT, META, META_FORMAT, OUTBOX, TENANT_WAITS, WAITS};
+use super::{InDirectory, assert_chained, chained};
+use crate::backends::redb::layout::{BEGUN, DUE_TIMERS, DUE_WAITS, FORMAT, INBOX, META, META_FORMAT, OUTBOX, TENANT_WAITS, TIMERS, WAITS};
 use crate::backends::redb::{OpenError, Options, Redb};
 use crate::contract::{Backend, Pen, one, session};
-use crate::{Error, Journal, Outbox};
+use crate::{Directory, Error, Journal, Outbox};
 
 fn refusal(place: &InDirectory) -> OpenError {
     Redb::open(place.path(), Options::default()).unwrap_err()
@@ -64,35 +64,54 @@ fn a_file_of_a_newer_format_is_refused_with_both_versions() {
     assert!(matches!(error, OpenError::Newer { found, known, .. } if found == FORMAT + 1 && known == FORMAT), "{error:?}");
 }
 
-#[tokio::test]
-async fn a_file_of_the_format_before_is_taken_over_with_what_it_holds() {
-    let place = InDirectory::new();
-    let store = place.open();
-    let mut pen = Pen::new(&store, session(&store, 10).await);
-    pen.write(&store, &[EntryKind::InputMessage]).await;
-    drop(store);
+/// Makes a store one of an older format: its number, and without the tables that came after it.
+fn make_older(place: &InDirectory, format: u32) {
     let database = Database::open(place.path()).unwrap();
     let transaction = database.begin_write().unwrap();
-    transaction.open_table(META).unwrap().insert(META_FORMAT, (FORMAT - 1).to_be_bytes().as_slice()).unwrap();
-    transaction.delete_table(WAITS).unwrap();
-    transaction.delete_table(TENANT_WAITS).unwrap();
-    transaction.delete_table(DUE_WAITS).unwrap();
-    transaction.delete_table(OUTBOX).unwrap();
+    transaction.open_table(META).unwrap().insert(META_FORMAT, format.to_be_bytes().as_slice()).unwrap();
+    if format < 3 {
+        transaction.delete_table(INBOX).unwrap();
+        transaction.delete_table(TIMERS).unwrap();
+        transaction.delete_table(DUE_TIMERS).unwrap();
+        transaction.delete_table(BEGUN).unwrap();
+    }
+    if format < 2 {
+        transaction.delete_table(WAITS).unwrap();
+        transaction.delete_table(TENANT_WAITS).unwrap();
+        transaction.delete_table(DUE_WAITS).unwrap();
+        transaction.delete_table(OUTBOX).unwrap();
+    }
     transaction.commit().unwrap();
-    drop(database);
+}
 
-    let store = place.open();
+#[tokio::test]
+async fn a_file_of_an_older_format_is_taken_over_with_what_it_holds() {
+    for older in 1..FORMAT {
+        let place = InDirectory::new();
+        let store = place.open();
+        let mut pen = Pen::new(&store, session(&store, 10).await);
+        pen.write(&store, &[EntryKind::InputMessage]).await;
+        drop(store);
+        make_older(&place, older);
 
-    assert_eq!(store.head(pen.session).unwrap(), Some(pen.head));
-    assert_eq!(store.waits(pen.session).unwrap(), []);
-    assert_eq!(store.pending(1).unwrap(), []);
-    store.put(vec![b"a".to_vec()]).await.unwrap();
-    assert_eq!(store.waiting().unwrap(), 1);
-    drop(store);
-    let database = Database::open(place.path()).unwrap();
-    let view = database.begin_read().unwrap();
-    let format = view.open_table(META).unwrap().get(META_FORMAT).unwrap().map(|row| row.value().to_vec());
-    assert_eq!(format, Some(FORMAT.to_be_bytes().to_vec()));
+        let store = place.open();
+
+        assert_eq!(store.head(pen.session).unwrap(), Some(pen.head));
+        assert_eq!(store.waits(pen.session).unwrap(), []);
+        assert_eq!(store.inbox(pen.session).unwrap(), []);
+        assert_eq!(store.expiring(Millis(i64::MAX), None, 1).unwrap(), []);
+        assert_eq!(store.pending(1).unwrap(), []);
+        store.put(vec![b"a".to_vec()]).await.unwrap();
+        assert_eq!(store.waiting().unwrap(), 1);
+        pen = Pen::new(&store, pen.session);
+        one(&store, chained(&mut pen, &[EntryKind::Began])).await.unwrap();
+        assert_chained(&store, pen.session, &format!("a file of format {older}"));
+        drop(store);
+        let database = Database::open(place.path()).unwrap();
+        let view = database.begin_read().unwrap();
+        let format = view.open_table(META).unwrap().get(META_FORMAT).unwrap().map(|row| row.value().to_vec());
+        assert_eq!(format, Some(FORMAT.to_be_bytes().to_vec()));
+    }
 }
 
 #[test]

@@ -6,9 +6,9 @@ use std::process::{Child, Command, Stdio};
 
 use session::{Kind as EntryKind, Seq, Uid};
 
-use super::InDirectory;
+use super::{InDirectory, assert_chained, assert_nothing_else, chained};
 use crate::backends::redb::{Options, Redb};
-use crate::contract::{Backend, Pen, session, uid};
+use crate::contract::{Backend, Pen, session, tenant, uid};
 use crate::{Directory, Journal, When};
 
 /// How often the process is killed.
@@ -32,12 +32,17 @@ async fn writes_until_it_is_killed() {
         }
         pens.push(Pen::new(&store, uid(number)));
     }
-    loop {
+    // Sessions that are written and never made, with numbers that no process before this one used.
+    for number in 1_000_000 * u64::from(std::process::id()).. {
+        store.begin(uid(number), tenant()).await.unwrap();
+        let mut begun = Pen::new(&store, uid(number));
+        // It is durable with what follows in its order.
+        drop(store.commit(vec![chained(&mut begun, &[EntryKind::InputMessage, EntryKind::Began])], When::WithNext));
         let mut tickets = Vec::new();
         for pen in &mut pens {
-            let riding = store.commit(vec![pen.batch(&[EntryKind::InputMessage, EntryKind::Began])], When::WithNext);
+            let riding = store.commit(vec![chained(pen, &[EntryKind::InputMessage, EntryKind::Began])], When::WithNext);
             tickets.push((pen.session, pen.head.last, riding));
-            let urgent = store.commit(vec![pen.batch(&[EntryKind::AgentOutput])], When::Now);
+            let urgent = store.commit(vec![chained(pen, &[EntryKind::AgentOutput])], When::Now);
             tickets.push((pen.session, pen.head.last, urgent));
         }
         for (session, last, ticket) in tickets {
@@ -65,8 +70,8 @@ fn acknowledged(line: &str) -> Option<(Uid, Seq)> {
     Some((Uid::from_hex(session)?, Seq(seq.parse().ok()?)))
 }
 
-#[test]
-fn a_process_killed_at_any_moment_loses_nothing_acknowledged() {
+#[tokio::test]
+async fn a_process_killed_at_any_moment_loses_nothing_acknowledged_and_keeps_no_part_of_a_batch() {
     let place = InDirectory::new();
     let mut last = std::collections::HashMap::new();
     for kill in 0..KILLS {
@@ -88,8 +93,11 @@ fn a_process_killed_at_any_moment_loses_nothing_acknowledged() {
             assert!(head.last >= *seq, "kill {kill}: {:?} is there, {seq:?} was acknowledged", head.last);
             let entries = store.read(*session, Seq(1), usize::MAX).unwrap().entries;
             assert_eq!(entries.len() as u64, head.last.0);
+            assert_chained(&store, *session, &format!("kill {kill}"));
             *seq = head.last;
         }
     }
+    let living: Vec<Uid> = last.keys().copied().collect();
+    assert_nothing_else(&place.open(), &living).await;
     assert_eq!(last.len() as u64, SESSIONS);
 }

@@ -1,36 +1,44 @@
 //! Heads, hidden runs and pages against a plain list, over shapes that chance finds.
 
+use std::collections::HashMap;
+use std::sync::Arc;
+
 use proptest::prelude::*;
+use proptest::sample::Index;
 use session::{Audience, Head, Hidden, Kind as EntryKind, Millis, Seq, Status, TurnNo};
 
 use super::InDirectory;
 use crate::backends::redb::codec;
 use crate::backends::redb::row::ENTRIES_MAX;
 use crate::contract::{Backend, Pen, seqs, session};
-use crate::{Journal, When};
+use crate::{Journal, Rewrite, When};
 
-/// Batches, gaps and lengths of hidden runs, then questions.
-type Shape = (Vec<Vec<EntryKind>>, Vec<(u64, u64)>, Vec<(u64, usize, bool)>);
+/// Batches, what becomes of which entry, gaps and lengths of hidden runs, then questions.
+type Shape = (Vec<Vec<EntryKind>>, Vec<(Index, EntryKind)>, Vec<(u64, u64)>, Vec<(u64, usize, bool)>);
 
-fn kinds() -> impl Strategy<Value = Vec<EntryKind>> {
-    let one = prop_oneof![
+fn kind() -> impl Strategy<Value = EntryKind> {
+    prop_oneof![
         Just(EntryKind::AgentOutput),
         Just(EntryKind::ToolOutput),
         Just(EntryKind::SessionInterrupted),
         Just(EntryKind::Tombstone),
         Just(EntryKind::Reply),
-    ];
+    ]
+}
+
+fn kinds() -> impl Strategy<Value = Vec<EntryKind>> {
     prop_oneof![
-        4 => proptest::collection::vec(one, 0..6),
+        4 => proptest::collection::vec(kind(), 0..6),
         1 => (0..2 * ENTRIES_MAX + 2).prop_map(|count| vec![EntryKind::Reply; count]),
     ]
 }
 
 fn shape() -> impl Strategy<Value = Shape> {
     let batches = proptest::collection::vec(kinds(), 1..20);
+    let rewrites = proptest::collection::vec((any::<Index>(), kind()), 0..40);
     let hidden = proptest::collection::vec((1..9_u64, 0..30_u64), 0..8);
     let questions = proptest::collection::vec((0..200_u64, 0..12_usize, any::<bool>()), 20);
-    (batches, hidden, questions)
+    (batches, rewrites, hidden, questions)
 }
 
 #[test]
@@ -39,7 +47,7 @@ fn pages_agree_with_a_plain_list() {
     let store = place.open();
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let number = std::cell::Cell::new(10);
-    proptest!(ProptestConfig { cases: 96, ..ProptestConfig::default() }, |((batches, hidden, questions) in shape())| {
+    proptest!(ProptestConfig { cases: 96, ..ProptestConfig::default() }, |((batches, rewrites, hidden, questions) in shape())| {
         number.set(number.get() + 1);
         let mut pen = Pen::new(&store, runtime.block_on(session(&store, number.get())));
         let mut kinds = Vec::new();
@@ -53,7 +61,16 @@ fn pages_agree_with_a_plain_list() {
             pen.hide(at + gap, at + gap + length);
             at += gap + length + 1;
         }
-        group.push(pen.batch(&[]));
+        let mut last = pen.batch(&[]);
+        if !kinds.is_empty() {
+            for (at, kind) in rewrites {
+                let at = at.index(kinds.len());
+                kinds[at] = kind;
+                last.rewrites.push(Rewrite { seq: Seq(at as u64 + 1), kind, body: kind.word().into() });
+            }
+        }
+        let bodies: HashMap<Seq, Arc<str>> = last.rewrites.iter().map(|rewrite| (rewrite.seq, rewrite.body.clone())).collect();
+        group.push(last);
         let answers = runtime.block_on(store.commit(group, When::Now));
         prop_assert!(answers.iter().all(Result::is_ok), "{answers:?}");
         prop_assert_eq!(store.head(pen.session).unwrap(), Some(pen.head.clone()));
@@ -70,8 +87,11 @@ fn pages_agree_with_a_plain_list() {
             let page = store.read(pen.session, Seq(from), limit).unwrap();
             prop_assert_eq!((seqs(&page.entries), page.more), (rest[..rest.len().min(limit)].to_vec(), rest.len() > limit));
 
-            let kind = store.entry(pen.session, Seq(from)).unwrap().map(|entry| entry.kind);
-            prop_assert_eq!(kind, all.iter().find(|(seq, _)| *seq == from).map(|(_, kind)| *kind));
+            let entry = store.entry(pen.session, Seq(from)).unwrap();
+            if let (Some(entry), Some(body)) = (&entry, bodies.get(&Seq(from))) {
+                prop_assert_eq!(&entry.body, body);
+            }
+            prop_assert_eq!(entry.map(|entry| entry.kind), all.iter().find(|(seq, _)| *seq == from).map(|(_, kind)| *kind));
         }
     });
 }

@@ -4,11 +4,12 @@ use ::redb::{Builder, StorageBackend};
 use session::{Kind as EntryKind, Seq, Uid};
 
 use super::disk::{Chance, Disk};
+use super::{assert_chained, assert_nothing_else, chained};
 use crate::backends::redb::file::{self, OpenError};
 use crate::backends::redb::writer::FREE_BYTES_MIN;
 use crate::backends::redb::{Options, Redb};
-use crate::contract::{Pen, one, session, uid};
-use crate::{Error, Journal, When};
+use crate::contract::{Pen, one, session, tenant, uid};
+use crate::{Directory, Error, Journal, When};
 
 /// Lives of one disk, each ended by a cut.
 const LIVES: u64 = 12;
@@ -46,13 +47,14 @@ impl Account {
         let page = store.read(self.session, Seq(1), usize::MAX).unwrap();
         assert_eq!(page.entries.len() as u64, last.0, "{when}");
         assert!(page.entries.iter().all(|entry| entry.body.starts_with(&format!("{{\"seq\":{}}}", entry.seq.0))), "{when}");
+        assert_chained(store, self.session, when);
         (self.acknowledged, self.attempted) = (last, last);
     }
 
     /// Appends once; answers whether it went through. Bodies of many sizes make the file grow.
     async fn write(&mut self, store: &Redb, pen: &mut Pen, chance: &mut Chance) -> bool {
         let kinds = [EntryKind::InputMessage, EntryKind::Reply];
-        let mut batch = pen.batch(&kinds[usize::try_from(chance.below(2)).unwrap()..]);
+        let mut batch = chained(pen, &kinds[usize::try_from(chance.below(2)).unwrap()..]);
         for entry in &mut batch.entries {
             let padding = " ".repeat(usize::try_from(chance.below(9_000)).unwrap());
             entry.body = format!("{}{padding}", entry.body).into();
@@ -67,11 +69,8 @@ impl Account {
     }
 }
 
-/// Looks at every account, then writes to all of them in turn until the disk fails; answers whether it did.
-async fn live(store: &Redb, accounts: &mut [Account], chance: &mut Chance, when: &str) -> bool {
-    for account in accounts.iter_mut() {
-        account.check(store, when);
-    }
+/// Writes to all accounts in turn until the disk fails; answers whether it lasted.
+async fn live(store: &Redb, accounts: &mut [Account], chance: &mut Chance) -> bool {
     let mut pens: Vec<Pen> = accounts.iter().map(|account| Pen::new(store, account.session)).collect();
     for _ in 0..ROUNDS {
         for (account, pen) in accounts.iter_mut().zip(&mut pens) {
@@ -83,16 +82,22 @@ async fn live(store: &Redb, accounts: &mut [Account], chance: &mut Chance, when:
     true
 }
 
+/// Begins a session that nobody will make and writes to it, if the disk lasts.
+async fn begin(store: &Redb, number: u64) -> Result<(), Error> {
+    store.begin(uid(number), tenant()).await?;
+    one(store, chained(&mut Pen::new(store, uid(number)), &[EntryKind::InputMessage, EntryKind::Reply])).await
+}
+
 #[tokio::test]
-async fn a_power_cut_at_any_moment_loses_nothing_acknowledged() {
-    let (mut failed, mut unopened) = (0, 0);
+async fn a_power_cut_at_any_moment_loses_nothing_acknowledged_and_keeps_no_part_of_a_batch() {
+    let (mut failed, mut unopened, mut begun) = (0, 0, 0);
     for seed in 1..=DISKS {
         let mut chance = Chance(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15));
         let mut disk = new_disk();
         let store = open(&disk).unwrap();
-        let mut accounts = Vec::new();
-        for number in 10..12 {
-            accounts.push(Account { session: session(&store, number).await, acknowledged: Seq(0), attempted: Seq(0) });
+        let mut accounts = [10, 11].map(|number| Account { session: uid(number), acknowledged: Seq(0), attempted: Seq(0) });
+        for number in [10, 11] {
+            session(&store, number).await;
         }
         drop(store);
         for life in 0..LIVES {
@@ -101,16 +106,24 @@ async fn a_power_cut_at_any_moment_loses_nothing_acknowledged() {
             disk.fail_after(Some(fuse));
             // The cut may come while the store opens, that is also during a repair.
             if let Ok(store) = open(&disk) {
-                failed += u32::from(!live(&store, &mut accounts, &mut chance, &when).await);
+                accounts.iter_mut().for_each(|account| account.check(&store, &when));
+                let lasts = begin(&store, 100 + life).await.is_ok();
+                begun += u32::from(lasts);
+                failed += u32::from(!(lasts && live(&store, &mut accounts, &mut chance).await));
             } else {
                 unopened += 1;
             }
             disk = disk.cut(&mut chance);
         }
         let store = open(&disk).unwrap_or_else(|error| panic!("disk {seed} does not open: {error}"));
-        assert!(live(&store, &mut accounts, &mut chance, &format!("disk {seed}, at the end")).await, "the store still takes entries");
+        let when = format!("disk {seed}, at the end");
+        accounts.iter_mut().for_each(|account| account.check(&store, &when));
+        assert!(live(&store, &mut accounts, &mut chance).await, "{when}: the store still takes entries");
+        accounts.iter_mut().for_each(|account| account.check(&store, &when));
+        assert_nothing_else(&store, &accounts.map(|account| account.session)).await;
     }
     assert!(failed > 100 && unopened > 10, "the cuts fell into writing ({failed}) and into opening ({unopened})");
+    assert!(begun > 100, "and behind sessions that were only begun ({begun})");
 }
 
 #[test]
