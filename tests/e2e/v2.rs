@@ -3,7 +3,10 @@
 mod agents;
 mod approvals;
 mod client_tools;
+mod context;
 mod events;
+mod events_edit;
+mod fork;
 mod openapi;
 mod sessions;
 mod tools;

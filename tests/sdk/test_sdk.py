@@ -21,8 +21,12 @@ from vectara.agent_events.types.create_agent_events_request_body import (
 from vectara.agent_events.types.create_agent_events_stream_request_body import (
     CreateAgentEventsStreamRequestBody_InputMessage as StreamInput,
 )
+from vectara.agent_sessions.types.create_agent_session_request_from_session import (
+    CreateAgentSessionRequestFromSession as From,
+)
 from vectara.core.api_error import ApiError
 from vectara.environment import VectaraEnvironment
+from vectara.errors.bad_request_error import BadRequestError
 from vectara.errors.not_found_error import NotFoundError
 from vectara.types.agent_model import AgentModel
 from vectara.types.first_agent_step import FirstAgentStep
@@ -239,6 +243,51 @@ def test_a_lambda_tool_is_refused_with_the_way_to_go(client):
     with pytest.raises(ApiError) as refused:
         client.tools.create(request=CreateToolRequest_Lambda(name="x", title="X", description="x", code="def process(): return {}"))
     assert refused.value.status_code == 400 and "plugins" in str(refused.value.body)
+
+
+def test_events_are_hidden_shown_and_deleted(client, session):
+    key = "agt_customer_support"
+    answer = client.agent_events.create(key, session, request=say(QUESTION))
+    ids = [event.id for event in answer.events]
+
+    def listed(**more):
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            return [event.id for event in client.agent_events.list(key, session, **more)]
+
+    hidden = client.agent_events.hide(key, session, ids[1])
+    assert (hidden.id, hidden.type) == (ids[1], "thinking")
+    assert listed() == ids[:1] + ids[2:] and listed(include_hidden=True, limit=2) == ids
+    assert client.agent_events.unhide(key, session, ids[1]).id == ids[1]
+    assert listed() == ids
+    client.agent_events.delete(key, session, ids[1])
+    assert listed(include_hidden=True) == ids[:1] + ids[2:]
+    with pytest.raises(NotFoundError):
+        client.agent_events.get(key, session, ids[1])
+    client.agent_events.create(key, session, request=say("Thank you."))
+
+
+def test_a_session_begins_with_the_past_of_another(client, session):
+    key = "agt_customer_support"
+    answer = client.agent_events.create(key, session, request=say(QUESTION))
+    assert client.agent_sessions.get(key, session).effective_compaction["threshold_percent"] == 80
+    copies = {
+        "whole": From(session_key=session),
+        "part": From(session_key=session, agent_key=key, include_up_to_event_id=answer.events[3].id),
+        "short": From(session_key=session, compact_up_to_event_id=answer.events[4].id),
+    }
+    kinds = {}
+    for name, past in copies.items():
+        made = client.agent_sessions.create(key, name=name, from_session=past)
+        kinds[name] = [event.type for event in client.agent_events.list(key, made.key)]
+        client.agent_events.create(key, made.key, request=say("And then?"))
+        client.agent_sessions.delete(key, made.key)
+    assert kinds == {"whole": CONVERSATION, "part": CONVERSATION[:4], "short": ["compaction"]}
+    with pytest.raises(BadRequestError):
+        ids = {"include_up_to_event_id": answer.events[0].id, "compact_up_to_event_id": answer.events[0].id}
+        client.agent_sessions.create(key, from_session=From(session_key=session, **ids))
+    with pytest.raises(NotFoundError):
+        client.agent_sessions.create(key, from_session=From(session_key="ase_nope"))
 
 
 def test_errors_are_the_sdks_own(client, session, address):

@@ -31,6 +31,8 @@ pub enum Reply {
     Cut(String),
     /// An answer after a while.
     Slow(Duration, Box<Reply>),
+    /// An answer that counts so many tokens of the prompt.
+    Counted(u64, Box<Reply>),
     /// No answer, ever.
     Hang,
 }
@@ -151,12 +153,14 @@ fn message(reply: &Reply) -> (Option<&str>, Option<&str>, &[(String, String)]) {
         Reply::Reasoned(thought, text) => (Some(thought), Some(text), &[]),
         Reply::Calls(calls) => (None, None, calls),
         Reply::ReasonedCalls(thought, calls) => (Some(thought), None, calls),
+        Reply::Counted(_, reply) => message(reply),
         Reply::Error(..) | Reply::Cut(_) | Reply::Slow(..) | Reply::Hang => (None, None, &[]),
     }
 }
 
-fn usage() -> Value {
-    json!({"prompt_tokens": 210, "completion_tokens": 9, "total_tokens": 219, "prompt_tokens_details": {"cached_tokens": 100}})
+fn usage(reply: &Reply) -> Value {
+    let prompt = if let Reply::Counted(tokens, _) = reply { *tokens } else { 210 };
+    json!({"prompt_tokens": prompt, "completion_tokens": 9, "total_tokens": prompt + 9, "prompt_tokens_details": {"cached_tokens": 100}})
 }
 
 fn calls_of(calls: &[(String, String)]) -> Vec<Value> {
@@ -174,7 +178,7 @@ fn whole(reply: &Reply) -> Value {
         message["tool_calls"] = calls_of(calls).into();
     }
     let finish = if calls.is_empty() { "stop" } else { "tool_calls" };
-    json!({"id": "c", "object": "chat.completion", "choices": [{"index": 0, "message": message, "finish_reason": finish}], "usage": usage()})
+    json!({"id": "c", "object": "chat.completion", "choices": [{"index": 0, "message": message, "finish_reason": finish}], "usage": usage(reply)})
 }
 
 fn frames(reply: &Reply) -> String {
@@ -194,6 +198,6 @@ fn frames(reply: &Reply) -> String {
         frame(json!({"tool_calls": [call]}), None);
     }
     frame(json!({}), Some(if calls.is_empty() { "stop" } else { "tool_calls" }));
-    out.push_str(&format!("data: {}\n\ndata: [DONE]\n\n", json!({"choices": [], "usage": usage()})));
+    out.push_str(&format!("data: {}\n\ndata: [DONE]\n\n", json!({"choices": [], "usage": usage(reply)})));
     out
 }

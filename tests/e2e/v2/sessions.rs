@@ -71,8 +71,8 @@ async fn what_this_version_does_not_have_is_refused_by_name() -> Result<()> {
     let model = FakeModel::start().await?;
     let server = Server::start(&config(&model.base_url)).await?;
     let owner = server.owner();
-    let error = owner.post(SESSIONS, &json!({"from_session": {"session_key": "x"}})).await?.expect(400)?;
-    assert!(error["field_errors"]["from_session"].is_string(), "{error}");
+    let error = owner.post(SESSIONS, &json!({"tti_minutes": 30})).await?.expect(400)?;
+    assert!(error["field_errors"]["tti_minutes"].is_string(), "{error}");
     owner.post(SESSIONS, &json!({"a_member_from_next_year": 1})).await?.expect(201)?;
     Ok(())
 }

@@ -74,6 +74,35 @@ pub enum Error {
         /// What is wrong with them.
         why: String,
     },
+    /// Events stay as they are while a turn runs.
+    #[error("the events of session `{0}` cannot be changed while a turn runs; wait for its end, or interrupt it")]
+    EditWhileRunning(String),
+    /// The event's turn waits.
+    #[error("event `{0}` belongs to a turn that is not over; answer what it waits for, or interrupt it")]
+    OpenTurn(String),
+    /// The event is the summary that stands for what was before it.
+    #[error("event `{0}` is the summary that the model is shown in the place of what was before; make a newer one first")]
+    InForce(String),
+    /// Too many places in the session where something hidden begins.
+    #[error("at most {0} separate runs of events of one session can be hidden; hide what lies between them too, or delete or compact")]
+    TooManyHidden(usize),
+    /// A summary would be made of nothing.
+    #[error("there is nothing to compact: the model is shown nothing older than what is to stay")]
+    NothingToCompact,
+    /// The model made no summary.
+    #[error("{0}")]
+    NoSummary(String),
+    /// An event from which, or up to which, no session can be made.
+    #[error("event `{event}` cannot be the last one of a copy: {why}")]
+    NoFork {
+        /// The event.
+        event: String,
+        /// Why not.
+        why: &'static str,
+    },
+    /// The past is too long to be copied in one go.
+    #[error("more than {0} entries would be copied; copy up to an earlier event, or compact up to a later one")]
+    TooLong(usize),
     /// The call never waited for the client to run it.
     #[error("the call of event `{0}` is none that the client is to run; GET …/outstanding_client_tool_calls lists those that wait")]
     NotPending(String),

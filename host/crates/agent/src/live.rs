@@ -10,6 +10,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::Engine;
 use crate::approvals::Decide;
+use crate::edits::Change;
 use crate::error::{Error, Thing};
 use crate::hub::Watcher;
 use crate::task::Task;
@@ -45,6 +46,8 @@ pub(crate) enum Command {
     Decide(Box<Decide>),
     /// Something that waits is due.
     Expire,
+    /// Somebody changes what is shown of the past.
+    Edit(Change),
     /// It may have been idle for too long: it is to be deleted if so.
     Idle { looked: oneshot::Sender<()> },
     /// Somebody wants the turn to stop, and to see its end.

@@ -38,10 +38,21 @@ pub struct Listed {
 impl Engine {
     /// Opens a session.
     pub async fn create_session(&self, agent: &Agent, principal: &Principal, new: NewSession) -> Result<Arc<Session>, Error> {
+        let session = self.new_session(agent, principal, new)?;
+        self.may_idle(session.uid, session.tti_minutes).await?;
+        if let Err(error) = self.directory.create(record(&session)).await {
+            self.may_idle_as_before(session.uid).await;
+            return Err(taken(error, agent, &session));
+        }
+        Ok(Arc::new(session))
+    }
+
+    /// A session as a client wants it, not announced to anybody yet.
+    pub(crate) fn new_session(&self, agent: &Agent, principal: &Principal, new: NewSession) -> Result<Session, Error> {
         if !agent.enabled {
             return Err(Error::Disabled(Thing::Agent, agent.key.clone()));
         }
-        let session = Session {
+        Ok(Session {
             uid: self.clock.uid(),
             tenant: agent.tenant,
             agent: agent.uid,
@@ -57,23 +68,7 @@ impl Engine {
             owner_key: principal.key,
             owner_subject: principal.subject.clone(),
             created_at: self.clock.now(),
-        };
-        let record = Record {
-            uid: session.uid,
-            tenant: session.tenant,
-            kind: Kind::Session,
-            scope: agent.uid,
-            name: session.key.clone(),
-            alias: None,
-            version: session.revision,
-            body: encode(&session),
-        };
-        self.may_idle(session.uid, session.tti_minutes).await?;
-        if let Err(error) = self.directory.create(record).await {
-            self.may_idle_as_before(session.uid).await;
-            return Err(taken(error, agent, &session));
-        }
-        Ok(Arc::new(session))
+        })
     }
 
     /// The session of a key.
@@ -148,6 +143,20 @@ impl Engine {
     }
 }
 
+/// A new session's record.
+pub(crate) fn record(session: &Session) -> Record {
+    Record {
+        uid: session.uid,
+        tenant: session.tenant,
+        kind: Kind::Session,
+        scope: session.agent,
+        name: session.key.clone(),
+        alias: None,
+        version: session.revision,
+        body: encode(session),
+    }
+}
+
 fn encode(session: &Session) -> Vec<u8> {
     serde_json::to_vec(session).expect("a session is made of JSON values")
 }
@@ -156,7 +165,7 @@ pub(crate) fn decode(record: &Record) -> Result<Session, Error> {
     serde_json::from_slice(&record.body).map_err(|e| Error::Damaged(record.uid, e.to_string()))
 }
 
-fn taken(error: storage::Error, agent: &Agent, session: &Session) -> Error {
+pub(crate) fn taken(error: storage::Error, agent: &Agent, session: &Session) -> Error {
     match error {
         storage::Error::Taken => Error::Taken { what: Thing::Session, name: session.key.clone() },
         storage::Error::Conflict => Error::Conflict,

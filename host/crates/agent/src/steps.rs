@@ -21,13 +21,13 @@ use crate::{Clock, template, turn, waits};
 const LAST_WORDS: Duration = Duration::from_millis(100);
 
 /// How work beside the mailbox ended.
-enum Worked<T> {
+pub(crate) enum Worked<T> {
     Done(T),
     Interrupted(Decider),
 }
 
 /// Polls `work` while commands are served and entries become durable.
-async fn beside<T>(desk: &mut Desk, work: impl Future<Output = T>) -> Result<Worked<T>, Stopped> {
+pub(crate) async fn beside<T>(desk: &mut Desk, work: impl Future<Output = T>) -> Result<Worked<T>, Stopped> {
     let mut work = pin!(work);
     loop {
         tokio::select! {
@@ -185,7 +185,8 @@ fn refuse_calls(task: &Task, draft: &mut Draft, checked: &[Checked], first: Seq)
     }
 }
 
-fn show_usage(task: &mut Task, usage: Option<TokenUsage>) {
+/// What a model call consumed: for the head, for readers, for the metrics.
+pub(crate) fn show_usage(task: &mut Task, usage: Option<TokenUsage>) {
     let Some(usage) = usage else { return };
     task.note_usage(usage);
     task.desk.hub.usage(usage, task.engine.clock.now());

@@ -7,8 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use session::{
-    Asker, Decider, Entry, Event, EventId, Head, HowEnded, Kind, Millis, Principal, Resolved, Seq, Session, State, Status, TurnNo, Uid,
-    Waiting,
+    Asker, Decider, Entry, Event, EventId, Head, HowEnded, Kind, Millis, Principal, Resolved, Session, State, Status, TurnNo, Uid, Waiting,
 };
 use storage::{Batch, Blob, Idempotency, IdempotencyKey, InboxChange, Rewrite, Running, StateWrite, Ticket, WaitChange, When};
 use tokio::sync::{mpsc, oneshot};
@@ -19,10 +18,7 @@ use crate::expiry::Rest;
 use crate::hub::{Closing, Hub, Past, Watcher};
 use crate::live::{Command, Post, Repeat};
 use crate::prepared::Prepared;
-use crate::{audited, expiry, inbox, recovery, turn, waits};
-
-/// Entries that are read at once when a session wakes.
-const WAKE_PAGE: usize = 512;
+use crate::{audited, edits, expiry, fold, inbox, recovery, turn, waits};
 
 /// How long a session waits for the plugins of a server that has just started.
 const TOOLS_WAIT: Duration = Duration::from_secs(60);
@@ -156,17 +152,7 @@ impl Task {
         engine.live.changed(session.clone());
         let epoch = engine.journal.lease(session.uid)?;
         let head = engine.journal.head(session.uid)?.unwrap_or_default();
-        let mut state = State::hiding(head.hidden.clone());
-        let mut from = head.fold_from.max(Seq(1));
-        while from <= head.last {
-            let page = engine.journal.read(session.uid, from, WAKE_PAGE)?;
-            for entry in &page.entries {
-                state.apply(entry).map_err(|e| Error::Damaged(session.uid, e.to_string()))?;
-            }
-            let Some(last) = page.entries.last() else { break };
-            from = last.seq.next();
-        }
-        state.turn_no = state.turn_no.max(head.turn);
+        let mut state = fold::folded(&*engine.journal, session.uid, &head)?;
         state.inbox = inbox::waiting(&*engine.journal, session.uid)?;
         let hub = Arc::new(Hub::new(engine.limits.watcher_bytes));
         let unsettled = Unsettled { waiting: VecDeque::new(), hub: hub.clone(), key: session.key.clone() };
@@ -189,6 +175,7 @@ impl Task {
                 Ok(Some(Command::Post(post))) => self.take(*post).await?,
                 Ok(Some(Command::Decide(decide))) => waits::decide(self, *decide).await?,
                 Ok(Some(Command::Expire)) => waits::expire(self).await?,
+                Ok(Some(Command::Edit(change))) => edits::edit(self, change).await?,
                 Ok(Some(Command::Idle { looked })) => {
                     let gone = expiry::end(self).await;
                     let _ = looked.send(());
@@ -228,6 +215,20 @@ impl Task {
         let now = self.engine.clock.now();
         self.desk.past = self.desk.asked.take().map(|asked| (asked, past, now));
         (self.prepared, self.desk.repeat) = (None, None);
+    }
+
+    /// The head as it will be with the next batch.
+    pub(crate) fn head(&mut self) -> &mut Head {
+        &mut self.head
+    }
+
+    /// Reads the session anew, after what it holds was changed. Whoever repeats an input gets no answer from memory any more.
+    pub(crate) fn refold(&mut self) -> Result<(), Error> {
+        let inbox = std::mem::take(&mut self.state.inbox);
+        self.state = fold::folded(&*self.engine.journal, self.session.uid, &self.head)?;
+        self.state.inbox = inbox;
+        self.desk.past = None;
+        Ok(())
     }
 
     /// The time of the next entry: never before the last.
@@ -393,6 +394,10 @@ impl Desk {
             Some(Command::Interrupt { by, stream, answer }) => {
                 let _ = answer.send(Ok(self.hub.watch(stream)));
                 Ok(Some(by))
+            }
+            Some(Command::Edit(change)) => {
+                change.refuse(Error::EditWhileRunning(self.unsettled.key.clone()));
+                Ok(None)
             }
             Some(Command::Retire) => {
                 self.retiring = true;

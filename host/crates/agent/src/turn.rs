@@ -63,6 +63,7 @@ pub(crate) async fn begin(task: &mut Task, post: Post, asked: Asked) -> Result<(
         system_hash: call::hex_digest(system.as_bytes()),
         purpose: Purpose::Answer,
         compaction: Some(task.session.compaction.clone()),
+        window: prepared.model.context_window(),
     };
     draft.mark(Kind::Began, &began);
     task.attempt = 1;

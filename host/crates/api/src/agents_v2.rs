@@ -6,6 +6,7 @@ pub(crate) mod approvals;
 pub(crate) mod client_calls;
 pub(crate) mod client_tools;
 mod definition;
+pub(crate) mod edits;
 pub(crate) mod events;
 mod input;
 pub(crate) mod llms;

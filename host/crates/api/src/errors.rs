@@ -250,6 +250,11 @@ impl From<agent::Error> for Error {
             }
             E::ToolInUse { agents, .. } => Self::new(Code::ToolInUse, text).because_of(agents),
             E::ForOperator(_) => Self::new(Code::Forbidden, text),
+            E::EditWhileRunning(_) | E::OpenTurn(_) | E::InForce(_) => Self::new(Code::Conflict, text),
+            E::TooManyHidden(_) => Self::field("event_id", text),
+            E::NothingToCompact => Self::field("compact_up_to_event_id", text),
+            E::NoFork { .. } | E::TooLong(_) => Self::field("from_session", text),
+            E::NoSummary(_) => Self::new(Code::AgentProcessingFailed, text),
             E::KeyReused => Self::new(Code::IdempotencyKeyReused, text),
             E::Overloaded(_) | E::NotTaken(_) | E::Draining => Self::new(Code::ServerUnavailable, text).retry_after(1),
             E::Store(storage::Error::Full) => {

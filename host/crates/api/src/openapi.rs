@@ -13,7 +13,7 @@ use http::StatusCode;
 use http::header::CONTENT_TYPE;
 use serde_json::{Map, Value, json};
 
-use policy::Role;
+use policy::{Action, Role};
 
 use crate::App;
 use crate::errors::{Code, Error};
@@ -153,11 +153,13 @@ fn codes(operation: &Operation, status: u16) -> impl Iterator<Item = Code> {
     let approval = path.starts_with("/operator/v1/approvals");
     let token = path.starts_with("/oauth");
     let (session, event) = (path.contains("{session_key}"), path.contains("{event_id}"));
+    let fork = operation.action == Some(Action::CreateSession);
     Code::ALL.iter().copied().filter(move |code| {
         code.status().as_u16() == status
             && match code {
                 Code::InvalidRequest => body || query || path.contains('{'),
-                Code::InvalidMessageContent | Code::IdempotencyKeyReused | Code::AgentProcessingFailed | Code::RequestTimeout => turn,
+                Code::InvalidMessageContent | Code::IdempotencyKeyReused | Code::RequestTimeout => turn,
+                Code::AgentProcessingFailed => turn || fork,
                 Code::InvalidMetadata => body && agents && !turn,
                 Code::InvalidModelConfiguration | Code::InvalidToolReference | Code::InvalidInstructionReference => {
                     body && agents && !path.contains("/sessions")
@@ -170,12 +172,12 @@ fn codes(operation: &Operation, status: u16) -> impl Iterator<Item = Code> {
                 Code::AgentDisabled => body && (path.contains("/sessions") || approval),
                 Code::SessionDisabled => turn || approval,
                 Code::AgentNotFound => agents && path.contains("{agent_key}"),
-                Code::SessionNotFound => session,
-                Code::EventNotFound => event || turn,
+                Code::SessionNotFound => session || fork,
+                Code::EventNotFound => event || turn || fork,
                 Code::ToolNotFound => path.contains("{tool_id}"),
                 Code::NotFound => path.starts_with("/operator") && (path.contains('{') || (body && path.ends_with("/keys"))),
                 Code::MethodNotAllowed => false,
-                Code::Conflict => body && action && !path.ends_with("/keys"),
+                Code::Conflict => (body && action && !path.ends_with("/keys")) || (event && writes),
                 Code::BodyTimeout | Code::RequestTooLarge | Code::UnsupportedMediaType => body,
                 Code::ServerUnavailable => path == "/readyz" || (action && writes),
             }

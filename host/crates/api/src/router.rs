@@ -9,7 +9,7 @@ use axum::middleware::from_fn_with_state;
 use axum::routing::{MethodFilter, any, on};
 use http::StatusCode;
 
-use crate::agents_v2::{agents, approvals, client_calls, client_tools, events, llms, sessions, tools};
+use crate::agents_v2::{agents, approvals, client_calls, client_tools, edits, events, llms, sessions, tools};
 use crate::operation::{Method, Operation};
 use crate::{App, Options, docs, front, health, hosts, oauth, openapi, operator, page, rate, token};
 
@@ -37,6 +37,9 @@ fn routes() -> Routes {
     routes.add(&events::CREATE, events::create);
     routes.add(&events::LIST, events::list);
     routes.add(&events::GET, events::get);
+    routes.add(&edits::HIDE, edits::hide);
+    routes.add(&edits::UNHIDE, edits::unhide);
+    routes.add(&edits::DELETE, edits::delete);
 
     routes.add(&approvals::LIST, approvals::list);
     routes.add(&client_calls::LIST, client_calls::list);

@@ -41,6 +41,10 @@ pub enum Action {
     PostEvent,
     /// See one event or the list of them.
     ReadEvents,
+    /// Hide an event, or show it again.
+    HideEvents,
+    /// Erase an event.
+    DeleteEvents,
     /// See tools and models.
     ReadTools,
     /// Make, change or delete tools that clients run.
@@ -55,8 +59,8 @@ impl Role {
         match action {
             Action::ListAgents | Action::CreateSession | Action::ReadSession | Action::PostEvent => Self::AgentUser,
             Action::ReadAgent | Action::ListSessions | Action::ReadEvents | Action::ReadTools => Self::AgentViewer,
-            Action::UpdateAgent | Action::UpdateSession | Action::UpdateTools => Self::AgentDeveloper,
-            Action::AdministerAgents => Self::AgentAdministrator,
+            Action::UpdateAgent | Action::UpdateSession | Action::UpdateTools | Action::HideEvents => Self::AgentDeveloper,
+            Action::AdministerAgents | Action::DeleteEvents => Self::AgentAdministrator,
             Action::Operate => Self::Owner,
         }
     }

@@ -308,10 +308,29 @@ pub struct StoredEvent<'a> {
     pub error: bool,
     /// Of compactions.
     #[serde(default)]
+    pub turns_compacted: u64,
+    /// Of compactions.
+    #[serde(default)]
+    pub events_compacted: u64,
+    /// Of compactions.
+    #[serde(default)]
+    pub summary_key: Option<String>,
+    /// Of compactions.
+    #[serde(default)]
     pub summary_text: Option<String>,
     /// Of compactions.
     #[serde(default)]
     pub compacted_up_to_event_id: Option<String>,
+}
+
+/// An event's body under another id in another session; all else stays to the letter. None where it is no body of ours.
+pub(crate) fn moved(body: &str, id: EventId, session_key: &str) -> Option<Arc<str>> {
+    // Ids and keys hold no quotes, so this is the first place where the two are over.
+    let at = body.find(",\"created_at\":")?;
+    let mut out = format!("{{\"id\":\"{id}\",\"session_key\":");
+    push_string(&mut out, session_key);
+    out.push_str(&body[at..]);
+    Some(out.into())
 }
 
 impl StoredEvent<'_> {

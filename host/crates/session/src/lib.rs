@@ -7,6 +7,8 @@ pub mod client_tool;
 pub mod compaction;
 pub mod entry;
 pub mod event;
+pub mod fork;
+pub mod hidden;
 pub mod ids;
 pub mod inbox;
 pub mod json;
@@ -25,6 +27,7 @@ pub use agent::{
 pub use client_tool::ClientTool;
 pub use entry::{Audience, Entry, Kind};
 pub use event::{CallName, Event, Message, PendingCall, StoredEvent};
+pub use fork::Fork;
 pub use ids::{EventId, Millis, Seq, TurnNo, Uid};
 pub use inbox::{Behavior, Queued};
 pub use mark::{Began, Bound, Consumed, Corrected, Ended, HowEnded, Overflowed, Purpose, Receipt, ReplyMark, TokenUsage};

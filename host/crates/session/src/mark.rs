@@ -33,6 +33,9 @@ pub struct Began {
     /// How the conversation is compacted meanwhile, if it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub compaction: Option<Compaction>,
+    /// The model's window in tokens, for models that do not say it with each call; 0 where nobody knows.
+    #[serde(default)]
+    pub window: u64,
 }
 
 /// What a turn is for.
@@ -65,7 +68,7 @@ pub struct Corrected {
 /// Mark: the conversation has to become shorter before the model is asked again, or cannot.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Overflowed {
-    /// Whether a summary was tried and did not come about; then no other one is tried in this turn.
+    /// Whether a summary was tried and did not come about: then no other one is tried in this turn, and nothing else changes.
     pub hopeless: bool,
     /// What is wrong, for the client.
     pub why: String,

@@ -74,8 +74,6 @@ pub fn next(state: &State, limits: &TurnLimits) -> Next {
         return Next::End(HowEnded::Limit(reached));
     }
     match (&turn.overflow, compaction::due(state, turn)) {
-        // Its summary was tried and did not come about.
-        (Some(overflow), _) if overflow.hopeless => Next::End(HowEnded::ContextLimit),
         (_, Some(up_to)) => Next::Compact(up_to),
         (Some(_), None) => Next::End(HowEnded::ContextLimit),
         (None, None) => Next::AskModel,
@@ -87,10 +85,10 @@ fn asked_to_compact(state: &State, turn: &Turn, up_to: Option<Seq>) -> Next {
     if turn.compacted {
         return Next::End(HowEnded::Compacted);
     }
-    if let Some(overflow) = &turn.overflow {
-        return Next::End(HowEnded::Failed(overflow.why.clone()));
+    if let Some(why) = &turn.summary_failed {
+        return Next::End(HowEnded::Failed(why.clone()));
     }
-    match compaction::asked(state, up_to) {
+    match compaction::asked(state, &turn.began.compaction.clone().unwrap_or_default(), up_to) {
         Some(up_to) => Next::Compact(up_to),
         None => Next::End(HowEnded::Failed("there is nothing to compact".into())),
     }
@@ -119,17 +117,16 @@ mod tests {
     use crate::entry::{Entry, Kind};
     use crate::event::{CallName, Event, Message};
     use crate::ids::{EventId, Millis, TurnNo, Uid};
-    use crate::mark::{Began, Ended, ReplyMark};
+    use crate::mark::{Began, Corrected, Ended, Overflowed, ReplyMark};
     use crate::transcript::{ItemBody, Origin};
     use crate::wait::{Awaited, Decider, Paused, Resolution, Resolved, Resumed, Wait, Waiting};
 
     /// A session in the making, entry by entry.
-    #[derive(Default)]
-    struct Story(State);
+    struct Story(State, TurnNo);
 
     impl Story {
         fn push(&mut self, kind: Kind, body: String) {
-            let entry = Entry { seq: self.0.last.next(), at: Millis(1), turn: TurnNo(1), step: 1, kind, body: body.into() };
+            let entry = Entry { seq: self.0.last.next(), at: Millis(1), turn: self.1, step: 1, kind, body: body.into() };
             self.0.apply(&entry).unwrap();
         }
 
@@ -139,20 +136,9 @@ mod tests {
         }
 
         fn begun() -> Self {
-            let mut story = Self::default();
+            let mut story = Self(State::default(), TurnNo(1));
             story.event(Event::InputMessage { messages: vec![Message { content: "hi".into() }] });
-            let began = Began {
-                agent_revision: 1,
-                model: "m".into(),
-                tools: BTreeMap::new(),
-                key: Uid([2; 16]),
-                subject: None,
-                input_hash: String::new(),
-                system_hash: String::new(),
-                purpose: Purpose::Answer,
-                compaction: None,
-            };
-            story.push(Kind::Began, serde_json::to_string(&began).unwrap());
+            story.mark(Kind::Began, &began());
             story
         }
 
@@ -194,6 +180,21 @@ mod tests {
 
         fn next(&self) -> Next {
             next(&self.0, &TurnLimits { steps: 4, calls: 2, wrong_steps: 2, repeats: 3 })
+        }
+    }
+
+    fn began() -> Began {
+        Began {
+            agent_revision: 1,
+            model: "m".into(),
+            tools: BTreeMap::new(),
+            key: Uid([2; 16]),
+            subject: None,
+            input_hash: String::new(),
+            system_hash: String::new(),
+            purpose: Purpose::Answer,
+            compaction: None,
+            window: 0,
         }
     }
 
@@ -327,5 +328,63 @@ mod tests {
             story.output("a", &End::Done);
         }
         assert!(matches!(story.next(), Next::End(HowEnded::Limit(why)) if why.contains("3 times in a row")));
+    }
+
+    /// A turn after another one, with this setting and window, whose model counted nothing.
+    fn grown(setting: crate::Compaction, window: u64, question: &str) -> Story {
+        let mut story = Story::begun();
+        story.event(Event::AgentOutput { content: "x".repeat(4_000) });
+        story.replied();
+        story.mark(Kind::Ended, &Ended { how: HowEnded::Answered, began_at: Millis(1) });
+        story.1 = TurnNo(2);
+        story.event(Event::InputMessage { messages: vec![Message { content: question.into() }] });
+        let began = Began { compaction: Some(setting), window, ..began() };
+        story.mark(Kind::Began, &began);
+        story
+    }
+
+    #[test]
+    fn a_conversation_is_compacted_by_estimate_where_nobody_counts_and_never_where_the_window_is_unknown() {
+        let setting = crate::Compaction::default;
+        assert_eq!(grown(setting(), 1_000, "?").next(), Next::Compact(Seq(5)));
+        assert_eq!(grown(setting(), 2_000, "?").next(), Next::AskModel);
+        assert_eq!(grown(setting(), 2_000, &"y".repeat(3_000)).next(), Next::Compact(Seq(5)), "what came since counts");
+        assert_eq!(grown(setting(), 0, "?").next(), Next::AskModel);
+        assert_eq!(grown(crate::Compaction { enabled: false, ..setting() }, 1_000, "?").next(), Next::AskModel);
+        assert_eq!(grown(crate::Compaction { keep_recent_inputs: 2, ..setting() }, 1_000, "?").next(), Next::AskModel);
+    }
+
+    #[test]
+    fn a_failed_summary_is_not_tried_again_and_ends_the_turn_only_where_nothing_fits() {
+        let failed = |overflowed: bool| {
+            let mut story = grown(crate::Compaction::default(), 1_000, "?");
+            let mark = |hopeless| Overflowed { hopeless, why: "w".into(), limit: None, actual: None };
+            if overflowed {
+                story.mark(Kind::Overflowed, &mark(false));
+            }
+            story.mark(Kind::Overflowed, &mark(true));
+            story.next()
+        };
+        assert_eq!(failed(false), Next::AskModel);
+        assert_eq!(failed(true), Next::End(HowEnded::ContextLimit));
+    }
+
+    #[test]
+    fn a_summary_never_reaches_into_the_turn_that_is_not_over() {
+        let mut story = grown(crate::Compaction::default(), 1_000, "?");
+        story.event(Event::InputMessage { messages: vec![Message { content: "and this meanwhile".into() }] });
+        assert_eq!(story.next(), Next::Compact(Seq(5)), "though the last input came in its middle");
+        let up_to = EventId { session: Uid([1; 16]), seq: Seq(5) };
+        story.event(Event::Compaction { turns: 1, events: 2, key: "sum_1".into(), text: "short".into(), up_to: Some(up_to) });
+        assert_eq!(story.next(), Next::AskModel);
+        assert_eq!(story.0.transcript.items.len(), 3);
+    }
+
+    #[test]
+    fn a_correction_is_no_input() {
+        let mut story = grown(crate::Compaction::default(), 1_000, "?");
+        story.mark(Kind::Corrected, &Corrected { text: "no".into(), fault: "not JSON".into() });
+        story.replied();
+        assert_eq!(story.next(), Next::Compact(Seq(5)));
     }
 }

@@ -9,11 +9,12 @@ use tool::{Approval, End};
 
 use crate::entry::{Audience, Entry, Kind};
 use crate::event::{CallName, StoredEvent};
+use crate::hidden;
 use crate::ids::{EventId, Millis, Seq, TurnNo};
 use crate::inbox::Queued;
 use crate::mark::{Began, Corrected, Overflowed, ReplyMark, TokenUsage};
 use crate::session::Hidden;
-use crate::transcript::{AskedCall, ItemBody, RawReply, Transcript};
+use crate::transcript::{AskedCall, ItemBody, Place, RawReply, Transcript};
 use crate::wait::{Asker, Decider, Resolution, Resolved, Resumed, Wait, Waiting};
 
 /// What the next step is decided from.
@@ -33,11 +34,15 @@ pub struct State {
     pub inbox: VecDeque<Queued>,
     /// What the last model call consumed; none before the first, and after a compaction.
     pub usage: Option<TokenUsage>,
+    /// The summary in the place of what was before it: its entry, where there is one.
+    pub summary: Option<Seq>,
+    /// The estimated size of the transcript when `usage` was counted.
+    counted_at: u64,
     /// Runs of positions whose events the model is not shown.
     hidden: Vec<Hidden>,
     step: Gathering,
-    /// Whether the model is not shown all of the turn that is being folded.
-    torn: bool,
+    /// The last position that the model is not shown though it stands after the last summary.
+    torn: Seq,
 }
 
 /// A running turn.
@@ -65,6 +70,8 @@ pub struct Turn {
     pub compacted: bool,
     /// That the conversation does not fit the model's window, until a summary is made.
     pub overflow: Option<Overflowed>,
+    /// Why no summary came about, where one was tried; it is not tried again.
+    pub summary_failed: Option<String>,
     /// Who asked it to stop, if somebody did.
     pub interrupted: Option<Decider>,
     /// Since when it does nothing but wait, if it does.
@@ -124,8 +131,6 @@ struct Gathering {
     thinking: String,
     text: String,
     calls: Vec<AskedCall>,
-    /// Something of it is hidden or erased.
-    torn: bool,
     /// It was not of the form that was asked for.
     corrected: Option<Corrected>,
 }
@@ -154,7 +159,7 @@ impl State {
         self.last = entry.seq;
         self.starts.entry(entry.turn).or_insert(entry.seq);
         if entry.audience() == Audience::Listed && entry.kind != Kind::Compaction && self.is_hidden(entry.seq) {
-            (self.torn, self.step.torn) = (true, true);
+            self.torn = entry.seq;
             return Ok(());
         }
         match entry.kind {
@@ -163,7 +168,7 @@ impl State {
             Kind::AgentOutput | Kind::StructuredOutput => push_text(&mut self.step.text, event(entry).map_err(unreadable)?),
             Kind::ToolInput => self.tool_input(entry.seq, event(entry).map_err(unreadable)?),
             Kind::ToolOutput => self.tool_output(entry.seq, event(entry).map_err(unreadable)?),
-            Kind::Compaction => self.compaction(event(entry).map_err(unreadable)?),
+            Kind::Compaction => self.compaction(entry.seq, event(entry).map_err(unreadable)?),
             Kind::Began => self.began(entry, serde_json::from_str(&entry.body).map_err(unreadable)?),
             Kind::Reply => self.reply(entry.seq, serde_json::from_str(&entry.body).map_err(unreadable)?),
             Kind::Waiting => self.waiting(serde_json::from_str(&entry.body).map_err(unreadable)?),
@@ -173,21 +178,27 @@ impl State {
             Kind::Corrected => self.step.corrected = Some(serde_json::from_str(&entry.body).map_err(unreadable)?),
             Kind::Overflowed => self.overflowed(serde_json::from_str(&entry.body).map_err(unreadable)?),
             Kind::Ended => self.ended(entry.turn),
-            Kind::Tombstone => (self.torn, self.step.torn) = (true, true),
+            Kind::Tombstone => self.torn = entry.seq,
             Kind::ContextLimitExceeded | Kind::SessionInterrupted | Kind::ClientToolPending | Kind::Receipt => {}
         }
         Ok(())
     }
 
+    /// The size of what the model would be shown now, in tokens: what it counted last and an
+    /// estimate of what came since, or an estimate of the whole.
+    pub fn tokens(&self) -> u64 {
+        let tokens = self.transcript.tokens();
+        self.usage.map_or(tokens, |usage| usage.input + usage.output + tokens.saturating_sub(self.counted_at))
+    }
+
     fn is_hidden(&self, seq: Seq) -> bool {
-        let after = self.hidden.partition_point(|run| run.to < seq);
-        self.hidden.get(after).is_some_and(|run| run.from <= seq)
+        hidden::covers(&self.hidden, seq)
     }
 
     /// An input: before the turn that it begins, or into the one that runs.
     fn input(&mut self, seq: Seq, event: StoredEvent<'_>) {
         let texts: Vec<String> = event.messages.into_iter().map(|m| m.content).collect();
-        self.transcript.push(seq, ItemBody::User { text: texts.join("\n\n") });
+        self.transcript.push(Place::Input(seq), ItemBody::User { text: texts.join("\n\n") });
         if let Some(turn) = &mut self.turn {
             turn.answered = false;
         }
@@ -195,24 +206,24 @@ impl State {
 
     fn ended(&mut self, turn: TurnNo) {
         (self.turn, self.step) = (None, Gathering::default());
-        if std::mem::take(&mut self.torn) {
-            self.transcript.mend(self.starts.get(&turn).copied().unwrap_or_default());
-        }
+        self.transcript.mend(self.starts.get(&turn).copied().unwrap_or_default());
     }
 
     /// What came before is known by its summary alone.
-    fn compaction(&mut self, event: StoredEvent<'_>) {
+    fn compaction(&mut self, seq: Seq, event: StoredEvent<'_>) {
         let up_to = event.compacted_up_to_event_id.as_deref().and_then(EventId::parse).map_or(Seq(0), |id| id.seq);
         self.transcript.compact(up_to, event.summary_text.as_deref().unwrap_or_default());
-        self.usage = None;
+        (self.usage, self.summary) = (None, Some(seq));
         if let Some(turn) = &mut self.turn {
             (turn.compacted, turn.overflow) = (true, None);
         }
     }
 
     fn overflowed(&mut self, mark: Overflowed) {
-        if let Some(turn) = &mut self.turn {
-            turn.overflow = Some(mark);
+        let Some(turn) = &mut self.turn else { return };
+        match mark.hopeless {
+            true => turn.summary_failed = Some(mark.why),
+            false => turn.overflow = Some(mark),
         }
     }
 
@@ -233,6 +244,7 @@ impl State {
             corrections: 0,
             compacted: false,
             overflow: None,
+            summary_failed: None,
             interrupted: None,
             last_call: None,
         });
@@ -288,21 +300,27 @@ impl State {
 
     /// The reply mark closes a model call: what was gathered becomes one item.
     fn reply(&mut self, seq: Seq, mark: ReplyMark) {
-        let Gathering { thinking, text, calls, torn, corrected } = std::mem::take(&mut self.step);
-        self.usage = mark.usage.or(self.usage);
+        let Gathering { thinking, text, calls, corrected } = std::mem::take(&mut self.step);
         if let Some(turn) = &mut self.turn {
             turn.steps += 1;
             turn.answered = calls.is_empty() && corrected.is_none();
             turn.corrections = corrected.as_ref().map_or(0, |_| turn.corrections + 1);
         }
-        if let Some(Corrected { text, fault }) = corrected {
-            self.transcript.push(seq, ItemBody::Assistant { thinking, text, calls, raw: None });
-            self.transcript.push(seq, ItemBody::User { text: fault });
-            return;
+        let place = Place::Reply(seq);
+        let torn = self.torn >= mark.first;
+        match corrected {
+            Some(Corrected { text, fault }) => {
+                self.transcript.push(place, ItemBody::Assistant { thinking, text, calls, raw: None });
+                self.transcript.push(place, ItemBody::User { text: fault });
+            }
+            None if torn && thinking.is_empty() && text.is_empty() && calls.is_empty() => {}
+            None => {
+                let raw = mark.raw.filter(|_| !torn).map(|raw| RawReply { origin: mark.origin, json: raw.into() });
+                self.transcript.push(place, ItemBody::Assistant { thinking, text, calls, raw });
+            }
         }
-        let raw = mark.raw.filter(|_| !torn).map(|raw| RawReply { origin: mark.origin, json: raw.into() });
-        if !(torn && thinking.is_empty() && text.is_empty() && calls.is_empty()) {
-            self.transcript.push(seq, ItemBody::Assistant { thinking, text, calls, raw });
+        if mark.usage.is_some() {
+            (self.usage, self.counted_at) = (mark.usage, self.transcript.tokens());
         }
     }
 
@@ -323,7 +341,7 @@ impl State {
             }
         }
         let body = ItemBody::ToolResult { call_id: name.id, name: name.configuration, output, error: event.error };
-        self.transcript.push(seq, body);
+        self.transcript.push(Place::Output(seq), body);
     }
 }
 

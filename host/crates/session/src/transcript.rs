@@ -1,12 +1,12 @@
 //! The conversation as a model needs it: a projection of the entries. Items are
 //! shared and remember their wire form, so that history is rendered once.
 
-use std::collections::BTreeSet;
 use std::sync::{Arc, OnceLock};
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use crate::compaction::{json_tokens, text_tokens};
 use crate::ids::Seq;
 
 /// The conversation in order.
@@ -14,59 +14,152 @@ use crate::ids::Seq;
 pub struct Transcript {
     /// Oldest first.
     pub items: Vec<Arc<Item>>,
-    /// The entry that each item was made by; a summary stands at 0.
-    at: Vec<Seq>,
+    places: Vec<Place>,
+    /// The size of all items, in tokens, estimated.
+    tokens: u64,
+}
+
+/// Which entry an item was made by, and as what.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// The summary of everything before.
+    Summary,
+    /// An input.
+    Input(Seq),
+    /// A reply, or what the model was told about its form.
+    Reply(Seq),
+    /// A tool's output.
+    Output(Seq),
 }
 
 /// How a summary is introduced to the model, as the user's words: it is made from what users
 /// and tools said, and must not speak with the authority of instructions.
 const SUMMARY: &str = "Summary of the conversation so far:";
 
+/// Tokens that a provider spends on an item beside its text: role, ids, punctuation.
+const ITEM_TOKENS: u64 = 4;
+
+impl Place {
+    /// The entry; none for a summary, which stands for many.
+    pub(crate) fn entry(self) -> Option<Seq> {
+        match self {
+            Self::Summary => None,
+            Self::Input(at) | Self::Reply(at) | Self::Output(at) => Some(at),
+        }
+    }
+}
+
 impl Transcript {
     /// One more item.
-    pub(crate) fn push(&mut self, at: Seq, body: ItemBody) {
-        self.items.push(Item::new(body));
-        self.at.push(at);
+    pub(crate) fn push(&mut self, place: Place, body: ItemBody) {
+        self.put(place, Item::new(body));
     }
 
-    /// The items with the entries that they were made by; a summary stands at 0.
-    pub fn placed(&self) -> impl DoubleEndedIterator<Item = (Seq, &Arc<Item>)> {
-        self.at.iter().copied().zip(&self.items)
+    fn put(&mut self, place: Place, item: Arc<Item>) {
+        self.tokens += item.tokens();
+        self.items.push(item);
+        self.places.push(place);
+    }
+
+    /// The size of the whole in tokens, estimated.
+    pub(crate) fn tokens(&self) -> u64 {
+        self.tokens
+    }
+
+    /// Where the items stand that come from entries, oldest first.
+    pub(crate) fn placed(&self) -> impl DoubleEndedIterator<Item = (Place, Seq)> {
+        self.places.iter().filter_map(|place| Some((*place, place.entry()?)))
+    }
+
+    /// The summary that stands in the place of what was before it, as the model is shown it.
+    pub fn summary(&self) -> Option<&str> {
+        match (self.places.first()?, &self.items.first()?.body) {
+            (Place::Summary, ItemBody::User { text }) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// The items up to this entry; a summary of what was before them is none of them.
+    pub fn up_to(&self, up_to: Seq) -> &[Arc<Item>] {
+        &self.items[usize::from(self.summary().is_some())..self.first_after(up_to)]
+    }
+
+    fn first_after(&self, up_to: Seq) -> usize {
+        self.places.iter().position(|place| place.entry().is_some_and(|at| at > up_to)).unwrap_or(self.places.len())
     }
 
     /// Puts a summary in the place of everything up to `up_to`, an earlier summary included.
     pub(crate) fn compact(&mut self, up_to: Seq, summary: &str) {
-        let kept = self.at.iter().position(|at| *at > up_to && *at > Seq(0)).unwrap_or(self.at.len());
-        self.items.splice(..kept, [Item::new(ItemBody::User { text: format!("{SUMMARY}\n\n{summary}") })]);
-        self.at.splice(..kept, [Seq(0)]);
+        let kept = self.first_after(up_to);
+        let summary = Item::new(ItemBody::User { text: format!("{SUMMARY}\n\n{summary}") });
+        self.items.splice(..kept, [summary]);
+        self.places.splice(..kept, [Place::Summary]);
+        self.tokens = self.items.iter().map(|item| item.tokens()).sum();
     }
 
     /// Takes out, from `from` on, calls without a result and results without a call: providers
     /// refuse a history that holds one. A reply that lost a call is not replayed in its own form.
     pub(crate) fn mend(&mut self, from: Seq) {
-        let first = self.at.iter().position(|at| *at >= from).unwrap_or(self.at.len());
-        let answered: BTreeSet<Arc<str>> = self.items[first..].iter().filter_map(|item| item.result_of()).collect();
-        let mut asked: BTreeSet<Arc<str>> = BTreeSet::new();
-        let (items, at) = (self.items.split_off(first), self.at.split_off(first));
-        for (at, item) in at.into_iter().zip(items) {
+        let first = self.places.iter().position(|place| place.entry().is_some_and(|at| at >= from)).unwrap_or(self.places.len());
+        if is_whole(&self.items[first..]) {
+            return;
+        }
+        let (items, places) = (self.items.split_off(first), self.places.split_off(first));
+        self.tokens = self.items.iter().map(|item| item.tokens()).sum();
+        // Providers number calls anew with each reply: a result belongs to the reply right before it.
+        let mut asked: Vec<Arc<str>> = Vec::new();
+        for (at, (item, place)) in items.iter().zip(places).enumerate() {
             match &item.body {
-                ItemBody::ToolResult { call_id, .. } if !asked.contains(call_id) => continue,
-                ItemBody::Assistant { thinking, text, calls, .. } if calls.iter().any(|call| !answered.contains(&call.id)) => {
-                    let calls: Vec<AskedCall> = calls.iter().filter(|call| answered.contains(&call.id)).cloned().collect();
-                    asked.extend(calls.iter().map(|call| call.id.clone()));
-                    if !(thinking.is_empty() && text.is_empty() && calls.is_empty()) {
-                        let (thinking, text) = (thinking.clone(), text.clone());
-                        self.push(at, ItemBody::Assistant { thinking, text, calls, raw: None });
+                ItemBody::User { .. } => self.put(place, item.clone()),
+                ItemBody::ToolResult { call_id, .. } => {
+                    if let Some(call) = asked.iter().position(|id| id == call_id) {
+                        asked.swap_remove(call);
+                        self.put(place, item.clone());
                     }
-                    continue;
                 }
-                ItemBody::Assistant { calls, .. } => asked.extend(calls.iter().map(|call| call.id.clone())),
-                ItemBody::User { .. } | ItemBody::ToolResult { .. } => {}
+                ItemBody::Assistant { .. } => {
+                    let (answered, left) = answered(item, &items[at + 1..]);
+                    asked = answered;
+                    if let Some(left) = left {
+                        self.put(place, left);
+                    }
+                }
             }
-            self.items.push(item);
-            self.at.push(at);
         }
     }
+}
+
+/// Whether every call has its result after it, and every result its call before.
+fn is_whole(items: &[Arc<Item>]) -> bool {
+    let mut open: Vec<&Arc<str>> = Vec::new();
+    for item in items {
+        match &item.body {
+            ItemBody::User { .. } => {}
+            ItemBody::ToolResult { call_id, .. } => match open.iter().position(|id| *id == call_id) {
+                Some(call) => drop(open.swap_remove(call)),
+                None => return false,
+            },
+            ItemBody::Assistant { .. } if !open.is_empty() => return false,
+            ItemBody::Assistant { calls, .. } => open.extend(calls.iter().map(|call| &call.id)),
+        }
+    }
+    open.is_empty()
+}
+
+/// The calls of a reply that have a result among what follows it, and what is left of the reply, if anything.
+fn answered(item: &Arc<Item>, after: &[Arc<Item>]) -> (Vec<Arc<str>>, Option<Arc<Item>>) {
+    let ItemBody::Assistant { thinking, text, calls, .. } = &item.body else { return (Vec::new(), Some(item.clone())) };
+    let meanwhile = after.iter().take_while(|item| !matches!(item.body, ItemBody::Assistant { .. }));
+    let results: Vec<&Arc<str>> = meanwhile.filter_map(|item| item.result_of()).collect();
+    let kept: Vec<AskedCall> = calls.iter().filter(|call| results.contains(&&call.id)).cloned().collect();
+    let ids = kept.iter().map(|call| call.id.clone()).collect();
+    if kept.len() == calls.len() {
+        return (ids, Some(item.clone()));
+    }
+    let says_something = !(thinking.is_empty() && text.is_empty() && kept.is_empty());
+    let left =
+        says_something.then(|| Item::new(ItemBody::Assistant { thinking: thinking.clone(), text: text.clone(), calls: kept, raw: None }));
+    (ids, left)
 }
 
 /// One piece of the conversation, with the bytes that one wire made of it.
@@ -84,11 +177,24 @@ impl Item {
     }
 
     /// The call that this is the result of, if it is one.
-    fn result_of(&self) -> Option<Arc<str>> {
+    fn result_of(&self) -> Option<&Arc<str>> {
         match &self.body {
-            ItemBody::ToolResult { call_id, .. } => Some(call_id.clone()),
+            ItemBody::ToolResult { call_id, .. } => Some(call_id),
             ItemBody::User { .. } | ItemBody::Assistant { .. } => None,
         }
+    }
+
+    /// Its size in tokens, estimated.
+    fn tokens(&self) -> u64 {
+        let of_body = match &self.body {
+            ItemBody::User { text } => text_tokens(text),
+            ItemBody::Assistant { thinking, text, calls, .. } => {
+                let calls: u64 = calls.iter().map(|call| ITEM_TOKENS + text_tokens(&call.name) + json_tokens(&call.arguments)).sum();
+                text_tokens(thinking) + text_tokens(text) + calls
+            }
+            ItemBody::ToolResult { output, .. } => json_tokens(output),
+        };
+        ITEM_TOKENS + of_body
     }
 
     /// The item in the form of the wire named `wire`: rendered now, or taken from

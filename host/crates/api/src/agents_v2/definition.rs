@@ -2,6 +2,7 @@
 //! written back. What is written can be read again.
 
 mod bindings;
+pub(super) mod context;
 mod steps;
 
 use std::collections::BTreeMap;
@@ -24,7 +25,7 @@ const DESCRIPTION: usize = 5_000;
 /// Reads a whole definition.
 pub(super) fn read(body: &Map<String, Value>, key: String) -> Result<NewAgent> {
     let fields = Fields::of_body(body);
-    fields.refuse(&["skills", "compaction", "tool_output_offloading"])?;
+    fields.refuse(&["skills", "tool_output_offloading"])?;
     let tools = bindings::read(&fields)?;
     let (first_step, step) = steps::entry(&fields, &tools)?;
     Ok(NewAgent {
@@ -35,7 +36,7 @@ pub(super) fn read(body: &Map<String, Value>, key: String) -> Result<NewAgent> {
         tools,
         steps: BTreeMap::from([(first_step.clone(), step)]),
         first_step,
-        compaction: None,
+        compaction: context::read(&fields)?,
         metadata: fields.metadata()?,
         enabled: fields.flag("enabled")?.unwrap_or(true),
     })
@@ -155,6 +156,9 @@ pub(super) fn written(agent: &Agent) -> Value {
     if let Some(description) = &agent.description {
         json["description"] = json!(description);
     }
+    if let Some(setting) = &agent.compaction {
+        json["compaction"] = context::written(setting);
+    }
     json
 }
 
@@ -162,7 +166,7 @@ pub(super) fn written(agent: &Agent) -> Value {
 pub(super) fn outlined(agent: &Agent) -> Value {
     let model = ModelChoice { name: agent.model.name.clone(), parameters: Map::new(), retry: None };
     let steps = agent.steps.keys().map(|name| (name.clone(), Step::default())).collect();
-    written(&Agent { model, steps, tools: BTreeMap::new(), metadata: Map::new(), ..agent.clone() })
+    written(&Agent { model, steps, tools: BTreeMap::new(), compaction: None, metadata: Map::new(), ..agent.clone() })
 }
 
 fn written_model(model: &ModelChoice) -> Value {
@@ -263,7 +267,7 @@ mod tests {
         for (pointer, value, field) in [
             ("skills", json!({"a": {}}), "skills"),
             ("steps", json!({"second": {}}), "steps.second"),
-            ("compaction", json!({"enabled": true}), "compaction"),
+            ("compaction", json!({"threshold_percent": 20}), "compaction.threshold_percent"),
             ("first_step", json!({"output_parser": {"type": "structured"}}), "first_step.output_parser"),
             ("first_step", json!({"next_steps": [{"step_name": "x"}]}), "first_step.next_steps"),
             ("first_step", json!({"instructions": [{"type": "reference", "id": "ins_1"}]}), "first_step.instructions[0]"),
@@ -295,6 +299,11 @@ mod tests {
         assert_eq!((&got["metadata"], &got["enabled"]), (&json!({}), &json!(true)));
         assert_eq!(got["tool_configurations"], json!({"sum": {"type": "dynamic_vectara", "tool_id": "tol_calculator_calculate"}}));
         assert_eq!(patch(json!({"tool_configurations": null}))["tool_configurations"], json!({}));
+        let set = json!({"compaction": {"keep_recent_inputs": 2}});
+        assert_eq!(patch(set.clone())["compaction"]["keep_recent_inputs"], 2);
+        let seen = agent(&patched(&agent(&body()), set.as_object().unwrap()).unwrap().into());
+        let cleared = patched(&seen, json!({"compaction": null}).as_object().unwrap()).unwrap();
+        assert_eq!(written(&agent(&cleared.into())).get("compaction"), None);
     }
 
     #[test]

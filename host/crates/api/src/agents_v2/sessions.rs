@@ -7,15 +7,16 @@ use axum::response::Response;
 use http::{StatusCode, Uri};
 use serde_json::{Map, Value, json};
 
-use agent::{Clock, NewSession};
+use agent::{Clock, ForkOf, NewSession};
 use policy::Action;
 use session::{Agent, Session, Uid};
 
+use super::definition::context;
 use super::stream::context_usage;
 use crate::App;
 use crate::body::JsonBody;
 use crate::caller::{Caller, Segments};
-use crate::errors::Result;
+use crate::errors::{Error, Result};
 use crate::fields::Fields;
 use crate::metadata_filter::MetadataFilter;
 use crate::operation::{Answer, Method, Operation, Query};
@@ -30,6 +31,8 @@ const NAME: usize = 255;
 pub(crate) const TTI_MINUTES: u64 = i32::MAX as u64;
 /// Characters of a description.
 const DESCRIPTION: usize = 5_000;
+/// Characters of an event's id; ours are shorter.
+const EVENT_ID: usize = 255;
 
 pub(crate) static CREATE: Operation = Operation {
     id: "createAgentSession",
@@ -50,8 +53,31 @@ pub(crate) async fn create(
 ) -> Result<Response> {
     let agent = caller.agent(&app, &agent_key)?;
     let new = read(&body, None)?;
-    let session = app.engine.create_session(&agent, &caller.0, new).await?;
+    let session = match fork_of(&app, &caller, &agent, &body)? {
+        Some(of) => app.engine.fork_session(&agent, &caller.0, new, of).await?,
+        None => app.engine.create_session(&agent, &caller.0, new).await?,
+    };
     Ok(reply::json(StatusCode::CREATED, &written(&app, &agent, &session)?))
+}
+
+/// Whose past the new session begins with, if it asks for one: a session that the caller may read.
+fn fork_of(app: &App, caller: &Caller, agent: &Arc<Agent>, body: &Map<String, Value>) -> Result<Option<ForkOf>> {
+    let body = Fields::of_body(body);
+    let Some(from) = body.value("from_session") else { return Ok(None) };
+    let fields = Fields::of(from, "from_session")?;
+    let text = |member| Ok::<_, Error>(fields.text(member, 1..=EVENT_ID)?.map(str::to_owned));
+    let (include_up_to, compact_up_to) = (text("include_up_to_event_id")?, text("compact_up_to_event_id")?);
+    if include_up_to.is_some() && compact_up_to.is_some() {
+        let both = "`include_up_to_event_id` and `compact_up_to_event_id` cannot both be given; choose one";
+        return Err(Error::field(fields.path("compact_up_to_event_id"), both));
+    }
+    let session_key = fields.required("session_key", fields.text("session_key", 1..=usize::MAX)?)?;
+    let agent = match fields.text("agent_key", 1..=usize::MAX)? {
+        Some(key) => caller.agent(app, key)?,
+        None => agent.clone(),
+    };
+    let session = caller.session(app, &agent, session_key, Action::ReadSession)?;
+    Ok(Some(ForkOf { session, include_up_to, compact_up_to }))
 }
 
 pub(crate) static LIST: Operation = Operation {
@@ -159,7 +185,7 @@ pub(crate) async fn delete(
 /// Reads a body. What is absent comes from `seen`, where there is one; null clears.
 fn read(body: &Map<String, Value>, seen: Option<&Session>) -> Result<NewSession> {
     let fields = Fields::of_body(body);
-    fields.refuse(&["secrets", "from_session"])?;
+    fields.refuse(&["secrets"])?;
     let kept = |member: &str| seen.filter(|_| !body.contains_key(member));
     let name = match (fields.text("name", 1..=NAME)?, kept("name")) {
         (Some(name), _) => name.to_owned(),
@@ -199,6 +225,7 @@ fn written(app: &App, agent: &Agent, session: &Session) -> Result<Value> {
         "enabled": session.enabled,
         "status": head.status,
         "tti_minutes": session.tti_minutes,
+        "effective_compaction": context::written(&session.compaction),
         "created_at": session.created_at.rfc3339(),
     });
     if let Some(description) = &session.description {
@@ -259,9 +286,9 @@ mod tests {
 
     #[test]
     fn what_is_not_supported_is_refused_by_name() {
-        let body = json!({"from_session": {"session_key": "x"}});
+        let body = json!({"secrets": {"a": "b"}});
         let error = read(body.as_object().unwrap(), None).unwrap_err();
-        assert!(error.body("r")["field_errors"]["from_session"].is_string(), "{error:?}");
+        assert!(error.body("r")["field_errors"]["secrets"].is_string(), "{error:?}");
     }
 
     #[test]

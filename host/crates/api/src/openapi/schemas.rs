@@ -146,6 +146,7 @@ fn agents() -> Value {
         "steps": {"type": "object", "additionalProperties": refer("AgentStep"), "description": "Holds the entry step alone in this version."},
         "metadata": refer("Metadata"),
         "enabled": flag(true),
+        "compaction": refer("CompactionConfig"),
     });
     let mut request = definition.clone();
     request["key"] = refer("Key");
@@ -159,6 +160,13 @@ fn agents() -> Value {
         },
         "Agent": object(&["key", "name", "tool_configurations", "model", "first_step", "enabled", "created_at", "updated_at"], answer),
         "ListAgentsResponse": list_of("agents", "Agent"),
+        "CompactionConfig": object(&[], json!({
+            "enabled": flag(true),
+            "threshold_percent": {"type": "integer", "minimum": 50, "maximum": 95, "default": 80, "description": "Of the model's window."},
+            "keep_recent_inputs": {"type": "integer", "minimum": 1, "default": 1, "description": "Inputs that stay word for word, with all that followed each."},
+            "compaction_message": {"type": "string", "maxLength": 10000, "description": "Added to what the model is told when it summarises."},
+            "tool_event_policy": {"enum": ["exclude", "include_outputs", "include_all"], "default": "include_outputs"},
+        })),
         "AgentModel": object(&["name"], json!({
             "name": {"type": "string", "description": "One of GET /v2/llms."},
             "parameters": {"type": "object", "description": "Passed on to the provider."},
@@ -221,8 +229,18 @@ fn sessions() -> Value {
     answer["status"] = json!({"enum": ["unstarted", "running", "stopped"]});
     answer["created_at"] = time();
     answer["session_context_usage"] = refer("SessionContextUsage");
+    answer["effective_compaction"] = refer("CompactionConfig");
+    let mut create = definition.clone();
+    create["from_session"] = object(
+        &["session_key"],
+        json!({
+            "agent_key": refer("Key"), "session_key": refer("Key"),
+            "include_up_to_event_id": {"type": "string", "description": "The last event that is copied."},
+            "compact_up_to_event_id": {"type": "string", "description": "The last event that a summary takes the place of."},
+        }),
+    );
     json!({
-        "CreateAgentSessionRequest": object(&[], definition.clone()),
+        "CreateAgentSessionRequest": object(&[], create),
         "UpdateAgentSessionRequest": object(&[], definition),
         "AgentSession": object(&["key", "agent_key", "name", "enabled", "created_at"], answer),
         "ListAgentSessionsResponse": list_of("sessions", "AgentSession"),
@@ -258,6 +276,13 @@ fn events() -> Value {
         ("tool_input", call(json!({"tool_input": {"type": "object"}}))),
         ("tool_output", call(json!({"tool_output": {"type": "object"}, "error": {"type": "boolean"}, "receipt": receipt()}))),
         ("agent_output", json!({"content": text()})),
+        (
+            "compaction",
+            json!({
+                "turns_compacted": {"type": "integer"}, "events_compacted": {"type": "integer"}, "summary_key": text(), "summary_text": text(),
+                "compacted_up_to_event_id": text(),
+            }),
+        ),
         ("client_tool_pending", json!({"pending_calls": {"type": "array", "items": refer("ClientToolPendingCall")}})),
         ("context_limit_exceeded", json!({"message": text(), "context_limit": {"type": "integer"}, "actual_tokens": {"type": "integer"}})),
         ("session_interrupted", json!({})),
