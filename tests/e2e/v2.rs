@@ -8,5 +8,8 @@ mod events;
 mod events_edit;
 mod fork;
 mod openapi;
+mod overrides;
+mod secrets;
 mod sessions;
+mod structured;
 mod tools;

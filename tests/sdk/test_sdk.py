@@ -328,3 +328,36 @@ def test_the_client_comes_in_with_an_id_and_a_secret_too(address):
     with pytest.raises(ApiError) as unknown:
         Vectara(client_id=key["id"], client_secret=key["key"], environment=environment(address)).agents.get("agt_customer_support")
     assert unknown.value.status_code == 401
+
+
+def test_an_agent_with_a_form_is_made_changed_and_asked(client):
+    from vectara.types.agent_output_parser import AgentOutputParser_Structured as Structured
+
+    schema = {"type": "object", "required": ["city"], "properties": {"city": {"type": "string"}}}
+    parser = Structured(json_schema={"name": "city", "schema": schema})
+    made = client.agents.create(
+        name="Form",
+        tool_configurations={},
+        model=AgentModel(name="default"),
+        first_step=FirstAgentStep(name="main", instructions=[], output_parser=parser),
+    )
+    try:
+        assert made.first_step.output_parser.type == "structured"
+        client.agents.update(made.key, description="d")
+        changed = client.agents.update(made.key, description=None, metadata={"a": 1})
+        assert changed.description is None and changed.metadata == {"a": 1}
+        assert changed.first_step.output_parser.json_schema.name == "city"
+        session = client.agent_sessions.create(made.key)
+        answer = client.agent_events.create(made.key, session.key, request=say("Where?"))
+        assert answer.events[-1].type == "structured_output" and "city" in answer.events[-1].content
+    finally:
+        client.agents.delete(made.key)
+
+
+def test_an_identity_is_read_and_changed(client):
+    before = client.agents.get_identity("assistant")
+    assert before.mode == "auto" and before.api_roles == [] and before.corpus_roles == [] and before.agent_roles == []
+    changed = client.agents.update_identity("assistant", mode="manual", api_roles=["agent_viewer"])
+    assert changed.mode == "manual" and changed.api_roles == ["agent_viewer"]
+    client.agents.update_identity("assistant", mode="manual", api_roles=[])
+    assert client.agents.update_identity("assistant", mode="auto").mode == "auto"

@@ -158,3 +158,114 @@ async fn roles_decide_and_another_tenants_agent_looks_like_none() -> Result<()> 
     drop(server);
     Ok(())
 }
+
+#[tokio::test]
+async fn a_patch_changes_what_it_names_and_null_clears_what_may_be_empty() -> Result<()> {
+    let (_server, owner) = start().await?;
+    let mut body = agent("a1");
+    (body["description"], body["metadata"], body["enabled"]) = (json!("d"), json!({"a": 1}), json!(false));
+    let made = owner.post("/v2/agents", &body).await?.expect(201)?;
+    let nothing = json!({"first_step": null, "first_step_name": null, "steps": null, "key": "other"});
+    let mut same = owner.patch("/v2/agents/a1", &nothing).await?.expect(200)?;
+    same["updated_at"] = made["updated_at"].clone();
+    assert_eq!(same, made);
+    let nulls = json!({"description": null, "metadata": null, "enabled": null, "tool_configurations": null});
+    let cleared = owner.patch("/v2/agents/a1", &nulls).await?.expect(200)?;
+    assert_eq!((&cleared["metadata"], &cleared["enabled"], &cleared["tool_configurations"]), (&json!({}), &json!(true), &json!({})));
+    assert!(cleared.get("description").is_none());
+    for (patch, field) in [
+        (json!({"name": null}), "name"),
+        (json!({"model": null}), "model"),
+        (json!({"steps": {"first_step": null}}), "first_step_name"),
+        (json!({"first_step": {"allowed_tools": ["nope"]}}), "steps.first_step.allowed_tools"),
+        (json!({"first_step": {"instructions": [{"name": "x", "template": "#set($a = 1)"}]}}), "steps.first_step.instructions[0].template"),
+    ] {
+        let error = owner.patch("/v2/agents/a1", &patch).await?.expect(400)?;
+        assert!(error["field_errors"][field].is_string(), "{patch}: {error}");
+    }
+    let parser = json!({"type": "structured", "json_schema": {"name": "x", "strict": false, "schema": {"type": "object"}}});
+    let changed = owner.patch("/v2/agents/a1", &json!({"first_step": {"name": "main", "output_parser": parser}})).await?.expect(200)?;
+    assert_eq!((&changed["first_step_name"], &changed["first_step"]["output_parser"]), (&json!("main"), &parser));
+    assert_eq!(
+        (&changed["steps"]["main"]["output_parser"], &changed["steps"]["main"]["instructions"]),
+        (&parser, &made["first_step"]["instructions"])
+    );
+    let back =
+        owner.patch("/v2/agents/a1", &json!({"steps": {"main": {"output_parser": null, "instructions": null}}})).await?.expect(200)?;
+    assert_eq!((&back["first_step"]["output_parser"]["type"], &back["first_step"]["instructions"]), (&json!("default"), &json!([])));
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_conflict_on_a_change_says_what_is_taken() -> Result<()> {
+    let (_server, owner) = start().await?;
+    owner.post("/v2/agents", &agent("a1")).await?.expect(201)?;
+    owner.post("/v2/agents", &agent("a2")).await?.expect(201)?;
+    for error in [
+        owner.patch("/v2/agents/a2", &json!({"name": "Agent a1"})).await?.expect(409)?,
+        owner.put("/v2/agents/a2", &agent("a1")).await?.expect(409)?,
+    ] {
+        let why = error["messages"][0].as_str().unwrap_or_default();
+        assert!(why.contains("name `Agent a1`"), "{error}");
+    }
+    assert_eq!(owner.get("/v2/agents/a2").await?.expect(200)?["name"], "Agent a2");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_filter_finds_a_name_that_is_no_pattern_for_itself() -> Result<()> {
+    let (_server, owner) = start().await?;
+    let mut body = agent("a1");
+    body["name"] = "What? (v1.0)".into();
+    owner.post("/v2/agents", &body).await?.expect(201)?;
+    let found = owner.get("/v2/agents?filter=What%3F%20%28v1.0%29").await?.expect(200)?;
+    assert_eq!(found["agents"].as_array().map(Vec::len), Some(1), "{found}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_identity_has_all_its_members_and_roles_are_kept_in_manual_alone() -> Result<()> {
+    let (_server, owner) = start().await?;
+    owner.post("/v2/agents", &agent("a1")).await?.expect(201)?;
+    let path = "/v2/agents/a1/identity";
+    let first = owner.get(path).await?.expect(200)?;
+    assert_eq!(
+        (&first["mode"], &first["api_roles"], &first["corpus_roles"], &first["agent_roles"]),
+        (&json!("auto"), &json!([]), &json!([]), &json!([]))
+    );
+    let auto = owner.patch(path, &json!({"api_roles": ["agent_user"], "client_id": "mine"})).await?.expect(200)?;
+    assert_eq!(auto, first);
+    let manual = json!({"mode": "manual", "api_roles": ["agent_user"], "agent_roles": [{"agent_key": "a1", "role": "agent_viewer"}]});
+    let manual = owner.patch(path, &manual).await?.expect(200)?;
+    assert_eq!(
+        (&manual["mode"], &manual["api_roles"], &manual["client_id"]),
+        (&json!("manual"), &json!(["agent_user"]), &first["client_id"])
+    );
+    assert!(owner.patch(path, &json!({"api_roles": ["king"]})).await?.expect(400)?["field_errors"]["api_roles"].is_string());
+    owner.put("/v2/agents/a1", &agent("a1")).await?.expect(200)?;
+    assert_eq!(owner.get(path).await?.expect(200)?, manual, "replacing the agent leaves it");
+    owner.get("/v2/agents/nobody/identity").await?.expect(404)?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_template_is_rendered_with_what_the_conversation_is_about() -> Result<()> {
+    let model = FakeModel::start().await?;
+    let server = Server::start(&config(&model.base_url)).await?;
+    let owner = server.owner();
+    let mut body = agent("a1");
+    body["metadata"] = json!({"team": "widgets"});
+    let template = "You are $agent.name of $agent.metadata.team, for $session.metadata.who. Tools:\n#foreach($tool in $tools)\n* $tool.name\n#end\n#if($session.metadata.vip)Be quick.#end";
+    body["first_step"]["instructions"][0] = json!({"name": "one", "template": template});
+    owner.post("/v2/agents", &body).await?.expect(201)?;
+    owner.post("/v2/agents/a1/sessions", &json!({"key": "s", "metadata": {"who": "Bo", "vip": true}})).await?.expect(201)?;
+    model.queue([tests::fake_model::text("ok")]);
+    owner.post("/v2/agents/a1/sessions/s/events", &tests::server::say("go")).await?.expect(201)?;
+    let system = &model.requests()[0]["messages"][0]["content"];
+    assert_eq!(system, "You are Agent a1 of widgets, for Bo. Tools:\n* calc\nBe quick.");
+    body["key"] = "a2".into();
+    body["name"] = "A2".into();
+    body["first_step"]["instructions"][0]["template"] = "#foreach($tool in $tools) no end".into();
+    assert_eq!(owner.post("/v2/agents", &body).await?.expect(400)?["code"], "invalid_template");
+    Ok(())
+}

@@ -139,6 +139,24 @@ impl Engine {
         (agent.secrets, agent.identity) = (seen.secrets.clone(), seen.identity.clone());
         (agent.revision, agent.created_at) = (seen.revision + 1, seen.created_at);
         let alias = if agent.name == seen.name { Rename::Keep } else { Rename::To(Some(agent.name.clone())) };
+        self.store_agent(seen, agent, alias).await
+    }
+
+    /// Replaces the secrets of an agent that was read at `seen`.
+    pub async fn set_secrets(&self, seen: &Agent, secrets: Secrets) -> Result<Arc<Agent>, Error> {
+        self.store_agent(seen, Agent { secrets, ..self.next_revision(seen) }, Rename::Keep).await
+    }
+
+    /// Replaces the identity of an agent that was read at `seen`.
+    pub async fn set_identity(&self, seen: &Agent, identity: Identity) -> Result<Arc<Agent>, Error> {
+        self.store_agent(seen, Agent { identity, ..self.next_revision(seen) }, Rename::Keep).await
+    }
+
+    fn next_revision(&self, seen: &Agent) -> Agent {
+        Agent { revision: seen.revision + 1, updated_at: self.clock.now(), ..seen.clone() }
+    }
+
+    async fn store_agent(&self, seen: &Agent, agent: Agent, alias: Rename) -> Result<Arc<Agent>, Error> {
         let updated = self.directory.update(agent.uid, seen.revision, encode(&agent), alias).await;
         self.agents.forget(seen.tenant, &seen.key);
         updated.map_err(|e| taken(e, &agent))?;

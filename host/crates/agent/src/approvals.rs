@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde_json::value::RawValue;
 use session::{Agent, EventId, Millis, Principal, Seq, Session, StoredEvent, Uid, Wait};
 use storage::{DueWait, Kind, OpenWait, WaitRow};
 use tokio::sync::oneshot;
@@ -15,6 +16,7 @@ use crate::client_calls::Outcome;
 use crate::error::{Error, Thing};
 use crate::hub::Watcher;
 use crate::live::{Command, Repeat, takes_input};
+use crate::overrides;
 
 /// Waits that are due and looked up at once.
 const PAGE: usize = 64;
@@ -73,7 +75,7 @@ pub struct OpenApproval {
     pub configuration: String,
     /// The tool's own name.
     pub tool: String,
-    /// The arguments, a JSON object, exact text.
+    /// The arguments as they would run, secrets masked: a JSON object, exact text.
     pub arguments: String,
     /// Whose agreement it needs.
     pub approver: Approver,
@@ -193,7 +195,7 @@ impl Engine {
         let event: StoredEvent<'_> = serde_json::from_str(&entry.body).map_err(damaged)?;
         Ok(Some(OpenApproval {
             event: EventId { session, seq: row.call },
-            arguments: event.tool_input.map_or_else(|| "{}".to_owned(), |input| input.get().to_owned()),
+            arguments: overrides::shown_over(event.tool_input.map_or("{}", RawValue::get), wait.overrides.as_deref()),
             configuration: event.tool_configuration_name.unwrap_or_default(),
             tool: event.tool_name.unwrap_or_default(),
             approver,

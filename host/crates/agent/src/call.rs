@@ -4,7 +4,6 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use model::ToolList;
 use session::{AskedCall, Awaited, Bound, Call, CallName, Consumed, Event, EventId, Receipt, Seq, Session, Uid};
 use sha2::{Digest, Sha256};
 use storage::Blob;
@@ -16,6 +15,9 @@ use tool::{
 
 use crate::Engine;
 use crate::client_calls;
+use crate::error::Error;
+use crate::overrides::{Overrides, Resolved, shown_over};
+use crate::prepared::Prepared;
 use crate::state_store::{Owners, StateStore};
 
 /// Bytes of one call's arguments. Against a model that writes without end.
@@ -26,6 +28,10 @@ pub(crate) struct Checked {
     pub(crate) name: CallName,
     /// The arguments as they are recorded: a JSON object, `{}` where the model's were none.
     pub(crate) input: String,
+    /// What the agent sets over them, where it does.
+    pub(crate) set: Option<Resolved>,
+    /// The keys of that, also where it leads nowhere.
+    pub(crate) overrides: Vec<String>,
     pub(crate) refused: Option<End>,
     /// Whose agreement it needs before it may run.
     pub(crate) awaited: Option<Awaited>,
@@ -39,22 +45,28 @@ pub(crate) fn id(session: Uid, asked: Seq) -> String {
     EventId { session, seq: asked }.to_string()
 }
 
+/// What the agent sets of a call's arguments, or why that cannot be said.
+pub(crate) type Set = Result<Option<Resolved>, Error>;
+
 /// Checks what the model asked for, before anything is recorded.
-pub(crate) async fn check(toolbox: &dyn Toolbox, caller: &Caller, tools: &ToolList, asked: &AskedCall) -> Checked {
-    let spec = tools.find(&asked.name);
+pub(crate) async fn check(toolbox: &dyn Toolbox, prepared: &Prepared, asked: &AskedCall, set: Set) -> Checked {
+    let (caller, spec) = (&prepared.caller, prepared.tools.find(&asked.name));
     let name = CallName {
         id: asked.id.clone(),
         configuration: asked.name.clone(),
         tool: spec.map_or_else(|| asked.name.clone(), |spec| spec.id.name.as_str().into()),
     };
-    let (refused, awaited) = match (object(&asked.arguments), spec) {
+    let arguments = object(&asked.arguments).and_then(|()| with(&set, &asked.arguments));
+    let (refused, awaited) = match (arguments, spec) {
         (_, None) => (Some(End::UnknownTool), None),
         (Err(why), _) => (Some(End::InvalidInput(why)), None),
-        (Ok(()), Some(spec)) if spec.id.is_client() => match client_calls::check(spec, &asked.arguments).await {
-            Ok(awaited) => (None, Some(awaited)),
-            Err(end) => (Some(end), None),
-        },
-        (Ok(()), Some(spec)) => match toolbox.check(caller, &spec.id, &asked.arguments).await {
+        (Ok(arguments), Some(spec)) if spec.id.is_client() => {
+            match client_calls::check(prepared.whole(&asked.name, spec), &arguments).await {
+                Ok(awaited) => (None, Some(awaited)),
+                Err(end) => (Some(end), None),
+            }
+        }
+        (Ok(arguments), Some(spec)) => match toolbox.check(caller, &spec.id, &arguments).await {
             Ok(Verdict::Run) => (None, None),
             Ok(Verdict::Ask(approver)) => {
                 // Bound to what the model was shown: should another build serve by now, the agreement will not count for it.
@@ -69,7 +81,20 @@ pub(crate) async fn check(toolbox: &dyn Toolbox, caller: &Caller, tools: &ToolLi
     // What runs brings its own evidence.
     let evidence =
         spec.filter(|spec| refused.is_some() && !spec.id.is_client()).map(|spec| toolbox.evidence(caller, &spec.id)).unwrap_or_default();
-    Checked { name, input, refused, awaited, bound, evidence }
+    let overrides = prepared.overrides.get(&*asked.name).map(Overrides::keys).unwrap_or_default();
+    Checked { name, input, set: set.ok().flatten(), overrides, refused, awaited, bound, evidence }
+}
+
+/// Arguments with what the agent sets over them; why not, for the model, where that leads nowhere.
+pub(crate) fn with(set: &Set, arguments: &str) -> Result<String, String> {
+    match set {
+        Err(error) => Err(error.to_string()),
+        Ok(None) => Ok(arguments.to_owned()),
+        Ok(Some(set)) => {
+            let all = set.over(arguments);
+            object(&all).map(|()| all)
+        }
+    }
 }
 
 /// A tool as the turn pins it.
@@ -139,7 +164,7 @@ pub(crate) struct Ran {
 }
 
 impl Bench {
-    pub(crate) fn new(engine: &Engine, prepared: &crate::prepared::Prepared, session: &Session, user: Option<String>) -> Self {
+    pub(crate) fn new(engine: &Engine, prepared: &Prepared, session: &Session, user: Option<String>) -> Self {
         let owners = Owners::of(&prepared.agent, session);
         let sink = Arc::new(Wanted(CancellationToken::new()));
         let store = StateStore::new(engine.journal.clone(), owners);
@@ -160,14 +185,18 @@ impl Bench {
         self.sink.0.cancel();
     }
 
-    /// Runs one call to its end. `id` is ours: the tool's idempotency key.
-    pub(crate) async fn run(&self, id: String, bound: Option<Bound>, call: Call) -> Ran {
+    /// Runs one call to its end. `id` is ours: the tool's idempotency key; `set` is what the agent sets of the arguments.
+    pub(crate) async fn run(&self, id: String, bound: Option<Bound>, call: Call, set: Set) -> Ran {
         let Call { name, input, approval, .. } = call;
         let tool = bound.as_ref().map(|bound| bound.tool.clone());
-        let ended = Ended { id: id.clone(), bound, name, input: input.clone() };
-        let reply = match tool {
-            None => ToolReply::without_answer(End::UnknownTool),
-            Some(tool) => {
+        let arguments = with(&set, &input);
+        let set = set.ok().flatten();
+        let veil = set.as_ref().map(|set| set.veil.clone()).unwrap_or_default();
+        let ended = Ended { id: id.clone(), bound, name, input, overrides: set.map(|set| set.shown) };
+        let reply = match (tool, arguments) {
+            (None, _) => ToolReply::without_answer(End::UnknownTool),
+            (Some(_), Err(why)) => ToolReply::without_answer(End::InvalidInput(why)),
+            (Some(tool), Ok(input)) => {
                 let context = CallContext {
                     call: id.clone(),
                     caller: self.caller.clone(),
@@ -176,7 +205,7 @@ impl Bench {
                     user: self.user.clone(),
                     trace: None,
                 };
-                self.toolbox.call(ToolCall { tool, input, approval, context, ports: self.ports.clone() }).await
+                self.toolbox.call(ToolCall { tool, input, veil, approval, context, ports: self.ports.clone() }).await
             }
         };
         self.finish(ended, reply)
@@ -197,8 +226,10 @@ pub(crate) struct Ended {
     /// What the turn was shown of its tool, where there is one.
     pub(crate) bound: Option<Bound>,
     pub(crate) name: CallName,
-    /// The arguments, exact text.
+    /// The arguments, exact text: the model's, or those that a person put in their place.
     pub(crate) input: String,
+    /// What the agent sets over them, secrets masked, where that is known.
+    pub(crate) overrides: Option<String>,
 }
 
 impl Ended {
@@ -216,6 +247,7 @@ impl Ended {
             Some(Bound { tool, component, tools }) => (Some(tool), (Some(component), Some(tools))),
             None => (None, (None, None)),
         };
+        let ran_with = exact(&shown_over(&self.input, self.overrides.as_deref()));
         let Usage { wall_us, cpu_us, memory_bytes, host_calls, fuel, sent_bytes, received_bytes } = usage;
         let receipt = Receipt {
             call: self.id,
@@ -227,11 +259,11 @@ impl Ended {
             policy: owned(evidence.policy),
             limits: evidence.limits,
             decisions: evidence.decisions,
-            input_hash: hex_digest(exact(&self.input).as_bytes()),
+            input_hash: hex_digest(ran_with.as_bytes()),
             output_hash: hex_digest(exact(&output).as_bytes()),
             consumed: Consumed { wall_us, cpu_us, memory_bytes, host_calls, fuel, sent_bytes, received_bytes },
         };
-        Event::ToolOutput { call: self.name, output, error: !end.is_done(), overrides: None, receipt: Box::new(receipt) }
+        Event::ToolOutput { call: self.name, output, error: !end.is_done(), overrides: self.overrides, receipt: Box::new(receipt) }
     }
 }
 

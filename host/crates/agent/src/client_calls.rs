@@ -5,12 +5,14 @@ use std::sync::Arc;
 
 use schema::Schema;
 use serde_json::Value;
+use serde_json::value::RawValue;
 use session::{Awaited, Call, ClientTool, Event, EventId, PendingCall, Session, StoredEvent, Wait};
 use tool::{End, Evidence, Reason, ToolError, ToolSpec, Usage};
 
 use crate::Engine;
 use crate::call::{self, Ended};
 use crate::error::Error;
+use crate::overrides::shown_over;
 use crate::task::Task;
 use crate::waits;
 
@@ -38,7 +40,8 @@ impl Engine {
             // One that is answered in this very moment may already be gone.
             let Some(entry) = self.journal.entry(session.uid, row.call)? else { continue };
             let event: StoredEvent<'_> = serde_json::from_str(&entry.body).map_err(damaged)?;
-            let arguments = event.tool_input.map_or_else(|| "{}".to_owned(), |input| input.get().to_owned());
+            // What the agent sets holds no secret here, so what is shown is what is meant.
+            let arguments = shown_over(event.tool_input.map_or("{}", RawValue::get), wait.overrides.as_deref());
             open.push(PendingCall { event: EventId { session: session.uid, seq: row.call }, name: event.call_name(), arguments });
         }
         Ok(open)
@@ -73,7 +76,7 @@ pub(crate) fn pending(task: &Task) -> Option<Event> {
         .map(|(call, _)| PendingCall {
             event: EventId { session: task.session.uid, seq: call.seq },
             name: call.name.clone(),
-            arguments: call.input.clone(),
+            arguments: shown_over(&call.input, waits::overrides(call).as_deref()),
         })
         .collect();
     (!calls.is_empty()).then_some(Event::ClientToolPending { calls })
@@ -95,7 +98,13 @@ pub(crate) async fn fits(task: &Task, call: &Call, outcome: &Outcome) -> Result<
 /// The event of a call that the client has answered.
 pub(crate) fn output(task: &Task, call: &Call, outcome: &Outcome) -> Event {
     let bound = task.state.turn.as_ref().and_then(|turn| turn.began.tools.get(&*call.name.configuration)).cloned();
-    let ended = Ended { id: call::id(task.session.uid, call.seq), bound, name: call.name.clone(), input: call.input.clone() };
+    let ended = Ended {
+        id: call::id(task.session.uid, call.seq),
+        bound,
+        name: call.name.clone(),
+        input: call.input.clone(),
+        overrides: waits::overrides(call),
+    };
     let (output, end) = match outcome {
         Outcome::Success(output) => (output.clone(), End::Done),
         Outcome::Failure(error) => (failure(error), failed()),

@@ -49,6 +49,30 @@ pub enum Error {
     /// The agent names a model that the server does not have.
     #[error("the model `{0}` is not configured on this server; configured are: {1}")]
     UnknownModel(String, String),
+    /// An argument that the agent sets itself leads nowhere.
+    #[error("the argument `{argument}` of the tool `{configuration}` is set by the agent to `{reference}`, and nothing is there")]
+    Unresolved {
+        /// The name under which the agent binds the tool.
+        configuration: String,
+        /// The key in `argument_override`.
+        argument: String,
+        /// The path.
+        reference: String,
+    },
+    /// What the agent sets is not what a person agreed to.
+    #[error("what the agent sets of the arguments of `{configuration}` was changed after this call was approved; ask for it again")]
+    Changed {
+        /// The name under which the agent binds the tool.
+        configuration: String,
+    },
+    /// An instruction of the agent cannot be rendered.
+    #[error("the agent's instruction `{instruction}` cannot be rendered: {why}")]
+    Template {
+        /// Its name.
+        instruction: String,
+        /// What is wrong.
+        why: String,
+    },
     /// The same idempotency key came with another body before.
     #[error("this idempotency key was used before with another body; use a new key for a new input")]
     KeyReused,

@@ -19,15 +19,18 @@ mod hub;
 mod inbox;
 mod live;
 mod options;
+pub mod overrides;
 mod parts;
 mod prepared;
 mod recovery;
+mod references;
 mod sessions;
 mod state_store;
 mod steps;
+mod structured;
 mod summary;
 mod task;
-mod template;
+pub mod template;
 mod turn;
 mod waits;
 
@@ -51,6 +54,7 @@ pub use forks::ForkOf;
 pub use hub::{Closing, News, Part, Watcher};
 pub use live::{Input, Repeat};
 pub use options::{Limits, Options};
+pub use overrides::{MASKED, Overrides, WrongOverride};
 pub use sessions::{Listed, NewSession};
 
 /// Rows that are removed in one go; other writers wait no longer than that takes.

@@ -10,7 +10,9 @@ use session::{Agent, Bound, ToolRef, Uid};
 use tool::{Caller, ToolSpec};
 
 use crate::error::Error;
-use crate::{Engine, call};
+use crate::overrides::{Overrides, Resolved, WrongOverride, narrowed};
+use crate::references::Sources;
+use crate::{Clock, Engine, call};
 
 /// A turn's means.
 pub(crate) struct Prepared {
@@ -18,6 +20,10 @@ pub(crate) struct Prepared {
     pub(crate) model: Arc<dyn Model>,
     pub(crate) tools: Arc<ToolList>,
     pub(crate) caller: Caller,
+    /// What the agent sets itself, by the name of the binding; only where there is something.
+    pub(crate) overrides: BTreeMap<String, Overrides>,
+    /// The tools as they are, where the model is shown less of them.
+    whole: BTreeMap<String, Arc<ToolSpec>>,
 }
 
 /// The tool lists that were rendered lately, by agent and revision.
@@ -60,20 +66,51 @@ impl Prepared {
         let caller = Caller { tenant: tenant_name.clone(), agent: agent.key.as_str().into() };
         let allowed = agent.entry_step().and_then(|step| step.allowed_tools.as_ref());
         let visible = engine.toolbox.tools(&caller);
+        let (overrides, mut whole) = (overrides(agent)?, BTreeMap::new());
         let mut tools = Vec::with_capacity(agent.tools.len());
         for (name, binding) in agent.tools.iter().filter(|(name, _)| allowed.is_none_or(|allowed| allowed.contains(name))) {
             let spec = match &binding.tool {
                 ToolRef::Plugin(tool) => visible.iter().find(|spec| spec.id == *tool).cloned(),
                 ToolRef::Client(uid) => engine.client_spec(agent.tenant, *uid)?,
             };
-            tools.extend(spec.map(|spec| (name.clone(), spec)));
+            let Some(spec) = spec else { continue };
+            let Some(set) = overrides.get(name) else {
+                tools.push((name.clone(), spec));
+                continue;
+            };
+            tools.push((name.clone(), narrowed(&spec, set)));
+            whole.insert(name.clone(), spec);
         }
         let tools = engine.lists.list(agent, tools);
-        Ok(Self { agent: agent.clone(), model, tools, caller })
+        Ok(Self { agent: agent.clone(), model, tools, caller, overrides, whole })
+    }
+
+    /// Whether everything that agents set themselves is there, as far as it needs no tool's output. `sources` are the turn's.
+    pub(crate) fn check_early(&self, sources: &Sources<'_>) -> Result<(), Error> {
+        let shown = self.overrides.iter().filter(|(name, _)| self.tools.find(name).is_some());
+        shown.into_iter().try_for_each(|(name, set)| set.check_early(name, sources))
+    }
+
+    /// What the agent sets of a call's arguments, looked up now; none where it sets nothing.
+    pub(crate) fn set(&self, configuration: &str, sources: &Sources<'_>) -> Result<Option<Resolved>, Error> {
+        self.overrides.get(configuration).map(|set| set.resolve(configuration, sources, Clock)).transpose()
+    }
+
+    /// The tool as it is, of which the model is shown `shown`.
+    pub(crate) fn whole<'a>(&'a self, configuration: &str, shown: &'a Arc<ToolSpec>) -> &'a ToolSpec {
+        self.whole.get(configuration).unwrap_or(shown)
     }
 
     /// What the turn pins.
     pub(crate) fn bound(&self) -> BTreeMap<String, Bound> {
         self.tools.iter().map(|(name, spec)| (name.to_owned(), call::bound(spec))).collect()
     }
+}
+
+/// What an agent sets itself, read from its bindings.
+fn overrides(agent: &Agent) -> Result<BTreeMap<String, Overrides>, Error> {
+    let set = agent.tools.iter().filter(|(_, binding)| !binding.argument_override.is_empty());
+    let read = set.map(|(name, binding)| Ok((name.clone(), Overrides::parse(&binding.argument_override)?)));
+    let read: Result<_, WrongOverride> = read.collect();
+    read.map_err(|wrong| Error::Damaged(agent.uid, format!("argument_override: {}: {}", wrong.key, wrong.why)))
 }

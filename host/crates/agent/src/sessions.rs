@@ -24,6 +24,8 @@ pub struct NewSession {
     pub enabled: bool,
     /// Minutes without events after which it is deleted; 0 means never.
     pub tti_minutes: u64,
+    /// Values for the arguments that its agent sets itself.
+    pub secrets: Secrets,
 }
 
 /// A page of listed events, and how many there are at this moment.
@@ -64,7 +66,7 @@ impl Engine {
             enabled: new.enabled,
             tti_minutes: new.tti_minutes,
             compaction: agent.compaction.clone().unwrap_or_default(),
-            secrets: Secrets::default(),
+            secrets: new.secrets,
             owner_key: principal.key,
             owner_subject: principal.subject.clone(),
             created_at: self.clock.now(),
@@ -96,6 +98,7 @@ impl Engine {
             metadata: new.metadata,
             enabled: new.enabled,
             tti_minutes: new.tti_minutes,
+            secrets: new.secrets,
             ..seen.clone()
         };
         let idles_otherwise = session.tti_minutes != seen.tti_minutes;

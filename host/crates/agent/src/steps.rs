@@ -8,13 +8,14 @@ use std::time::Duration;
 
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use model::{Delta, Prompt, Reply, Trouble};
-use session::{Decider, Event, HowEnded, Kind, Overflowed, ReplyMark, Seq, TokenUsage};
+use session::{Corrected, Decider, Event, HowEnded, Kind, OutputSchema, Overflowed, ReplyMark, Seq, TokenUsage};
 use storage::When;
 
 use crate::call::{self, Bench, Checked, Ended, Ran};
 use crate::hub::{Hub, Part};
+use crate::prepared::Prepared;
 use crate::task::{Desk, Draft, Stopped, Task};
-use crate::{Clock, template, turn, waits};
+use crate::{Clock, structured, template, turn, waits};
 
 /// How long the calls of an interrupted turn have to say what they did. A client
 /// that interrupts waits for it.
@@ -46,8 +47,14 @@ pub(crate) async fn beside<T>(desk: &mut Desk, work: impl Future<Output = T>) ->
 /// Asks the model once.
 pub(crate) async fn ask(task: &mut Task) -> Result<(), Stopped> {
     let Some(prepared) = task.prepared.clone() else { return Err(Stopped::Store) };
-    let system = template::system(&prepared.agent, &task.session, task.now());
+    // As of the turn's beginning: the prompt stays the same from step to step.
+    let at = task.state.turn.as_ref().map_or_else(|| task.now(), |turn| turn.began_at);
+    let system = match template::system(&prepared, &task.session, at) {
+        Ok(system) => system,
+        Err(error) => return turn::end_with(task, Draft::default(), steps_taken(task) + 1, HowEnded::Failed(error.to_string())).await,
+    };
     let stream = task.desk.hub.watched();
+    let form = form_of(&prepared);
     let prompt = Prompt {
         system: &system,
         tools: &prepared.tools,
@@ -55,13 +62,13 @@ pub(crate) async fn ask(task: &mut Task) -> Result<(), Stopped> {
         parameters: &prepared.agent.model.parameters,
         retry: prepared.agent.model.retry.as_ref(),
         stream,
-        output: None,
+        output: form,
     };
     let asked = {
         // The desk is lent to two: the select serves its mailbox, the sink writes to its hub.
         let hub = task.desk.hub.clone();
         let clock = task.engine.clock;
-        let mut streamed = Streamed::default();
+        let mut streamed = Streamed { whole: form.is_some(), ..Streamed::default() };
         let mut sink = |delta| streamed.pass(delta, &hub, clock);
         let work = prepared.model.ask(&prompt, &mut sink);
         let began = std::time::Instant::now();
@@ -93,6 +100,8 @@ pub(crate) async fn ask(task: &mut Task) -> Result<(), Stopped> {
 struct Streamed {
     thinking: bool,
     text: bool,
+    /// Text is shown only once it is known what it is: an answer that must have a form comes in one piece.
+    whole: bool,
 }
 
 impl Streamed {
@@ -102,13 +111,14 @@ impl Streamed {
                 self.thinking = true;
                 hub.delta(Part::Thinking, piece, clock.now());
             }
+            Delta::Text(_) if self.whole => {}
             Delta::Text(piece) => {
                 self.text = true;
                 hub.delta(Part::Text, piece, clock.now());
             }
             Delta::Restarted => {
                 hub.void(clock.now());
-                *self = Self::default();
+                *self = Self { whole: self.whole, ..Self::default() };
             }
             // The Agents API shows a call when it is whole.
             Delta::CallBegan { .. } | Delta::CallArguments { .. } => {}
@@ -119,7 +129,7 @@ impl Streamed {
         if !self.thinking && !reply.thinking.is_empty() {
             hub.delta(Part::Thinking, reply.thinking.clone(), clock.now());
         }
-        if !self.text && !reply.text.is_empty() {
+        if !self.text && !reply.text.is_empty() && !(self.whole && reply.calls.is_empty()) {
             hub.delta(Part::Text, reply.text.clone(), clock.now());
         }
     }
@@ -129,24 +139,26 @@ impl Streamed {
 /// batch; with no call left to run the turn ends in that batch too.
 async fn record(task: &mut Task, reply: Reply) -> Result<(), Stopped> {
     let Some(prepared) = task.prepared.clone() else { return Err(Stopped::Store) };
-    let step = task.state.turn.as_ref().map_or(0, |turn| turn.steps) + 1;
+    let step = steps_taken(task) + 1;
+    let corrections = task.state.turn.as_ref().map_or(0, |turn| turn.corrections);
     let calls_max = task.engine.limits.turn.calls;
     let first = task.state.last.next();
     let mut draft = Draft::default();
     if !reply.thinking.is_empty() {
-        draft.event(Event::Thinking { content: reply.thinking });
+        draft.event(Event::Thinking { content: reply.thinking.clone() });
     }
-    if !reply.text.is_empty() || reply.calls.is_empty() {
-        draft.event(Event::AgentOutput { content: reply.text });
-    }
+    let fault = say(&mut draft, form_of(&prepared).filter(|_| reply.calls.is_empty()), &reply).await;
+    let now = task.now();
     let mut checked: Vec<Checked> = Vec::with_capacity(reply.calls.len());
     for asked in &reply.calls {
-        checked.push(call::check(&*task.engine.toolbox, &prepared.caller, &prepared.tools, asked).await);
+        let set = prepared.set(&asked.name, &task.sources(&prepared.agent, now));
+        checked.push(call::check(&*task.engine.toolbox, &prepared, asked, set).await);
     }
     let first_call = Seq(first.0 + draft.lines.len() as u64);
-    let asked = waits::asked(task, &checked[..checked.len().min(calls_max)], first_call);
+    let asked = waits::asked(task, &checked[..checked.len().min(calls_max)], first_call, now);
     for checked in &checked {
-        draft.event(Event::ToolInput { call: checked.name.clone(), input: checked.input.clone(), overrides: Vec::new() });
+        let overrides = checked.overrides.clone();
+        draft.event(Event::ToolInput { call: checked.name.clone(), input: checked.input.clone(), overrides });
     }
     // A reply whose call was not even JSON is never sent back as it came: providers refuse such a history for ever.
     let whole = reply.calls.iter().zip(&checked).all(|(asked, checked)| asked.arguments == checked.input);
@@ -162,11 +174,46 @@ async fn record(task: &mut Task, reply: Reply) -> Result<(), Stopped> {
     refuse_calls(task, &mut draft, &checked, first_call);
     show_usage(task, reply.usage);
     if checked.is_empty() {
-        return turn::end_with(task, draft, step, HowEnded::Answered).await;
+        return match fault {
+            None => turn::end_with(task, draft, step, HowEnded::Answered).await,
+            Some(_) if corrections < structured::CORRECTIONS => task.append(draft, step, When::WithNext).await,
+            Some(why) => turn::end_with(task, draft, step, HowEnded::Failed(why)).await,
+        };
     }
     // The intents must be durable before any call; with none to run now nobody waits.
     let runs = checked.iter().take(calls_max).any(|checked| checked.refused.is_none() && checked.awaited.is_none());
     task.append(draft, step, if runs { When::Now } else { When::WithNext }).await
+}
+
+fn steps_taken(task: &Task) -> u32 {
+    task.state.turn.as_ref().map_or(0, |turn| turn.steps)
+}
+
+/// The form that final answers of this turn must have.
+fn form_of(prepared: &Prepared) -> Option<&OutputSchema> {
+    prepared.agent.entry_step()?.output.as_ref()
+}
+
+/// Records what was said beside the calls: words, or the answer in the form that it has to have. Answers what
+/// is wrong with one that does not have it, for the client.
+async fn say(draft: &mut Draft, form: Option<&OutputSchema>, reply: &Reply) -> Option<String> {
+    let Some(form) = form else {
+        if !reply.text.is_empty() || reply.calls.is_empty() {
+            draft.event(Event::AgentOutput { content: reply.text.clone() });
+        }
+        return None;
+    };
+    match structured::read(form, &reply.text).await {
+        structured::Answer::Fits(content) => {
+            draft.event(Event::StructuredOutput { schema_name: form.name.clone(), content });
+            None
+        }
+        structured::Answer::Wrong(why) => {
+            let fault = structured::correction(form, &why);
+            draft.mark(Kind::Corrected, &Corrected { text: reply.text.clone(), fault });
+            Some(structured::failure(form, &why))
+        }
+    }
 }
 
 /// Answers the calls that will not run. The first one is asked for at `first`, the others follow it.
@@ -179,7 +226,9 @@ fn refuse_calls(task: &Task, draft: &mut Draft, checked: &[Checked], first: Seq)
             tracing::info!(tool = %checked.name.tool, end = end.word(), "tool call refused: {end}");
             metrics::counter!("wardian_tool_calls_refused_total", "end" => end.word()).increment(1);
             let id = call::id(task.session.uid, Seq(first.0 + i as u64));
-            let ended = Ended { id, bound: checked.bound.clone(), name: checked.name.clone(), input: checked.input.clone() };
+            let (bound, name, input) = (checked.bound.clone(), checked.name.clone(), checked.input.clone());
+            let overrides = checked.set.as_ref().map(|set| set.shown.clone());
+            let ended = Ended { id, bound, name, input, overrides };
             draft.event(ended.without_answer(&end, checked.evidence.clone()));
         }
     }
@@ -197,7 +246,7 @@ pub(crate) fn show_usage(task: &mut Task, usage: Option<TokenUsage>) {
 /// The model could not be asked: the input stays, the turn ends.
 async fn give_up(task: &mut Task, error: &model::Error) -> Result<(), Stopped> {
     tracing::warn!(session.uid = %task.session.uid, %error, "the model did not answer");
-    let step = task.state.turn.as_ref().map_or(0, |turn| turn.steps) + 1;
+    let step = steps_taken(task) + 1;
     let how = match &error.trouble {
         Trouble::Overflow { limit, actual } => {
             // Whether a summary helps, and is there something to make it from, the next decision says.
@@ -225,7 +274,10 @@ pub(crate) async fn call_tools(task: &mut Task, open: Vec<Seq>) -> Result<(), St
         .filter(|call| open.contains(&call.seq))
         .map(|call| {
             let id = call::id(task.session.uid, call.seq);
-            bench.run(id, turn.began.tools.get(&*call.name.configuration).cloned(), call.clone())
+            let configuration = &*call.name.configuration;
+            let set =
+                waits::as_agreed(call, prepared.set(configuration, &task.sources(&prepared.agent, waits::asked_at(call, task.now()))));
+            bench.run(id, turn.began.tools.get(configuration).cloned(), call.clone(), set)
         })
         .collect();
     loop {

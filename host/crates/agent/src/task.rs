@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use session::{
-    Asker, Decider, Entry, Event, EventId, Head, HowEnded, Kind, Millis, Principal, Resolved, Session, State, Status, TurnNo, Uid, Waiting,
+    Agent, Asker, Decider, Entry, Event, EventId, Head, HowEnded, Kind, Millis, Principal, Resolved, Session, State, Status, TurnNo, Uid,
+    Waiting,
 };
 use storage::{Batch, Blob, Idempotency, IdempotencyKey, InboxChange, Rewrite, Running, StateWrite, Ticket, WaitChange, When};
 use tokio::sync::{mpsc, oneshot};
@@ -18,6 +19,7 @@ use crate::expiry::Rest;
 use crate::hub::{Closing, Hub, Past, Watcher};
 use crate::live::{Command, Post, Repeat};
 use crate::prepared::Prepared;
+use crate::references::Sources;
 use crate::{audited, edits, expiry, fold, inbox, recovery, turn, waits};
 
 /// How long a session waits for the plugins of a server that has just started.
@@ -324,6 +326,11 @@ impl Task {
         (self.head.last, self.head.last_at, self.head.turn) = (seq, at, turn);
         self.head.listed += u64::from(kind.audience() == session::Audience::Listed);
         Entry { seq, at, turn, step, kind, body }
+    }
+
+    /// Where arguments that the agent sets itself are looked up.
+    pub(crate) fn sources<'a>(&'a self, agent: &'a Agent, now: Millis) -> Sources<'a> {
+        Sources { agent, session: &self.session, now, state: &self.state }
     }
 
     /// The number of the turn that is about to begin, taken.

@@ -1,97 +1,202 @@
 //! Instructions as the model reads them. A small, safe part of the Velocity
-//! template language: variables only, no directives, no code. What is not a
-//! known variable stays as it was written, so a lone `$` or `#` harms nothing.
+//! template language: variables, `#foreach`, `#if`; no other directive, no
+//! methods, no assignment. What is not a known variable stays as it was
+//! written, so a lone `$` or `#` harms nothing.
 
-use serde_json::Value;
+mod parse;
+
+use std::borrow::Cow;
+
+use model::ToolList;
+use serde_json::{Map, Value, json};
 use session::{Agent, Instruction, Millis, Session, TemplateType};
+
+use crate::error::Error;
+use crate::prepared::Prepared;
+use parse::{Condition, Node, Operand, Path};
+
+/// Bytes of all instructions of one prompt, rendered. Against loops over lists in lists.
+const RENDERED_BYTES: usize = 1 << 20;
+/// Pieces of a template that are looked at while one is rendered. Against loops that write nothing.
+const RENDERED_NODES: usize = 100_000;
+
+/// Whether a text is a template that can be rendered; why not, otherwise.
+pub fn check(template: &str) -> Result<(), String> {
+    parse::nodes(template).map(drop)
+}
 
 /// The instructions of an agent's entry step, joined by blank lines.
 ///
-/// In a `velocity` template `$agent.name`, `$agent.key`, `$agent.metadata.*`,
-/// `$session.key`, `$session.name`, `$session.metadata.*` and `$currentDate`
-/// are replaced, also as `${…}` and as `$!…`.
-pub(crate) fn system(agent: &Agent, session: &Session, now: Millis) -> String {
+/// In a `velocity` template there are `$agent.name`, `.key`, `.description` and `.metadata.*`, the same of
+/// `$session`, `$currentDate` and `$tools`, also as `${…}`, and as `$!…`, which is empty where nothing is there.
+pub(crate) fn system(prepared: &Prepared, session: &Session, now: Millis) -> Result<String, Error> {
+    let agent = &*prepared.agent;
     let instructions = agent.entry_step().map(|step| step.instructions.as_slice()).unwrap_or_default();
-    let texts: Vec<String> = instructions.iter().filter(|i| i.enabled).map(|i| render(i, agent, session, now)).collect();
-    texts.join("\n\n")
-}
-
-fn render(instruction: &Instruction, agent: &Agent, session: &Session, now: Millis) -> String {
-    match instruction.template_type {
-        TemplateType::Text => instruction.template.clone(),
-        TemplateType::Velocity => substitute(&instruction.template, |path| lookup(path, agent, session, now)),
+    let mut scope = Scope { agent, session, now, tools: &prepared.tools, loops: Vec::new(), nodes: RENDERED_NODES };
+    let mut out = String::new();
+    for (at, instruction) in instructions.iter().filter(|instruction| instruction.enabled).enumerate() {
+        out.push_str(if at == 0 { "" } else { "\n\n" });
+        scope.instruction(instruction, &mut out)?;
     }
+    Ok(out)
 }
 
-/// Replaces each reference that `value` knows.
-fn substitute(template: &str, value: impl Fn(&str) -> Option<String>) -> String {
-    let mut out = String::with_capacity(template.len());
-    let mut rest = template;
-    while let Some(at) = rest.find('$') {
-        out.push_str(&rest[..at]);
-        rest = &rest[at..];
-        match reference(rest).and_then(|(path, len)| Some((value(path)?, len))) {
-            Some((text, len)) => {
-                out.push_str(&text);
-                rest = &rest[len..];
+/// What variables stand for.
+struct Scope<'a> {
+    agent: &'a Agent,
+    session: &'a Session,
+    now: Millis,
+    tools: &'a ToolList,
+    /// The variables of the loops that run, the innermost last.
+    loops: Vec<(String, Value)>,
+    /// Pieces that may still be looked at.
+    nodes: usize,
+}
+
+/// The template grows beyond its bounds.
+struct TooLarge;
+
+impl Scope<'_> {
+    fn instruction(&mut self, instruction: &Instruction, out: &mut String) -> Result<(), Error> {
+        let parsed = match instruction.template_type {
+            TemplateType::Text => None,
+            TemplateType::Velocity => parse::nodes(&instruction.template).ok(),
+        };
+        let rendered = match parsed {
+            // One that was stored before it was checked is shown as it stands.
+            None => Ok(out.push_str(&instruction.template)),
+            Some(nodes) => self.render(&nodes, out),
+        };
+        rendered.map_err(|TooLarge| Error::Template {
+            instruction: instruction.name.clone(),
+            why: format!("it grows beyond {RENDERED_BYTES} bytes or {RENDERED_NODES} pieces"),
+        })
+    }
+
+    fn render(&mut self, nodes: &[Node], out: &mut String) -> Result<(), TooLarge> {
+        for node in nodes {
+            self.nodes = self.nodes.checked_sub(1).ok_or(TooLarge)?;
+            match node {
+                Node::Text(text) => out.push_str(text),
+                Node::Variable { path, quiet, written } => match self.find(path) {
+                    Some(value) => out.push_str(&shown(&value)),
+                    None if *quiet && self.is_root(path) => {}
+                    None => out.push_str(written),
+                },
+                Node::If { arms, otherwise } => {
+                    let arm = arms.iter().find(|(condition, _)| self.holds(condition));
+                    self.render(arm.map_or(otherwise, |(_, body)| body), out)?;
+                }
+                Node::Each { name, list, body } => self.each(name, list, body, out)?,
             }
-            None => {
-                out.push('$');
-                rest = &rest[1..];
+            if out.len() > RENDERED_BYTES {
+                return Err(TooLarge);
             }
         }
+        Ok(())
     }
-    out.push_str(rest);
-    out
+
+    fn each(&mut self, name: &str, list: &Path, body: &[Node], out: &mut String) -> Result<(), TooLarge> {
+        let items: Vec<Value> = match self.find(list).as_deref() {
+            Some(Value::Array(items)) => items.clone(),
+            Some(Value::Object(members)) => members.values().cloned().collect(),
+            Some(Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_)) | None => Vec::new(),
+        };
+        let last = items.len().saturating_sub(1);
+        for (at, item) in items.into_iter().enumerate() {
+            self.loops.push(("foreach".into(), json!({"index": at, "count": at + 1, "hasNext": at < last})));
+            self.loops.push((name.to_owned(), item));
+            let rendered = self.render(body, out);
+            self.loops.truncate(self.loops.len() - 2);
+            rendered?;
+        }
+        Ok(())
+    }
+
+    fn holds(&self, condition: &Condition) -> bool {
+        let value = self.find(&condition.path);
+        let holds = match &condition.equals {
+            None => value.is_some_and(|value| is_true(&value)),
+            Some(Operand::Literal(text)) => value.is_some_and(|value| shown(&value) == *text),
+            Some(Operand::Variable(path)) => value.map(|value| shown(&value)) == self.find(path).map(|value| shown(&value)),
+        };
+        holds != condition.not
+    }
+
+    fn find(&self, path: &Path) -> Option<Cow<'_, Value>> {
+        let (root, rest) = path.split_first()?;
+        if let Some((_, value)) = self.loops.iter().rev().find(|(name, _)| name == root) {
+            return inside(value, rest).map(Cow::Borrowed);
+        }
+        let rest: Vec<&str> = rest.iter().map(String::as_str).collect();
+        let (agent, session) = (self.agent, self.session);
+        match (root.as_str(), rest.as_slice()) {
+            ("currentDate", []) => text(&self.now.rfc3339()),
+            ("agent", ["name"]) => text(&agent.name),
+            ("agent", ["key"]) => text(&agent.key),
+            ("agent", ["description"]) => text(agent.description.as_deref()?),
+            ("session", ["name"]) => text(&session.name),
+            ("session", ["key"]) => text(&session.key),
+            ("session", ["description"]) => text(session.description.as_deref()?),
+            ("agent", ["metadata", ..]) => member(&agent.metadata, &path[2..]),
+            ("session", ["metadata", ..]) => member(&session.metadata, &path[2..]),
+            ("tools", []) => Some(Cow::Owned(tools(self.tools))),
+            _ => None,
+        }
+    }
+
+    /// Whether a path begins with something that is there at all.
+    fn is_root(&self, path: &Path) -> bool {
+        let named = |root: &String| self.loops.iter().any(|(name, _)| name == root);
+        path.first().is_some_and(|root| ["agent", "session", "currentDate", "tools"].contains(&root.as_str()) || named(root))
+    }
 }
 
-/// The path of the reference that `text` begins with, and how long it is.
-fn reference(text: &str) -> Option<(&str, usize)> {
-    let lead = if text.starts_with("$!") { 2 } else { 1 };
-    let body = &text[lead..];
-    if let Some(inner) = body.strip_prefix('{') {
-        let end = inner.find('}')?;
-        return Some((&inner[..end], lead + end + 2));
-    }
-    let end = body.find(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.'))).unwrap_or(body.len());
-    let path = body[..end].trim_end_matches(['.', '-']);
-    (!path.is_empty()).then_some((path, lead + path.len()))
+fn text<'a>(text: &str) -> Option<Cow<'a, Value>> {
+    Some(Cow::Owned(Value::String(text.to_owned())))
 }
 
-fn lookup(path: &str, agent: &Agent, session: &Session, now: Millis) -> Option<String> {
-    let (root, rest) = path.split_once('.').unwrap_or((path, ""));
-    match (root, rest) {
-        ("currentDate", "") => Some(now.rfc3339()),
-        ("agent", "name") => Some(agent.name.clone()),
-        ("agent", "key") => Some(agent.key.clone()),
-        ("session", "key") => Some(session.key.clone()),
-        ("session", "name") => Some(session.name.clone()),
-        ("agent", rest) => member(&agent.metadata, rest.strip_prefix("metadata.")?),
-        ("session", rest) => member(&session.metadata, rest.strip_prefix("metadata.")?),
-        _ => None,
+fn member<'a>(metadata: &'a Map<String, Value>, path: &[String]) -> Option<Cow<'a, Value>> {
+    match path.split_first() {
+        Some((name, rest)) => inside(metadata.get(name)?, rest).map(Cow::Borrowed),
+        None => Some(Cow::Owned(metadata.clone().into())),
     }
 }
 
-fn member(metadata: &serde_json::Map<String, Value>, path: &str) -> Option<String> {
-    let mut parts = path.split('.');
-    let mut value = metadata.get(parts.next()?)?;
-    for part in parts {
-        value = value.get(part)?;
-    }
-    Some(match value {
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
+fn inside<'a>(value: &'a Value, path: &[String]) -> Option<&'a Value> {
+    path.iter().try_fold(value, |value, name| match value {
+        Value::Array(items) => items.get(name.parse::<usize>().ok()?),
+        other => other.get(name),
     })
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+fn tools(list: &ToolList) -> Value {
+    list.iter().map(|(name, spec)| json!({"name": name, "description": spec.description})).collect()
+}
 
-    #[test]
-    fn known_variables_are_replaced_and_everything_else_stays() {
-        let value = |path: &str| (path == "agent.name").then(|| "Ada".to_owned());
-        let text = "I am $agent.name. ${agent.name}! $!agent.name costs $5, #if($x) $unknown.path ${oops";
-        assert_eq!(substitute(text, value), "I am Ada. Ada! Ada costs $5, #if($x) $unknown.path ${oops");
+/// A value in the middle of a text: strings as they are, tools as a list of lines, everything else as JSON.
+fn shown(value: &Value) -> String {
+    let line = |item: &Value| Some(format!("- {}: {}", item.get("name")?.as_str()?, item.get("description")?.as_str()?));
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Array(items) if !items.is_empty() => {
+            let lines: Option<Vec<String>> = items.iter().map(line).collect();
+            lines.map_or_else(|| value.to_string(), |lines| lines.join("\n"))
+        }
+        other => other.to_string(),
     }
 }
+
+fn is_true(value: &Value) -> bool {
+    match value {
+        Value::Null => false,
+        Value::Bool(flag) => *flag,
+        Value::Number(number) => number.as_f64() != Some(0.0),
+        Value::String(text) => !text.is_empty(),
+        Value::Array(items) => !items.is_empty(),
+        Value::Object(members) => !members.is_empty(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

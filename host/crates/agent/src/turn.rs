@@ -40,6 +40,14 @@ pub(crate) async fn begin(task: &mut Task, post: Post, asked: Asked) -> Result<(
             return Ok(());
         }
     };
+    let resolved = prepared.check_early(&task.sources(&post.agent, task.now()));
+    let system = match resolved.and_then(|()| template::system(&prepared, &task.session, task.now())) {
+        Ok(system) => system,
+        Err(error) => {
+            refuse(post.answer, error);
+            return Ok(());
+        }
+    };
     if task.state.turn.is_some() {
         waits::supersede(task, Decider::from(&post.principal)).await?;
     }
@@ -52,7 +60,6 @@ pub(crate) async fn begin(task: &mut Task, post: Post, asked: Asked) -> Result<(
     } else {
         draft.event(Event::InputMessage { messages: post.input.messages });
     }
-    let system = template::system(&post.agent, &task.session, task.now());
     let began = Began {
         agent_revision: post.agent.revision,
         model: post.agent.model.name.clone(),
@@ -145,6 +152,12 @@ pub(crate) fn close_calls(task: &Task, draft: &mut Draft, as_end: &End, by: &Dec
 /// The end of a call that left no reply: of what held for it, only what the turn pinned is known.
 pub(crate) fn closed(task: &Task, open: &Call, as_end: &End) -> Event {
     let bound = task.state.turn.as_ref().and_then(|turn| turn.began.tools.get(&*open.name.configuration)).cloned();
-    let ended = call::Ended { id: call::id(task.session.uid, open.seq), bound, name: open.name.clone(), input: open.input.clone() };
+    let ended = call::Ended {
+        id: call::id(task.session.uid, open.seq),
+        bound,
+        name: open.name.clone(),
+        input: open.input.clone(),
+        overrides: waits::overrides(open),
+    };
     ended.without_answer(as_end, Evidence::default())
 }

@@ -20,9 +20,9 @@ use crate::{recovery, turn};
 /// Entries that are looked at in one go for what became of a call.
 const PAGE: usize = 256;
 
-/// The waits of a step's calls; the first call's `tool_input` will be at `first`.
-pub(crate) fn asked(task: &Task, calls: &[call::Checked], first: Seq) -> Vec<Wait> {
-    let (now, limits) = (task.now(), &task.engine.limits);
+/// The waits of a step's calls; the first call's `tool_input` will be at `first`. `now` is when they were checked.
+pub(crate) fn asked(task: &Task, calls: &[call::Checked], first: Seq, now: Millis) -> Vec<Wait> {
+    let limits = &task.engine.limits;
     let wait = |(at, checked): (u64, &call::Checked)| {
         let awaited = checked.awaited.clone()?;
         let patience = match awaited {
@@ -32,12 +32,34 @@ pub(crate) fn asked(task: &Task, calls: &[call::Checked], first: Seq) -> Vec<Wai
         Some(Wait {
             call: Seq(first.0 + at),
             input_hash: hex_digest(exact(&checked.input).as_bytes()),
+            overrides: checked.set.as_ref().map(|set| set.shown.clone()),
             awaited,
             asked_at: now,
             expires: Millis(now.0.saturating_add(i64::try_from(patience.as_millis()).unwrap_or(i64::MAX))),
         })
     };
     (0..).zip(calls).filter_map(wait).collect()
+}
+
+/// As of when a call's arguments are looked up: as of the moment when somebody was asked about them, where somebody was.
+pub(crate) fn asked_at(call: &Call, now: Millis) -> Millis {
+    call.wait.as_ref().map_or(now, |wait| wait.asked_at)
+}
+
+/// What the agent sets of a call that waits or waited, as it was shown then.
+pub(crate) fn overrides(call: &Call) -> Option<String> {
+    call.wait.as_ref()?.overrides.clone()
+}
+
+/// What the agent sets of a call, if it is what a person agreed to, where the call needed one.
+pub(crate) fn as_agreed(call: &Call, set: call::Set) -> call::Set {
+    let set = set?;
+    match &call.wait {
+        Some(wait) if wait.overrides.as_deref() != set.as_ref().map(|set| set.shown.as_str()) => {
+            Err(Error::Changed { configuration: call.name.configuration.to_string() })
+        }
+        Some(_) | None => Ok(set),
+    }
 }
 
 /// Asks for them with the batch of their step.
@@ -245,7 +267,9 @@ async fn approved(task: &Task, prepared: &Prepared, standing: Approver, call: &C
     call::object(&input).map_err(wrong)?;
     let bound = task.state.turn.as_ref().and_then(|turn| turn.began.tools.get(&*call.name.configuration));
     let bound = bound.ok_or_else(|| wrong(End::UnknownTool.message()))?;
-    match task.engine.toolbox.check(&prepared.caller, &bound.tool, &input).await {
+    let set = prepared.set(&call.name.configuration, &task.sources(&prepared.agent, asked_at(call, task.now())));
+    let all = call::with(&set, &input).map_err(wrong)?;
+    match task.engine.toolbox.check(&prepared.caller, &bound.tool, &all).await {
         Ok(tool::Verdict::Ask(needed)) if needed > standing => Err(Error::ForOperator(event())),
         Ok(tool::Verdict::Run | tool::Verdict::Ask(_)) => {
             let input_hash = hex_digest(input.as_bytes());

@@ -47,6 +47,8 @@ codes! {
     InvalidToolType = 400 "invalid_tool_type",
     /// The agent's instructions cannot be used.
     InvalidInstructionReference = 400 "invalid_instruction_reference",
+    /// An instruction's text is no template.
+    InvalidTemplate = 400 "invalid_template",
     /// The token address knows no such way to get a token.
     UnsupportedGrantType = 400 "unsupported_grant_type",
     /// No key, or a wrong or revoked one.
@@ -81,6 +83,8 @@ codes! {
     RequestTooLarge = 413 "request_too_large",
     /// The body is not plain JSON.
     UnsupportedMediaType = 415 "unsupported_media_type",
+    /// The agent sets an argument of a tool to something that is not there.
+    UnresolvedReference = 422 "unresolved_reference",
     /// The `Idempotency-Key` came with another body before.
     IdempotencyKeyReused = 422 "idempotency_key_reused",
     /// Too many requests, or too many wrong keys.
@@ -255,6 +259,7 @@ impl From<agent::Error> for Error {
             E::NothingToCompact => Self::field("compact_up_to_event_id", text),
             E::NoFork { .. } | E::TooLong(_) => Self::field("from_session", text),
             E::NoSummary(_) => Self::new(Code::AgentProcessingFailed, text),
+            E::Unresolved { .. } | E::Changed { .. } | E::Template { .. } => Self::new(Code::UnresolvedReference, text),
             E::KeyReused => Self::new(Code::IdempotencyKeyReused, text),
             E::Overloaded(_) | E::NotTaken(_) | E::Draining => Self::new(Code::ServerUnavailable, text).retry_after(1),
             E::Store(storage::Error::Full) => {

@@ -160,10 +160,12 @@ fn codes(operation: &Operation, status: u16) -> impl Iterator<Item = Code> {
                 Code::InvalidRequest => body || query || path.contains('{'),
                 Code::InvalidMessageContent | Code::IdempotencyKeyReused | Code::RequestTimeout => turn,
                 Code::AgentProcessingFailed => turn || fork,
+                Code::UnresolvedReference => turn,
                 Code::InvalidMetadata => body && agents && !turn,
-                Code::InvalidModelConfiguration | Code::InvalidToolReference | Code::InvalidInstructionReference => {
-                    body && agents && !path.contains("/sessions")
-                }
+                Code::InvalidModelConfiguration
+                | Code::InvalidToolReference
+                | Code::InvalidInstructionReference
+                | Code::InvalidTemplate => body && agents && !path.contains("/sessions"),
                 Code::UnsupportedGrantType | Code::InvalidClient => token,
                 Code::Unauthorized | Code::Forbidden => action,
                 Code::RateLimitExceeded | Code::InternalError => action || token,

@@ -9,7 +9,7 @@ use axum::middleware::from_fn_with_state;
 use axum::routing::{MethodFilter, any, on};
 use http::StatusCode;
 
-use crate::agents_v2::{agents, approvals, client_calls, client_tools, edits, events, llms, sessions, tools};
+use crate::agents_v2::{agents, approvals, client_calls, client_tools, edits, events, identity, llms, secrets, sessions, tools};
 use crate::operation::{Method, Operation};
 use crate::{App, Options, docs, front, health, hosts, oauth, openapi, operator, page, rate, token};
 
@@ -27,6 +27,11 @@ fn routes() -> Routes {
     routes.add(&agents::UPDATE, agents::update);
     routes.add(&agents::REPLACE, agents::replace);
     routes.add(&agents::DELETE, agents::delete);
+    routes.add(&identity::GET, identity::get);
+    routes.add(&identity::UPDATE, identity::update);
+    routes.add(&secrets::GET, secrets::get);
+    routes.add(&secrets::REPLACE, secrets::replace);
+    routes.add(&secrets::UPDATE, secrets::update);
 
     routes.add(&sessions::CREATE, sessions::create);
     routes.add(&sessions::LIST, sessions::list);

@@ -10,6 +10,7 @@ mod connect;
 mod headers;
 mod mask;
 mod meter;
+mod placeholders;
 mod redirect;
 mod target;
 
@@ -33,6 +34,7 @@ use connect::Connector;
 use headers::Injected;
 use mask::Mask;
 pub use meter::Meter;
+pub use placeholders::Placeholder;
 use target::Target;
 
 /// Any error of a request's body.
@@ -60,6 +62,12 @@ pub trait Gate: Send + Sync {
     /// The value of a secret that a permit injects. Called once for each
     /// injection of a hop; may read a small file, must not wait.
     fn secret(&self, inject: &Inject) -> Result<Secret, SecretError>;
+
+    /// What the guest may have put into headers in the place of secrets. Called
+    /// a few times for every hop; the same for all requests of a call.
+    fn placeholders(&self) -> &[Placeholder] {
+        &[]
+    }
 }
 
 /// How long the three waits of a request may take.
@@ -133,6 +141,7 @@ impl Client {
             };
             if !next.same_place(&target) {
                 headers::drop_credentials(&mut head.headers);
+                placeholders::drop_from(&mut head.headers, terms.gate.placeholders());
             }
             target = next;
             outgoing = Outgoing::empty();
@@ -146,7 +155,7 @@ impl Client {
         meter.request()?;
         let permit = gate.decide(&target.as_asked(&head.method)).map_err(|denied| Error::denied(&target.host, denied))?;
         let injected = headers::injected(&permit, gate)?;
-        let request = request(head, target, &permit, outgoing, &injected, meter)?;
+        let request = request(head, target, &permit, outgoing, Hidden { injected: &injected, placeholders: gate.placeholders() }, meter)?;
         let slot = meter.slot(timeouts.connect).await?;
         let connecting = self.connector.connect(&permit, gate.floor(), meter.header_bytes_max());
         let mut connection =
@@ -156,7 +165,7 @@ impl Client {
             .map_err(|_| Error::Timeout { what: Wait::FirstByte, after: timeouts.first_byte })??;
 
         let (mut answer, incoming) = response.into_parts();
-        let mask = Mask::new(injected.iter().map(|it| &it.secret));
+        let mask = Mask::new(injected.iter().map(|it| &it.secret).chain(gate.placeholders().iter().map(|it| &it.secret)));
         headers::check_answer(&mut answer, meter.header_bytes_max(), &mask)?;
         if incoming.size_hint().lower() > permit.response_bytes_max {
             return Err(Error::TooLarge { what: Part::ResponseBody, bytes_max: permit.response_bytes_max });
@@ -181,19 +190,26 @@ impl Outgoing {
     }
 }
 
+/// What goes into the headers of a hop and is not for the guest to see.
+#[derive(Clone, Copy)]
+struct Hidden<'a> {
+    injected: &'a [Injected],
+    placeholders: &'a [Placeholder],
+}
+
 /// The request as it goes over the wire of one connection.
 fn request(
     head: &Parts,
     target: &Target,
     permit: &HttpPermit,
     outgoing: Outgoing,
-    injected: &[Injected],
+    hidden: Hidden<'_>,
     meter: &Arc<Meter>,
 ) -> Result<Request<Counted>, Error> {
     let mut request = Request::new(Counted::new(outgoing.body, outgoing.declared, meter.clone()));
     *request.method_mut() = head.method.clone();
     *request.uri_mut() = target.origin_form()?;
-    *request.headers_mut() = headers::outgoing(&head.headers, permit, outgoing.declared, injected)?;
+    *request.headers_mut() = headers::outgoing(&head.headers, permit, outgoing.declared, hidden)?;
     if headers::size(request.headers()) > meter.header_bytes_max() {
         return Err(Error::TooLarge { what: Part::RequestHeaders, bytes_max: meter.header_bytes_max() });
     }

@@ -5,12 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use egress::guest::Meter;
+use egress::guest::{Meter, Placeholder};
 use policy::{
-    Access, CachePermit, CallPermit, ConfigPermit, Denied, FilePermit, HttpPermit, HttpRequest, Policy, SecretPermit, SecretUse,
+    Access, CachePermit, CallPermit, ConfigPermit, Denied, FilePermit, HttpPermit, HttpRequest, Policy, Secret, SecretPermit, SecretUse,
     StorePermit, Who,
 };
-use tool::{CallContext, Decision, Evidence, Ports};
+use tool::{CallContext, Decision, Evidence, Ports, Veil};
 
 use crate::guest::PluginName;
 
@@ -50,6 +50,8 @@ pub(crate) struct Scope {
     decisions: Decisions,
     /// What its requests carried, from the first one on; also for who tells of a call whose guest is left behind.
     pub traffic: OnceLock<Arc<Meter>>,
+    /// Secrets that the guest knows by placeholders.
+    placeholders: Vec<Placeholder>,
 }
 
 impl Scope {
@@ -65,7 +67,22 @@ impl Scope {
             logged: Mutex::default(),
             decisions: Decisions::default(),
             traffic: OnceLock::new(),
+            placeholders: Vec::new(),
         }
+    }
+
+    /// The same for a call with secrets in its arguments. One that fits into no header stays a placeholder.
+    pub(crate) fn hiding(mut self, veil: &Veil) -> Self {
+        let fit = veil
+            .iter()
+            .filter_map(|(text, value)| Some(Placeholder { text: text.to_owned(), secret: Secret::new(value.to_owned()).ok()? }));
+        self.placeholders = fit.collect();
+        self
+    }
+
+    /// Secrets that the guest knows by placeholders.
+    pub(crate) fn placeholders(&self) -> &[Placeholder] {
+        &self.placeholders
     }
 
     /// The policy that holds for this call to its end.

@@ -191,7 +191,7 @@ impl Sandbox {
             let evidence = Evidence { policy: Some(policy.digest().clone()), ..Evidence::default() };
             Box::new(ToolReply { evidence, ..ToolReply::without_answer(end) })
         })?;
-        let scope = Arc::new(Scope::new(policy.clone(), version.name.clone(), version.component.clone(), &call.context));
+        let scope = Arc::new(Scope::new(policy.clone(), version.name.clone(), version.component.clone(), &call.context).hiding(&call.veil));
         let limits = self.leave(&call, (&version, &standing), &scope, began).map_err(|end| {
             tracing::warn!(plugin.id = %version.name, call.id = %call.context.call, "{end}");
             Box::new(ToolReply { evidence: scope.evidence(), ..ToolReply::without_answer(end) })

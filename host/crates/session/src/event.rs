@@ -30,7 +30,7 @@ pub enum Event {
         call: CallName,
         /// A JSON object, exact text; `{}` where the model's was none.
         input: String,
-        /// The paths of the arguments that the agent sets itself; those are not in `input`.
+        /// The paths of the arguments that the agent sets itself; what `input` has at one of them is overruled.
         overrides: Vec<String>,
     },
     /// A call ended.

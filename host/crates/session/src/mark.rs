@@ -143,7 +143,8 @@ pub struct Receipt {
     pub limits: Option<Bounds>,
     /// What was decided for the call, each distinct decision once.
     pub decisions: Vec<Decision>,
-    /// SHA-256 of the arguments, in hex: of the text in the `tool_input` event, unless a person changed them.
+    /// SHA-256 of the arguments, in hex: of the text in the `tool_input` event unless a person changed them, with
+    /// what the agent set put over it, secrets as `****`.
     pub input_hash: String,
     /// SHA-256 of the output as it stands in the `tool_output` event, in hex.
     pub output_hash: String,

@@ -163,6 +163,7 @@ mod tests {
             let wait = |call: &Seq| Wait {
                 call: *call,
                 input_hash: String::new(),
+                overrides: None,
                 awaited: awaited.clone(),
                 asked_at: Millis(1),
                 expires: Millis(2),

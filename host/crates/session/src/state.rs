@@ -191,6 +191,15 @@ impl State {
         self.usage.map_or(tokens, |usage| usage.input + usage.output + tokens.saturating_sub(self.counted_at))
     }
 
+    /// The last answer of a tool, by the name under which the agent binds it, as far as the model is shown one: a
+    /// JSON object, exact text. Failures are no answers.
+    pub fn latest_output(&self, configuration: &str) -> Option<String> {
+        self.transcript.items.iter().rev().find_map(|item| match &item.body {
+            ItemBody::ToolResult { name, output, error: false, .. } if **name == *configuration => Some(unedited(output)),
+            ItemBody::ToolResult { .. } | ItemBody::User { .. } | ItemBody::Assistant { .. } => None,
+        })
+    }
+
     fn is_hidden(&self, seq: Seq) -> bool {
         hidden::covers(&self.hidden, seq)
     }
@@ -345,9 +354,28 @@ impl State {
     }
 }
 
-/// What the model is told of a call that did not run as it asked: with which arguments it ran.
+/// What is said of a call that did not run as the model asked.
+const EDITED: &str = "a person changed the arguments before this call ran";
+
+/// What the model is told of such a call: with which arguments it ran.
 fn of_edited(input: &str, output: &str) -> String {
-    format!("{{\"note\":\"a person changed the arguments before this call ran\",\"arguments\":{input},\"output\":{output}}}")
+    format!("{{\"note\":\"{EDITED}\",\"arguments\":{input},\"output\":{output}}}")
+}
+
+/// What a tool answered, out of what the model was told of it.
+fn unedited(told: &str) -> String {
+    #[derive(serde::Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Told<'a> {
+        #[serde(borrow)]
+        note: std::borrow::Cow<'a, str>,
+        #[serde(borrow, rename = "arguments")]
+        _arguments: &'a serde_json::value::RawValue,
+        #[serde(borrow)]
+        output: &'a serde_json::value::RawValue,
+    }
+    let told = serde_json::from_str::<Told<'_>>(told).ok().filter(|told| told.note == EDITED).map_or(told, |told| told.output.get());
+    told.to_owned()
 }
 
 fn event(entry: &Entry) -> serde_json::Result<StoredEvent<'_>> {

@@ -15,6 +15,9 @@ pub struct Wait {
     pub call: Seq,
     /// SHA-256 of the arguments, exact text, in hex: whoever answers speaks of these and no others.
     pub input_hash: String,
+    /// What the agent sets over them, by key, secrets masked: JSON, exact text. Whoever agrees sees it, and to this alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub overrides: Option<String>,
     /// What it waits for.
     #[serde(rename = "for")]
     pub awaited: Awaited,

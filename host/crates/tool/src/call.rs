@@ -8,6 +8,7 @@ use crate::end::End;
 use crate::evidence::Evidence;
 use crate::ports::{Ports, Write};
 use crate::spec::{Caller, ToolId};
+use crate::veil::Veil;
 
 /// What a tool may know about the call it serves. Opaque names; they give no rights.
 #[derive(Debug, Clone)]
@@ -30,8 +31,10 @@ pub struct CallContext {
 pub struct ToolCall {
     /// Which tool.
     pub tool: ToolId,
-    /// The arguments: a JSON object, the exact text that the model wrote.
+    /// The arguments: a JSON object, exact text. Secrets among them are placeholders.
     pub input: String,
+    /// What those placeholders stand for.
+    pub veil: Veil,
     /// The agreement of a person to exactly this call, where one was given.
     pub approval: Option<Approval>,
     /// What the guest may know.

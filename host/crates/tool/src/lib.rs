@@ -10,6 +10,7 @@ pub mod end;
 pub mod evidence;
 pub mod ports;
 pub mod spec;
+pub mod veil;
 
 pub use acceptance::{AcceptedPlugin, Change, FoundPlugin, NotAccepted, PluginChanges, PluginDigests};
 pub use approval::{Approval, Approver, Verdict};
@@ -19,3 +20,4 @@ pub use end::{End, Reason, ToolError, TrapKind, WORDS};
 pub use evidence::{Bounds, Decision, Evidence};
 pub use ports::{CallSink, KeyValue, Ports, StoreError, StoreScope, Toolbox, Write};
 pub use spec::{Caller, PluginState, PluginStatus, ToolId, ToolSpec, Traits};
+pub use veil::Veil;

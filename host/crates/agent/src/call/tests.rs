@@ -85,7 +85,7 @@ fn an_end_has_one_word_in_the_event_the_receipt_the_metric_and_the_audit_log() {
 
         let (output, _) = rendered(&reply);
         let bound = Bound { tool, component: "sha256:c".into(), tools: "sha256:t".into() };
-        let ended = Ended { id: "aev_1".into(), bound: Some(bound), name, input: "{}".into() };
+        let ended = Ended { id: "aev_1".into(), bound: Some(bound), name, input: "{}".into(), overrides: None };
         let event = ended.event(output, &end, reply.evidence, reply.usage);
         let id = EventId { session: Uid([1; 16]), seq: Seq(1) };
         let shown: Value = serde_json::from_str(&event.render(id, "s", session::Millis(0))).unwrap();

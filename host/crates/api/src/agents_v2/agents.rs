@@ -110,7 +110,12 @@ pub(crate) async fn list(State(app): State<Arc<App>>, caller: Caller, view: View
     let keep = |agent: &Agent| {
         caller.sees(&agent.key)
             && enabled.is_none_or(|enabled| agent.enabled == enabled)
-            && filter.as_ref().is_none_or(|f| f.is_match(&agent.name) || agent.description.as_deref().is_some_and(|d| f.is_match(d)))
+            && filter.as_ref().is_none_or(|f| {
+                // A name that reads as another pattern is found by itself all the same.
+                params.get("filter") == Some(&agent.name)
+                    || f.is_match(&agent.name)
+                    || agent.description.as_deref().is_some_and(|d| f.is_match(d))
+            })
     };
     let slice = |after, size| Ok(app.engine.agents(caller.0.tenant, after, size)?);
     let page = gather(limit, after, |agent: &Agent| agent.uid, slice, keep)?;

@@ -3,6 +3,7 @@
 
 mod bindings;
 pub(super) mod context;
+mod output;
 mod steps;
 
 use std::collections::BTreeMap;
@@ -77,7 +78,8 @@ pub(super) fn patched(agent: &Agent, patch: &Map<String, Value>) -> Result<Map<S
     for (member, change) in patch {
         match (member.as_str(), change) {
             ("first_step" | "steps", Value::Object(_)) | ("key", _) => {}
-            ("steps", Value::Null) => {}
+            // An agent cannot be without them, so null says nothing.
+            ("steps" | "first_step" | "first_step_name", Value::Null) => {}
             ("tool_configurations", Value::Object(changes)) => merge_entries(&mut whole, member, changes),
             (_, Value::Null) => drop(whole.remove(member)),
             _ => drop(whole.insert(member.clone(), change.clone())),
@@ -268,19 +270,39 @@ mod tests {
             ("skills", json!({"a": {}}), "skills"),
             ("steps", json!({"second": {}}), "steps.second"),
             ("compaction", json!({"threshold_percent": 20}), "compaction.threshold_percent"),
-            ("first_step", json!({"output_parser": {"type": "structured"}}), "first_step.output_parser"),
+            ("first_step", json!({"output_parser": {"type": "structured"}}), "first_step.output_parser.json_schema"),
             ("first_step", json!({"next_steps": [{"step_name": "x"}]}), "first_step.next_steps"),
             ("first_step", json!({"instructions": [{"type": "reference", "id": "ins_1"}]}), "first_step.instructions[0]"),
             (
                 "tool_configurations",
-                json!({"t": {"tool_id": "tol_a_b", "argument_override": {"q": 1}}}),
-                "tool_configurations.t.argument_override",
+                json!({"t": {"tool_id": "tol_a_b", "description_template": "x"}}),
+                "tool_configurations.t.description_template",
             ),
             ("tool_configurations", json!({"t": {"type": "web_search"}}), "tool_configurations.t.type"),
         ] {
             let mut body = body();
             body[pointer] = value;
             let error = parse(&body).unwrap_err();
+            assert!(error.body("r")["field_errors"][field].is_string(), "{field}: {error:?}");
+        }
+    }
+
+    #[test]
+    fn what_an_agent_sets_of_a_tools_arguments_is_kept_as_written_or_refused_by_its_key() {
+        let with = |set: Value| {
+            let mut body = body();
+            body["tool_configurations"]["search"]["argument_override"] = set;
+            body
+        };
+        let set = json!({"headers.x": {"$ref": "$.agent.secrets.token"}, "n": 1, "q": {"$ref": "tools.search.outputs.latest.next"}});
+        assert_eq!(written(&agent(&with(set.clone())))["tool_configurations"]["search"]["argument_override"], set);
+        for (set, field) in [
+            (json!({"q": {"$ref": "nowhere"}}), "tool_configurations.search.argument_override.q"),
+            (json!({"q": 1, "q.a": 2}), "tool_configurations.search.argument_override.q.a"),
+            (json!({"q": {"$ref": "tools.other.outputs.latest"}}), "tool_configurations.search.argument_override"),
+            (json!("x"), "tool_configurations.search.argument_override"),
+        ] {
+            let error = parse(&with(set)).unwrap_err();
             assert!(error.body("r")["field_errors"][field].is_string(), "{field}: {error:?}");
         }
     }

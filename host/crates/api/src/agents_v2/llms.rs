@@ -17,6 +17,9 @@ use crate::operator::ModelInfo;
 use crate::page::{Params, metadata};
 use crate::reply;
 
+/// The smallest window that clients of the API take for one.
+const CONTEXT_LIMIT_MIN: u64 = 4_096;
+
 pub(crate) static LIST: Operation = Operation {
     id: "listLlms",
     method: Method::Get,
@@ -47,8 +50,12 @@ fn written(model: &ModelInfo) -> Value {
         "default": model.default,
         "ownership": "platform",
     });
-    if model.context_window > 0 {
-        json["capabilities"] = json!({ "context_limit": model.context_window, "tool_calling": true });
+    // Structured answers are checked here, whatever the model's provider does about them.
+    let mut capabilities =
+        json!({ "image_support": false, "tool_calling": true, "structured_outputs": true, "requires_role_alternation": false });
+    if model.context_window >= CONTEXT_LIMIT_MIN {
+        capabilities["context_limit"] = model.context_window.into();
     }
+    json["capabilities"] = capabilities;
     json
 }

@@ -12,6 +12,7 @@ use policy::Action;
 use session::{Agent, Session, Uid};
 
 use super::definition::context;
+use super::secrets;
 use super::stream::context_usage;
 use crate::App;
 use crate::body::JsonBody;
@@ -185,7 +186,7 @@ pub(crate) async fn delete(
 /// Reads a body. What is absent comes from `seen`, where there is one; null clears.
 fn read(body: &Map<String, Value>, seen: Option<&Session>) -> Result<NewSession> {
     let fields = Fields::of_body(body);
-    fields.refuse(&["secrets"])?;
+    let kept_secrets = seen.map(|seen| seen.secrets.clone()).unwrap_or_default();
     let kept = |member: &str| seen.filter(|_| !body.contains_key(member));
     let name = match (fields.text("name", 1..=NAME)?, kept("name")) {
         (Some(name), _) => name.to_owned(),
@@ -205,6 +206,10 @@ fn read(body: &Map<String, Value>, seen: Option<&Session>) -> Result<NewSession>
         metadata: kept("metadata").map_or_else(|| fields.metadata(), |seen| Ok(seen.metadata.clone()))?,
         enabled: fields.flag("enabled")?.or(kept("enabled").map(|seen| seen.enabled)).unwrap_or(true),
         tti_minutes: fields.count("tti_minutes", 0..=TTI_MINUTES)?.or(kept("tti_minutes").map(|seen| seen.tti_minutes)).unwrap_or(0),
+        secrets: match fields.object("secrets")? {
+            Some(changes) => secrets::merged(&kept_secrets, changes)?,
+            None => kept_secrets,
+        },
     })
 }
 
@@ -230,6 +235,9 @@ fn written(app: &App, agent: &Agent, session: &Session) -> Result<Value> {
     });
     if let Some(description) = &session.description {
         json["description"] = json!(description);
+    }
+    if !session.secrets.is_empty() {
+        json["secrets"] = secrets::masked(&session.secrets);
     }
     if let Some(usage) = &head.usage {
         json["session_context_usage"] = context_usage(usage);
@@ -282,6 +290,16 @@ mod tests {
         assert_eq!((cleared.description, cleared.metadata.len(), cleared.enabled, cleared.tti_minutes), (None, 0, true, 0));
         let other = patched(json!({"metadata": {"b": 2}, "key": "other"}));
         assert_eq!((Value::from(other.metadata), other.key.as_str()), (json!({"b": 2}), "ase_x"));
+    }
+
+    #[test]
+    fn secrets_merge_with_those_that_are_there() {
+        let mut seen = seen();
+        seen.secrets.0.insert("a".into(), "one".into());
+        let patch = |change: Value| read(change.as_object().unwrap(), Some(&seen)).unwrap().secrets.0;
+        assert_eq!(patch(json!({})), seen.secrets.0);
+        assert_eq!(patch(json!({"secrets": {"b": "two"}})).len(), 2);
+        assert!(patch(json!({"secrets": {"a": null}})).is_empty());
     }
 
     #[test]

@@ -2,11 +2,15 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::agents_v2::identity;
 use crate::agents_v2::sessions::TTI_MINUTES;
 
 /// All schemas by name.
 pub(super) fn all() -> Map<String, Value> {
-    [shared(), oauth(), agents(), sessions(), events(), tools(), operator()].into_iter().flat_map(members).collect()
+    [shared(), oauth(), agents(), identity::schemas(), secrets(), sessions(), events(), tools(), operator()]
+        .into_iter()
+        .flat_map(members)
+        .collect()
 }
 
 /// A whole example of a schema, where it is the body of a request.
@@ -28,6 +32,9 @@ pub(super) fn example(schema: &str) -> Option<Value> {
         "UpdateAgentRequest" => json!({"description": "Answers questions about widgets.", "tool_configurations": {"notes": null}}),
         "CreateAgentSessionRequest" => json!({"name": "Widget trouble", "metadata": {"customer": "4711"}}),
         "UpdateAgentSessionRequest" => json!({"enabled": false}),
+        "UpdateAgentIdentityRequest" => json!({"mode": "manual", "api_roles": ["agent_viewer"]}),
+        "Secrets" => json!({"secrets": {"weather-token": "Bearer wt-4f2a0c1be0d9"}}),
+        "UpdateSecrets" => json!({"secrets": {"weather-token": "Bearer wt-4f2a0c1be0d9", "old-token": null}}),
         "CreateInputRequest" => json!({
             "type": "input_message",
             "messages": [{"type": "text", "content": "I'm having trouble with my widget installation."}],
@@ -184,6 +191,19 @@ fn agents() -> Value {
                 "description": "Of a tool that the client runs either form is taken; with `all_types` it is shown as `client`.",
             },
             "tool_id": {"type": "string", "pattern": "^tol_"},
+            "argument_override": {
+                "type": "object", "maxProperties": 64,
+                "description": "Arguments that the model neither sees nor chooses, by name or dotted path; `{\"$ref\": \"session.metadata.x\"}` looks a value up.",
+            },
+        })),
+        "OutputParser": object(&["type"], json!({
+            "type": {"enum": ["default", "structured"], "default": "default"},
+            "json_schema": object(&["name", "schema"], json!({
+                "name": {"type": "string", "pattern": "^[a-zA-Z0-9_-]{1,64}$"},
+                "description": text(),
+                "strict": flag(false),
+                "schema": {"type": "object", "description": "JSON Schema (draft 2020-12) of an object."},
+            })),
         })),
         "AgentStep": step(false),
         "FirstAgentStep": step(true),
@@ -191,7 +211,7 @@ fn agents() -> Value {
             "type": {"const": "inline"},
             "name": {"type": "string", "minLength": 1, "maxLength": 50},
             "description": text(),
-            "template": text(),
+            "template": {"type": "string", "description": "In a velocity template, variables and #foreach, #if; docs/api.md lists them."},
             "template_type": {"enum": ["text", "velocity"], "default": "velocity"},
             "metadata": refer("Metadata"),
             "enabled": flag(true),
@@ -202,13 +222,25 @@ fn agents() -> Value {
 fn step(named: bool) -> Value {
     let mut properties = json!({
         "instructions": {"type": "array", "maxItems": 64, "items": refer("Instruction")},
-        "output_parser": object(&["type"], json!({"type": {"const": "default"}})),
+        "output_parser": refer("OutputParser"),
         "allowed_tools": {"type": "array", "items": text(), "description": "Names of tool_configurations; absent means all."},
     });
     if named {
         properties["name"] = json!({"type": "string", "minLength": 1, "maxLength": 255, "default": "first_step"});
     }
     object(&[], properties)
+}
+
+fn secrets() -> Value {
+    let of = |value: Value| {
+        let names = json!({"pattern": "^[a-zA-Z0-9_-]{1,64}$"});
+        let secrets = json!({"type": "object", "maxProperties": 64, "propertyNames": names, "additionalProperties": value});
+        object(&["secrets"], json!({"secrets": secrets}))
+    };
+    json!({
+        "Secrets": of(json!({"type": "string", "description": "In answers always `****`."})),
+        "UpdateSecrets": of(json!({"type": ["string", "null"], "description": "Null deletes."})),
+    })
 }
 
 fn sessions() -> Value {
@@ -218,6 +250,10 @@ fn sessions() -> Value {
         "description": {"type": "string", "maxLength": 5000},
         "metadata": refer("Metadata"),
         "enabled": flag(true),
+        "secrets": {
+            "type": "object", "maxProperties": 64, "additionalProperties": {"type": ["string", "null"]},
+            "description": "Merged with those that are there; null deletes. Shown as `****`.",
+        },
         "tti_minutes": {
             "type": "integer", "minimum": 0, "maximum": TTI_MINUTES, "default": 0,
             "description": "Minutes without events after which the session is deleted; 0 means never.",
@@ -273,8 +309,14 @@ fn events() -> Value {
     let stored = [
         ("input_message", json!({"messages": {"type": "array", "items": refer("TextInput")}})),
         ("thinking", json!({"content": text()})),
-        ("tool_input", call(json!({"tool_input": {"type": "object"}}))),
-        ("tool_output", call(json!({"tool_output": {"type": "object"}, "error": {"type": "boolean"}, "receipt": receipt()}))),
+        ("tool_input", call(json!({"tool_input": {"type": "object"}, "argument_override_paths": {"type": "array", "items": text()}}))),
+        (
+            "tool_output",
+            call(json!({
+                "tool_output": {"type": "object"}, "error": {"type": "boolean"}, "receipt": receipt(),
+                "resolved_argument_overrides": {"type": "object", "description": "What the agent set, secrets as `****`."},
+            })),
+        ),
         ("agent_output", json!({"content": text()})),
         (
             "compaction",
@@ -283,6 +325,7 @@ fn events() -> Value {
                 "compacted_up_to_event_id": text(),
             }),
         ),
+        ("structured_output", json!({"schema_name": text(), "content": {"description": "JSON that fits the schema."}})),
         ("client_tool_pending", json!({"pending_calls": {"type": "array", "items": refer("ClientToolPendingCall")}})),
         ("context_limit_exceeded", json!({"message": text(), "context_limit": {"type": "integer"}, "actual_tokens": {"type": "integer"}})),
         ("session_interrupted", json!({})),

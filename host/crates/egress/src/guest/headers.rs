@@ -7,7 +7,7 @@ use http_body::Body;
 use policy::{HttpPermit, Secret};
 
 use super::mask::Mask;
-use super::{Gate, RequestBody};
+use super::{Gate, Hidden, RequestBody, placeholders};
 use crate::error::{Error, Part};
 
 /// Headers that frame messages or steer the connection. They are ours on both
@@ -80,8 +80,10 @@ pub(super) fn drop_credentials(headers: &mut HeaderMap) {
 }
 
 /// The headers of one hop.
-pub(super) fn outgoing(own: &HeaderMap, permit: &HttpPermit, declared: Option<u64>, injected: &[Injected]) -> Result<HeaderMap, Error> {
+pub(super) fn outgoing(own: &HeaderMap, permit: &HttpPermit, declared: Option<u64>, hidden: Hidden<'_>) -> Result<HeaderMap, Error> {
+    let Hidden { injected, placeholders } = hidden;
     let mut headers = own.clone();
+    placeholders::reveal(&mut headers, placeholders)?;
     let host = if permit.port == permit.scheme.port() { permit.host.to_string() } else { format!("{}:{}", permit.host, permit.port) };
     headers.insert(header::HOST, HeaderValue::from_str(&host).map_err(|_| Error::Request("the host is no valid header value"))?);
     if let Some(length) = declared {
@@ -90,7 +92,7 @@ pub(super) fn outgoing(own: &HeaderMap, permit: &HttpPermit, declared: Option<u6
     for inject in injected {
         headers.insert(inject.name.clone(), inject.value.clone());
     }
-    if !injected.is_empty() {
+    if !injected.is_empty() || !placeholders.is_empty() {
         // A compressed answer would hide an echoed secret from the mask.
         headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     }

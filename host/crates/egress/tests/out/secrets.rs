@@ -73,3 +73,34 @@ async fn a_secret_that_comes_back_in_pieces_is_masked_too() {
     let call = Call::new(&format!("{OPEN}{}", server.rule(INJECT)));
     assert_eq!(text(call.get(&server.url("/")).await.unwrap()).await.unwrap(), "a ********* b");
 }
+
+#[tokio::test]
+async fn a_placeholder_is_replaced_in_headers_and_nowhere_else() {
+    let server = Server::answering(|request| ok("", request)).await;
+    let call = Call::new(&format!("{OPEN}{}", server.rule(""))).hiding("wsec_x", "open-sesame");
+    let request = Request::post(server.url("/wsec_x?q=wsec_x")).header("authorization", "Bearer wsec_x").body(body("wsec_x")).unwrap();
+
+    let response = call.send(request).await.unwrap();
+
+    let seen = server.seen().remove(0);
+    assert!(seen.starts_with("POST /wsec_x?q=wsec_x ") && seen.ends_with("\r\n\r\nwsec_x"), "{seen}");
+    assert!(seen.contains("authorization: Bearer open-sesame\r\n") && seen.matches("open-sesame").count() == 1, "{seen}");
+    let echoed = text(response).await.unwrap();
+    assert!(echoed.contains("Bearer ***********") && !echoed.contains("sesame"), "{echoed}");
+}
+
+#[tokio::test]
+async fn a_redirect_to_another_place_does_not_carry_the_secret() {
+    let other = Server::answering(|_| ok("", "there")).await;
+    let to = other.url("/");
+    let server =
+        Server::answering(move |_| format!("HTTP/1.1 302 Found\r\nlocation: {to}\r\ncontent-length: 0\r\n\r\n").into_bytes()).await;
+    let call = Call::new(&format!("{OPEN}{}{}", server.rule(""), other.rule(""))).hiding("wsec_x", "open-sesame");
+    let request = Request::get(server.url("/")).header("x-api-key", "wsec_x").header("x-other", "1").body(body("")).unwrap();
+
+    assert_eq!(text(call.send(request).await.unwrap()).await.unwrap(), "there");
+
+    assert!(server.seen()[0].contains("x-api-key: open-sesame\r\n"));
+    let seen = other.seen().remove(0);
+    assert!(seen.contains("x-other: 1\r\n") && !seen.contains("x-api-key") && !seen.contains("sesame"), "{seen}");
+}

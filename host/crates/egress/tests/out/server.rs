@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
-use egress::guest::{Client, Gate, Meter, RequestBody, ResponseBody, Terms, Timeouts};
+use egress::guest::{Client, Gate, Meter, Placeholder, RequestBody, ResponseBody, Terms, Timeouts};
 use egress::{Error, Roots};
 use http::{Request, Response};
 use http_body_util::{BodyExt, Full};
@@ -103,8 +103,8 @@ pub(crate) async fn write_ok(stream: &mut (impl AsyncWrite + Unpin), body: &str)
     let _ = stream.write_all(&ok("", body)).await;
 }
 
-/// The operator's policy as a gate, with one secret of the value `hush-hush`.
-pub(crate) struct Rules(Policy);
+/// The operator's policy as a gate, with one secret of the value `hush-hush`, and the placeholders of the call.
+pub(crate) struct Rules(Policy, Vec<Placeholder>);
 
 /// What is in every test's policy: loopback opened on purpose, one secret.
 pub(crate) const OPEN: &str = "[secrets.key]\nfrom = 'env:KEY'\n[network]\nprivate = ['127.0.0.0/8']\n";
@@ -112,7 +112,7 @@ pub(crate) const OPEN: &str = "[secrets.key]\nfrom = 'env:KEY'\n[network]\npriva
 impl Rules {
     pub(crate) fn new(text: &str) -> Self {
         let file = PolicyFile::parse(text).unwrap();
-        Self(Policy::build(&file, Path::new("/"), &[]).unwrap())
+        Self(Policy::build(&file, Path::new("/"), &[]).unwrap(), Vec::new())
     }
 }
 
@@ -127,6 +127,10 @@ impl Gate for Rules {
 
     fn secret(&self, inject: &Inject) -> Result<Secret, SecretError> {
         inject.reference.resolve(|_| Some("hush-hush".into()), |_| unreachable!("the test's secret is a variable"))
+    }
+
+    fn placeholders(&self) -> &[Placeholder] {
+        &self.1
     }
 }
 
@@ -146,6 +150,12 @@ impl Call {
     pub(crate) fn within(policy: &str, limits: Limits) -> Self {
         let client = Client::new(&Roots::default());
         Self { client, rules: Rules::new(policy), meter: Meter::new(&limits), timeouts: Timeouts::default() }
+    }
+
+    /// With a placeholder that stands for a secret.
+    pub(crate) fn hiding(mut self, text: &str, value: &str) -> Self {
+        self.rules.1.push(Placeholder { text: text.into(), secret: Secret::new(value.into()).unwrap() });
+        self
     }
 
     /// With every wait cut to this.

@@ -81,6 +81,7 @@ fn call(plugin: &str, tool: &str, input: &str) -> ToolCall {
     ToolCall {
         tool: ToolId { plugin: plugin.into(), name: tool.into() },
         input: input.into(),
+        veil: tool::Veil::default(),
         approval: None,
         context: CallContext {
             call: "call".into(),

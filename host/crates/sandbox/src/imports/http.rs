@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use egress::guest::{Client, Gate, Meter, Terms, Timeouts};
+use egress::guest::{Client, Gate, Meter, Placeholder, Terms, Timeouts};
 use egress::{Part, Roots, Wait};
 use http_body_util::BodyExt;
 use policy::{Denied, Floor, HttpPermit, HttpRequest, Inject, Limits, Secret, SecretError};
@@ -115,6 +115,10 @@ impl Gate for Scope {
 
     fn secret(&self, inject: &Inject) -> Result<Secret, SecretError> {
         secrets::resolve(&inject.reference)
+    }
+
+    fn placeholders(&self) -> &[Placeholder] {
+        self.placeholders()
     }
 }
 

@@ -11,7 +11,7 @@ use sandbox::confine::Bounds;
 use sandbox::{Options, Sandbox};
 use tool::{
     Approval, CallContext, CallSink, Caller, KeyValue, PluginState, Ports, StoreError, StoreScope, ToolCall, ToolId, ToolReply, Toolbox,
-    Write,
+    Veil, Write,
 };
 
 pub(crate) struct Place {
@@ -183,6 +183,7 @@ impl Place {
         let call = ToolCall {
             tool,
             input: input.into(),
+            veil: Veil::default(),
             approval,
             context: CallContext {
                 call: "call-1".into(),

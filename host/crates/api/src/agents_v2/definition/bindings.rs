@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
+use agent::Overrides;
 use session::{ClientTool, ToolBinding, ToolRef};
 use tool::ToolId;
 
@@ -20,7 +21,10 @@ pub(super) fn read(fields: &Fields<'_>) -> Result<BTreeMap<String, ToolBinding>>
     if configurations.len() > TOOLS {
         return Err(Error::field("tool_configurations", format!("an agent may bind at most {TOOLS} tools")));
     }
-    configurations.iter().map(|(name, value)| Ok((tool_name(name)?.to_owned(), binding(name, value)?))).collect()
+    let tools = configurations.iter().map(|(name, value)| Ok((tool_name(name)?.to_owned(), binding(name, value)?)));
+    let tools = tools.collect::<Result<_>>()?;
+    check_outputs(&tools)?;
+    Ok(tools)
 }
 
 fn tool_name(name: &str) -> Result<&str> {
@@ -37,7 +41,7 @@ fn binding(name: &str, value: &Value) -> Result<ToolBinding> {
         let why = format!("tools of type `{other}` are not supported in this version; bind a tool of GET /v2/tools as dynamic_vectara");
         return Err(bad(Error::field(fields.path("type"), why)));
     }
-    fields.refuse(&["argument_override", "description_template", "input_transform", "output_transform"])?;
+    fields.refuse(&["description_template", "input_transform", "output_transform"])?;
     let id = fields.required("tool_id", fields.text("tool_id", 1..=128)?).map_err(bad)?;
     // A client tool may come back in the form in which it was shown.
     let tool = match (ClientTool::uid_of(id), ToolId::from_wire(id)) {
@@ -52,7 +56,37 @@ fn binding(name: &str, value: &Value) -> Result<ToolBinding> {
             return Err(bad(Error::field(fields.path("tool_id"), why)));
         }
     };
-    Ok(ToolBinding { tool, argument_override: Map::new() })
+    let argument_override = argument_override(&fields, &tool)?;
+    Ok(ToolBinding { tool, argument_override })
+}
+
+/// What the agent sets itself of the tool's arguments: kept as it was written, once it is found to make sense.
+fn argument_override(fields: &Fields<'_>, tool: &ToolRef) -> Result<Map<String, Value>> {
+    let Some(members) = fields.object("argument_override")? else { return Ok(Map::new()) };
+    let at = fields.path("argument_override");
+    let overrides = Overrides::parse(members).map_err(|wrong| {
+        let at = if wrong.key.is_empty() { at.clone() } else { format!("{at}.{}", wrong.key) };
+        Error::field(&at, format!("`{at}` cannot be used: {}", wrong.why))
+    })?;
+    match tool {
+        ToolRef::Client(_) if overrides.has_secrets() => {
+            Err(Error::field(&at, format!("`{at}` names a secret, and the client runs this tool: it would get the value to see")))
+        }
+        ToolRef::Plugin(_) | ToolRef::Client(_) => Ok(members.clone()),
+    }
+}
+
+/// Whether every tool whose output is used is one of this agent's.
+fn check_outputs(tools: &BTreeMap<String, ToolBinding>) -> Result<()> {
+    for (name, binding) in tools {
+        let overrides = Overrides::parse(&binding.argument_override).unwrap_or_default();
+        if let Some(unknown) = overrides.outputs().find(|output| !tools.contains_key(output)) {
+            let at = format!("tool_configurations.{name}.argument_override");
+            let why = format!("`{at}` uses the output of `{unknown}`, which is not among this agent's `tool_configurations`");
+            return Err(Error::field(at, why));
+        }
+    }
+    Ok(())
 }
 
 /// The answer's form of one, with its type as it is.
@@ -61,7 +95,11 @@ pub(super) fn written(binding: &ToolBinding) -> Value {
         ToolRef::Plugin(_) => "dynamic_vectara",
         ToolRef::Client(_) => "client",
     };
-    json!({ "type": kind, "tool_id": wire(&binding.tool) })
+    let mut json = json!({ "type": kind, "tool_id": wire(&binding.tool) });
+    if !binding.argument_override.is_empty() {
+        json["argument_override"] = binding.argument_override.clone().into();
+    }
+    json
 }
 
 /// The id under which API clients know a tool.

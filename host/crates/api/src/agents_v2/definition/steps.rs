@@ -6,9 +6,9 @@ use serde_json::{Map, Value, json};
 
 use session::{Instruction, Step, TemplateType, ToolBinding};
 
-use super::{DESCRIPTION, NAME};
+use super::{DESCRIPTION, NAME, output};
 use crate::errors::{Code, Error, Result};
-use crate::fields::{Fields, unsupported};
+use crate::fields::Fields;
 use crate::limits::{INSTRUCTIONS, TOOLS};
 
 /// Characters of an instruction's text.
@@ -60,11 +60,6 @@ pub(super) fn entry(fields: &Fields<'_>, tools: &BTreeMap<String, ToolBinding>) 
 fn step(value: &Value, at: &str, tools: &BTreeMap<String, ToolBinding>) -> Result<Step> {
     let fields = Fields::of(value, at)?;
     fields.refuse(&["reminders", "next_steps", "allowed_skills", "reentry_step"])?;
-    if let Some(parser) = fields.object("output_parser")?
-        && parser.get("type").is_some_and(|kind| kind != "default")
-    {
-        return Err(unsupported(&fields.path("output_parser")));
-    }
     let allowed_tools = fields.texts("allowed_tools", TOOLS)?;
     if let Some(unknown) = allowed_tools.iter().flatten().find(|name| !tools.contains_key(*name)) {
         let why = format!("`{unknown}` is not among this agent's `tool_configurations`");
@@ -72,7 +67,7 @@ fn step(value: &Value, at: &str, tools: &BTreeMap<String, ToolBinding>) -> Resul
     }
     let instructions = fields.list("instructions", INSTRUCTIONS)?.unwrap_or_default();
     let instructions = instructions.iter().enumerate().map(|(i, value)| instruction(value, &format!("{at}.instructions[{i}]")));
-    Ok(Step { instructions: instructions.collect::<Result<_>>()?, allowed_tools, output: None })
+    Ok(Step { instructions: instructions.collect::<Result<_>>()?, allowed_tools, output: output::read(&fields)? })
 }
 
 fn instruction(value: &Value, at: &str) -> Result<Instruction> {
@@ -93,10 +88,17 @@ fn instruction(value: &Value, at: &str) -> Result<Instruction> {
             return Err(Error::field(fields.path("template_type"), format!("`template_type` must be text or velocity, not `{other}`")));
         }
     };
+    let template = fields.required("template", fields.text("template", 0..=TEMPLATE)?)?;
+    if template_type == TemplateType::Velocity {
+        agent::template::check(template).map_err(|why| {
+            let why = format!("`{}` is no template: {why}; with `template_type` text it stands as it is", fields.path("template"));
+            Error::field(fields.path("template"), why).with(Code::InvalidTemplate)
+        })?;
+    }
     Ok(Instruction {
         name: fields.required("name", fields.text("name", 1..=NAME)?)?.to_owned(),
         description: fields.text("description", 0..=DESCRIPTION)?.map(str::to_owned),
-        template: fields.required("template", fields.text("template", 0..=TEMPLATE)?)?.to_owned(),
+        template: template.to_owned(),
         template_type,
         metadata: fields.metadata()?,
         enabled: fields.flag("enabled")?.unwrap_or(true),
@@ -106,8 +108,10 @@ fn instruction(value: &Value, at: &str) -> Result<Instruction> {
 /// The answer's form of a step, without its name.
 pub(super) fn written(step: &Step) -> Map<String, Value> {
     let instructions: Vec<Value> = step.instructions.iter().map(written_instruction).collect();
-    let mut json =
-        Map::from_iter([("instructions".to_owned(), json!(instructions)), ("output_parser".to_owned(), json!({"type": "default"}))]);
+    let mut json = Map::from_iter([
+        ("instructions".to_owned(), json!(instructions)),
+        ("output_parser".to_owned(), output::written(step.output.as_ref())),
+    ]);
     if let Some(allowed) = &step.allowed_tools {
         json.insert("allowed_tools".into(), json!(allowed));
     }
