@@ -7,6 +7,7 @@ mod context;
 mod events;
 mod events_edit;
 mod fork;
+mod inbox;
 mod openapi;
 mod overrides;
 mod secrets;

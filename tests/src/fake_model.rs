@@ -13,6 +13,7 @@ use axum::response::Response;
 use axum::routing::post;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
 
 /// What to answer.
 #[derive(Debug, Clone)]
@@ -33,8 +34,39 @@ pub enum Reply {
     Slow(Duration, Box<Reply>),
     /// An answer that counts so many tokens of the prompt.
     Counted(u64, Box<Reply>),
+    /// An answer once the gate is open.
+    Held(Gate, Box<Reply>),
+    /// A text whose second half comes once the gate is open.
+    Halves(String, Gate, String),
     /// No answer, ever.
     Hang,
+}
+
+/// Holds replies back until a test opens it.
+#[derive(Debug, Clone)]
+pub struct Gate(Arc<Semaphore>);
+
+impl Default for Gate {
+    fn default() -> Self {
+        Self(Arc::new(Semaphore::new(0)))
+    }
+}
+
+impl Gate {
+    /// Lets everything through, from now on.
+    pub fn open(&self) {
+        self.0.close();
+    }
+
+    async fn passed(&self) {
+        // Nothing is ever let in one by one: the wait ends when the gate opens.
+        let _ = self.0.acquire().await;
+    }
+}
+
+/// A text reply once the gate is open.
+pub fn held(gate: &Gate, text: &str) -> Reply {
+    Reply::Held(gate.clone(), Box::new(Reply::Text(text.to_owned())))
 }
 
 /// A text reply.
@@ -117,11 +149,28 @@ async fn complete(State(script): State<Arc<Mutex<Script>>>, body: Bytes) -> Resp
 }
 
 async fn answer(mut reply: Reply, stream: bool) -> Response {
-    while let Reply::Slow(wait, then) = reply {
-        tokio::time::sleep(wait).await;
-        reply = *then;
+    loop {
+        reply = match reply {
+            Reply::Slow(wait, then) => {
+                tokio::time::sleep(wait).await;
+                *then
+            }
+            Reply::Held(gate, then) => {
+                gate.passed().await;
+                *then
+            }
+            Reply::Halves(first, gate, second) if !stream => {
+                gate.passed().await;
+                Reply::Text(first + &second)
+            }
+            reply => break give(reply, stream).await,
+        };
     }
+}
+
+async fn give(reply: Reply, stream: bool) -> Response {
     match reply {
+        Reply::Halves(first, gate, second) => halves(first, gate, second),
         Reply::Hang => std::future::pending().await,
         Reply::Error(status, body) => response(status, "application/json", body),
         Reply::Cut(text) => cut(&text),
@@ -147,6 +196,23 @@ fn cut(text: &str) -> Response {
     response
 }
 
+fn halves(first: String, gate: Gate, second: String) -> Response {
+    let whole = frames(&Reply::Text(first.clone() + &second));
+    let begun = frames(&Reply::Text(first));
+    // Both begin with the same words; the shorter one then says how it ends.
+    let shared = whole.bytes().zip(begun.bytes()).take_while(|(one, other)| one == other).count();
+    let cut = whole[..shared].rfind("\n\n").map_or(0, |at| at + 2);
+    let (before, after) = (Bytes::from(whole[..cut].to_owned()), Bytes::from(whole[cut..].to_owned()));
+    let later = futures_util::stream::once(async move {
+        gate.passed().await;
+        Ok::<_, std::io::Error>(after)
+    });
+    let parts = futures_util::stream::once(std::future::ready(Ok(before)));
+    let mut response = Response::new(Body::from_stream(futures_util::StreamExt::chain(parts, later)));
+    response.headers_mut().insert("content-type", http::HeaderValue::from_static("text/event-stream"));
+    response
+}
+
 fn message(reply: &Reply) -> (Option<&str>, Option<&str>, &[(String, String)]) {
     match reply {
         Reply::Text(text) => (None, Some(text), &[]),
@@ -154,7 +220,7 @@ fn message(reply: &Reply) -> (Option<&str>, Option<&str>, &[(String, String)]) {
         Reply::Calls(calls) => (None, None, calls),
         Reply::ReasonedCalls(thought, calls) => (Some(thought), None, calls),
         Reply::Counted(_, reply) => message(reply),
-        Reply::Error(..) | Reply::Cut(_) | Reply::Slow(..) | Reply::Hang => (None, None, &[]),
+        Reply::Error(..) | Reply::Cut(_) | Reply::Slow(..) | Reply::Hang | Reply::Held(..) | Reply::Halves(..) => (None, None, &[]),
     }
 }
 

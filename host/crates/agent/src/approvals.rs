@@ -14,9 +14,9 @@ use tool::Approver;
 use crate::Engine;
 use crate::client_calls::Outcome;
 use crate::error::{Error, Thing};
-use crate::hub::Watcher;
 use crate::live::{Command, Repeat, takes_input};
 use crate::overrides;
+use crate::watcher::Watcher;
 
 /// Waits that are due and looked up at once.
 const PAGE: usize = 64;

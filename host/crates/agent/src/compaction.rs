@@ -34,7 +34,7 @@ pub(crate) async fn compact(task: &mut Task, up_to: Seq) -> Result<(), Stopped> 
     };
     let wish = Wish { agent: &prepared.agent, model: &*prepared.model, setting: &setting, message: message.as_deref() };
     let transcript = &task.state.transcript;
-    let made = beside(&mut task.desk, wish.make(transcript.summary(), transcript.up_to(scope.up_to))).await?;
+    let made = beside(&mut task.desk, &mut task.state.inbox, wish.make(transcript.summary(), transcript.up_to(scope.up_to))).await?;
     match made {
         Worked::Done(Ok(made)) => keep(task, scope, made).await,
         Worked::Done(Err(why)) => give_up(task, why).await,

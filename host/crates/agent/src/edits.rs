@@ -194,7 +194,8 @@ impl<'a> Erased<'a> {
             Kind::Reply | Kind::Corrected | Kind::ClientToolPending => None,
             Kind::InputMessage | Kind::Thinking | Kind::ToolOutput | Kind::AgentOutput | Kind::StructuredOutput => None,
             Kind::Compaction | Kind::ContextLimitExceeded | Kind::SessionInterrupted | Kind::Tombstone => None,
-            Kind::Began | Kind::Receipt | Kind::Ended | Kind::Waiting | Kind::Paused | Kind::Resumed | Kind::Overflowed => None,
+            Kind::Began | Kind::Receipt | Kind::Steered | Kind::Ended => None,
+            Kind::Waiting | Kind::Paused | Kind::Resumed | Kind::Overflowed => None,
         })
     }
 

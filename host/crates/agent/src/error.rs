@@ -16,7 +16,7 @@ pub enum Thing {
 }
 
 /// Why the engine did not do it.
-#[derive(Debug, Clone, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// There is no such thing, or it is another tenant's: the two look alike.
     #[error("{what:?} `{name}` does not exist")]
@@ -40,6 +40,12 @@ pub enum Error {
     /// A turn runs in the session.
     #[error("a turn is running in session `{0}`; wait for its end, interrupt it, or queue the input")]
     Busy(String),
+    /// As many inputs wait in the session as may.
+    #[error("{1} inputs wait in session `{0}` already; post again when a turn has ended")]
+    InboxFull(String, usize),
+    /// What an answer is to begin after is no event of the session, or lies too far back.
+    #[error("{0}")]
+    NotSince(String),
     /// There is no turn to interrupt.
     #[error("nothing to interrupt, session is not running")]
     Idle,

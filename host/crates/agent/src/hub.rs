@@ -1,161 +1,16 @@
-//! The live news of one session's turn, and those who watch it.
+//! The live news of one session's turns, and those who watch them.
 //!
 //! Pieces of text leave at once when the reader is idle and merge with what is
 //! waiting otherwise; nothing here waits for a reader or keeps a timer.
 
 use std::collections::VecDeque;
-use std::future::poll_fn;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, Waker};
 
-use session::{Audience, Entry, HowEnded, Kind, Millis, StoredEvent, TokenUsage};
+use session::{Audience, Entry, Kind, Millis, TokenUsage};
 
-/// What a watcher learns, in order.
-#[derive(Debug, Clone)]
-pub enum News {
-    /// An event, after its commit. Its body is what clients get.
-    Entry(Arc<Entry>),
-    /// A piece of text that is being written. The entry of the whole follows.
-    Delta {
-        /// Of what.
-        part: Part,
-        /// The text.
-        text: String,
-        /// When.
-        at: Millis,
-    },
-    /// What was written of this part is void: the model is being asked again.
-    Void {
-        /// Of what.
-        part: Part,
-        /// When.
-        at: Millis,
-    },
-    /// What a model call consumed.
-    Usage {
-        /// The tokens.
-        usage: TokenUsage,
-        /// When.
-        at: Millis,
-    },
-    /// Nothing follows.
-    Closed(Closing),
-}
-
-/// Why nothing follows.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Closing {
-    /// The turn ended.
-    Ended(HowEnded),
-    /// It goes on when somebody has answered for the calls that wait.
-    Paused,
-}
-
-impl Closing {
-    /// The word for logs.
-    pub fn word(&self) -> &'static str {
-        match self {
-            Self::Ended(how) => how.word(),
-            Self::Paused => "paused",
-        }
-    }
-}
-
-/// What a piece of text belongs to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Part {
-    /// The model's reasoning.
-    Thinking,
-    /// The agent's answer.
-    Text,
-}
-
-/// A reader of one turn. Dropping it never stops the turn.
-#[derive(Debug)]
-pub struct Watcher(Arc<Shared>);
-
-impl Watcher {
-    /// The next piece of news; none after `Closed`, or where the reader was cut
-    /// off because it was too slow or the session went away.
-    pub async fn next(&mut self) -> Option<News> {
-        poll_fn(|cx| self.poll_next(cx)).await
-    }
-
-    /// As `next`, for a reader that is polled itself.
-    pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<News>> {
-        let mut queue = self.0.lock();
-        if let Some(news) = queue.news.pop_front() {
-            queue.bytes = queue.bytes.saturating_sub(size(&news));
-            queue.delivered |= matches!(news, News::Closed(_));
-            return Poll::Ready(Some(news));
-        }
-        if queue.over {
-            return Poll::Ready(None);
-        }
-        if !queue.waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
-            queue.waker = Some(cx.waker().clone());
-        }
-        Poll::Pending
-    }
-}
-
-#[derive(Debug, Default)]
-struct Shared(Mutex<Queue>);
-
-#[derive(Debug, Default)]
-struct Queue {
-    news: VecDeque<News>,
-    bytes: usize,
-    over: bool,
-    delivered: bool,
-    waker: Option<Waker>,
-}
-
-impl Shared {
-    fn lock(&self) -> MutexGuard<'_, Queue> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Hands over news; false where the reader had fallen too far behind before
-    /// and is cut off. One piece of any size always fits: it exists anyway.
-    fn push(&self, news: News, bytes_max: usize) -> bool {
-        let mut queue = self.lock();
-        if queue.bytes > bytes_max {
-            (queue.news, queue.over) = (VecDeque::new(), true);
-        } else {
-            queue.bytes += size(&news);
-            queue.over = matches!(news, News::Closed(_));
-            match (queue.news.back_mut(), news) {
-                (Some(News::Delta { part, text, .. }), News::Delta { part: more_of, text: more, .. }) if *part == more_of => {
-                    text.push_str(&more);
-                }
-                (_, news) => queue.news.push_back(news),
-            }
-        }
-        if let Some(waker) = queue.waker.take() {
-            waker.wake();
-        }
-        !queue.over
-    }
-
-    /// Nothing follows; what waits is still handed out.
-    fn cut(&self) {
-        let mut queue = self.lock();
-        queue.over = true;
-        if let Some(waker) = queue.waker.take() {
-            waker.wake();
-        }
-    }
-}
-
-/// What a piece of news weighs while it waits.
-fn size(news: &News) -> usize {
-    match news {
-        News::Entry(entry) => entry.body.len(),
-        News::Delta { text, .. } => text.len(),
-        News::Void { .. } | News::Usage { .. } | News::Closed(_) => 16,
-    }
-}
+use crate::error::Error;
+use crate::repeats::Asked;
+use crate::watcher::{Closing, News, Part, Reader, Replay, Watcher};
 
 /// A session's side: what its turn has shown so far, and to whom it shows it.
 /// Locked for moments by the session's own task only; the lock makes it
@@ -170,7 +25,8 @@ pub(crate) struct Hub {
 struct Inner {
     taps: Vec<Tap>,
     shown: Vec<Arc<Entry>>,
-    open: Option<Open>,
+    /// What was written of the reply that is coming, one text a part.
+    open: Vec<Open>,
     /// Batches on their way to the store, and what must not overtake them.
     waiting: VecDeque<Waiting>,
     /// What the last model call consumed, to be told after its entries.
@@ -183,12 +39,31 @@ enum Waiting {
     Batch(Option<(TokenUsage, Millis)>),
     /// Text that came after them.
     Text(Part, String, Millis),
+    /// A summary was begun after them.
+    Compaction(Millis),
+}
+
+/// Whose answer a reader reads.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Of {
+    /// The input that is answered; none for who only looks on.
+    pub(crate) asked: Option<Asked>,
+    /// Its number while it waits: the answer goes on until a turn took it.
+    pub(crate) queued: Option<u64>,
 }
 
 #[derive(Debug)]
 struct Tap {
-    reader: Arc<Shared>,
+    reader: Arc<Reader>,
     live: bool,
+    of: Of,
+}
+
+impl Tap {
+    /// Whether anybody is at the other end.
+    fn is_held(&self) -> bool {
+        Arc::strong_count(&self.reader) > 1
+    }
 }
 
 #[derive(Debug)]
@@ -198,43 +73,8 @@ struct Open {
     at: Millis,
 }
 
-/// What a turn, or its part up to a pause, left behind for those who ask again.
-#[derive(Debug)]
-pub(crate) struct Past {
-    shown: Vec<Arc<Entry>>,
-    closing: Closing,
-    readers: Vec<Arc<Shared>>,
-}
-
-impl Past {
-    /// Whether any reader took the end of the answer.
-    pub(crate) fn delivered(&self) -> bool {
-        self.readers.iter().any(|reader| reader.lock().delivered)
-    }
-
-    /// The turn once more, for one more reader.
-    pub(crate) fn watch(&mut self, live: bool) -> Watcher {
-        let reader = replay(&self.shown, live);
-        reader.push(News::Closed(self.closing.clone()), usize::MAX);
-        self.readers.push(reader.clone());
-        Watcher(reader)
-    }
-
-    /// Whether it ended without an answer that repeating could not better.
-    pub(crate) fn failed(&self) -> bool {
-        matches!(self.closing, Closing::Ended(HowEnded::Failed(_)))
-    }
-
-    /// The entries that it showed.
-    pub(crate) fn shown(&self) -> &[Arc<Entry>] {
-        &self.shown
-    }
-}
-
-/// A turn that is over or paused, as a watcher of it would have seen it.
-pub(crate) fn past(shown: Vec<Arc<Entry>>, closing: Closing) -> Past {
-    Past { shown, closing, readers: Vec::new() }
-}
+/// Those who read the answer to an input, at its end.
+pub(crate) type Readers = Vec<(Option<Asked>, Arc<Reader>)>;
 
 impl Hub {
     pub(crate) fn new(bytes_max: usize) -> Self {
@@ -245,21 +85,35 @@ impl Hub {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A new reader of the running turn: what was shown, one piece with the
-    /// unfinished text, then live. A reader that is not `live` gets entries only.
-    pub(crate) fn watch(&self, live: bool) -> Watcher {
+    /// A new reader of the running turn: what was shown, or what is replayed `before`
+    /// instead, one piece with the unfinished text, then live. A reader that is not
+    /// `live` gets entries only.
+    pub(crate) fn watch(&self, live: bool, of: Of, before: Option<Replay>) -> Watcher {
         let mut inner = self.lock();
-        let reader = replay(&inner.shown, live);
-        if let (true, Some(open)) = (live, &inner.open) {
+        let reader = if before.is_some() { Arc::default() } else { Reader::after(&inner.shown, live) };
+        for open in inner.open.iter().filter(|_| live) {
             reader.push(News::Delta { part: open.part, text: open.text.clone(), at: open.at }, usize::MAX);
         }
-        inner.taps.push(Tap { reader: reader.clone(), live });
-        Watcher(reader)
+        inner.taps.push(Tap { reader: reader.clone(), live, of });
+        Watcher::new(before, reader)
+    }
+
+    /// A queued input is taken by the turn that runs or is about to begin: its readers read until that ends.
+    pub(crate) fn taken(&self, no: u64) {
+        for tap in self.lock().taps.iter_mut().filter(|tap| tap.of.queued == Some(no)) {
+            tap.of.queued = None;
+        }
+    }
+
+    /// A queued input will never be taken: its readers are told why, and let go.
+    pub(crate) fn refuse(&self, no: u64, error: &Error) {
+        let closing = Closing::Refused(error.clone());
+        self.lock().let_go(&closing, self.bytes_max, |tap| tap.of.queued == Some(no));
     }
 
     /// Whether anybody reads along.
     pub(crate) fn watched(&self) -> bool {
-        self.lock().taps.iter().any(|tap| tap.live && Arc::strong_count(&tap.reader) > 1)
+        self.lock().taps.iter().any(|tap| tap.live && tap.is_held())
     }
 
     /// A batch is on its way to the store: what comes now waits until it is `settled`.
@@ -273,21 +127,23 @@ impl Hub {
         let inner = &mut *self.lock();
         let usage = match inner.waiting.pop_front() {
             Some(Waiting::Batch(usage)) => usage,
-            Some(Waiting::Text(..)) | None => None,
+            Some(Waiting::Text(..) | Waiting::Compaction(_)) | None => None,
         };
+        if let Some(reply) = entries.iter().find(|entry| entry.kind == Kind::Reply) {
+            inner.close_parts(entries, reply.at, self.bytes_max);
+        }
         for entry in entries.iter().filter(|entry| entry.audience() != Audience::Internal) {
-            if matches!(entry.kind, Kind::Thinking | Kind::AgentOutput) {
-                inner.open = None;
-            }
             inner.tell(&News::Entry(entry.clone()), self.bytes_max);
             inner.shown.push(entry.clone());
         }
         if let Some((usage, at)) = usage {
             inner.tell(&News::Usage { usage, at }, self.bytes_max);
         }
-        while let Some(Waiting::Text(..)) = inner.waiting.front() {
-            if let Some(Waiting::Text(part, text, at)) = inner.waiting.pop_front() {
-                inner.write(part, &text, at, self.bytes_max);
+        while let Some(waiting) = inner.waiting.pop_front_if(|waiting| !matches!(waiting, Waiting::Batch(_))) {
+            match waiting {
+                Waiting::Text(part, text, at) => inner.write(part, &text, at, self.bytes_max),
+                Waiting::Compaction(at) => inner.tell(&News::CompactionStarted { at }, self.bytes_max),
+                Waiting::Batch(_) => {}
             }
         }
     }
@@ -309,10 +165,8 @@ impl Hub {
             inner.waiting.pop_back();
         }
         // With a batch on its way the open part is an earlier reply's, which counts.
-        if inner.waiting.is_empty()
-            && let Some(open) = inner.open.take()
-        {
-            inner.tell(&News::Void { part: open.part, at }, self.bytes_max);
+        if inner.waiting.is_empty() {
+            inner.close_parts(&[], at, self.bytes_max);
         }
     }
 
@@ -321,14 +175,32 @@ impl Hub {
         self.lock().usage = Some((usage, at));
     }
 
-    /// The turn is over or paused: everybody is told and let go.
-    pub(crate) fn close(&self, closing: Closing) -> Past {
+    /// A summary is begun.
+    pub(crate) fn compacting(&self, at: Millis) {
+        let inner = &mut *self.lock();
+        if inner.waiting.is_empty() {
+            inner.tell(&News::CompactionStarted { at }, self.bytes_max);
+        } else {
+            inner.waiting.push_back(Waiting::Compaction(at));
+        }
+    }
+
+    /// The turn is over or paused: who watches it is told and let go. At its end those stay whose
+    /// input still waits; at a pause nobody knows when that will be.
+    pub(crate) fn close(&self, closing: &Closing) -> Readers {
         let mut inner = self.lock();
-        inner.tell(&News::Closed(closing.clone()), self.bytes_max);
-        let readers = inner.taps.drain(..).map(|tap| tap.reader).collect();
-        (inner.open, inner.usage) = (None, None);
+        let stay = !matches!(closing, Closing::Paused);
+        let readers = inner.let_go(closing, self.bytes_max, |tap| !(stay && tap.of.queued.is_some() && tap.is_held()));
+        inner.usage = None;
+        inner.open.clear();
         inner.waiting.clear();
-        Past { shown: std::mem::take(&mut inner.shown), closing, readers }
+        inner.shown.clear();
+        readers
+    }
+
+    /// The session stops in the middle of a turn: all are told why.
+    pub(crate) fn close_all(&self, closing: &Closing) {
+        self.lock().let_go(closing, self.bytes_max, |_| true);
     }
 
     /// Entries that were shown before: of the turn that is taken up, or the input of the one that is retried.
@@ -352,49 +224,52 @@ impl Drop for Hub {
 }
 
 impl Inner {
-    /// Text that may be shown now. Another part than the open one begins anew:
-    /// the one before is whole, and becomes an entry at the end of the step.
+    /// Text that may be shown now.
     fn write(&mut self, part: Part, piece: &str, at: Millis, bytes_max: usize) {
-        match &mut self.open {
-            Some(open) if open.part == part => open.text.push_str(piece),
-            open => *open = Some(Open { part, text: piece.to_owned(), at }),
+        match self.open.iter_mut().find(|open| open.part == part) {
+            Some(open) => open.text.push_str(piece),
+            None => self.open.push(Open { part, text: piece.to_owned(), at }),
         }
         self.tell(&News::Delta { part, text: piece.to_owned(), at }, bytes_max);
     }
 
+    /// The reply is whole, or does not count: what was written of it and is none of these entries is void.
+    fn close_parts(&mut self, entries: &[Arc<Entry>], at: Millis, bytes_max: usize) {
+        for Open { part, .. } in std::mem::take(&mut self.open) {
+            if !entries.iter().any(|entry| Part::of(entry.kind) == Some(part)) {
+                self.tell(&News::Void { part, at }, bytes_max);
+            }
+        }
+    }
+
     fn tell(&mut self, news: &News, bytes_max: usize) {
-        let for_all = matches!(news, News::Entry(_) | News::Closed(_));
-        let last = matches!(news, News::Closed(_));
-        self.taps.retain(|tap| {
-            // A reader of the answer alone waits for its end: what it holds, the hub holds too.
-            let bytes_max = if tap.live { bytes_max } else { usize::MAX };
-            let kept = last || Arc::strong_count(&tap.reader) > 1;
-            kept && ((!for_all && !tap.live) || tap.reader.push(news.clone(), bytes_max) || last)
-        });
+        let for_all = matches!(news, News::Entry(_));
+        self.taps.retain(|tap| tap.is_held() && ((!for_all && !tap.live) || tap.reader.push(news.clone(), room(tap, bytes_max))));
+    }
+
+    /// Tells those taps that nothing follows, and forgets them. Answers who they were.
+    fn let_go(&mut self, closing: &Closing, bytes_max: usize, which: impl Fn(&Tap) -> bool) -> Readers {
+        let go = self.taps.extract_if(.., |tap| which(tap));
+        go.map(|tap| {
+            tap.reader.push(News::Closed(closing.clone()), room(&tap, bytes_max));
+            (tap.of.asked, tap.reader)
+        })
+        .collect()
     }
 }
 
-fn replay(shown: &[Arc<Entry>], live: bool) -> Arc<Shared> {
-    let reader = Arc::new(Shared::default());
-    for entry in shown {
-        let part = match entry.kind {
-            Kind::Thinking => Some(Part::Thinking),
-            Kind::AgentOutput => Some(Part::Text),
-            _ => None,
-        };
-        if let (true, Some(part)) = (live, part) {
-            let text = serde_json::from_str::<StoredEvent<'_>>(&entry.body).map(|event| event.text()).unwrap_or_default();
-            reader.push(News::Delta { part, text, at: entry.at }, usize::MAX);
-        }
-        reader.push(News::Entry(entry.clone()), usize::MAX);
-    }
-    reader
+/// How much may wait for a reader. One of the answer alone waits for its end: what it holds, the hub holds too.
+fn room(tap: &Tap, bytes_max: usize) -> usize {
+    if tap.live { bytes_max } else { usize::MAX }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::task::{Context, Poll, Waker};
+
+    use session::{HowEnded, Seq, TurnNo};
+
     use super::*;
-    use session::{Seq, TurnNo};
 
     fn entry(seq: u64, kind: Kind, body: &str) -> Arc<Entry> {
         Arc::new(Entry { seq: Seq(seq), at: Millis(0), turn: TurnNo(1), step: 0, kind, body: body.into() })
@@ -409,16 +284,31 @@ mod tests {
                 News::Delta { text, .. } => text,
                 News::Void { .. } => "void".into(),
                 News::Usage { .. } => "usage".into(),
+                News::CompactionStarted { .. } => "compaction_started".into(),
                 News::Closed(closing) => closing.word().to_owned(),
             });
         }
         seen
     }
 
+    /// A reader of what runs.
+    fn watch(hub: &Hub, live: bool) -> Watcher {
+        hub.watch(live, Of::default(), None)
+    }
+
+    /// A reader of an input that waits.
+    fn wait_for(hub: &Hub, no: u64, live: bool) -> Watcher {
+        hub.watch(live, Of { asked: None, queued: Some(no) }, None)
+    }
+
+    fn ended() -> Closing {
+        Closing::Ended(HowEnded::Answered)
+    }
+
     #[test]
     fn text_never_overtakes_an_entry_that_waits_for_its_commit() {
         let hub = Hub::new(1 << 20);
-        let mut live = hub.watch(true);
+        let mut live = watch(&hub, true);
         hub.hold();
         hub.delta(Part::Thinking, "hm".into(), Millis(1));
         hub.delta(Part::Text, "early".into(), Millis(1));
@@ -430,7 +320,7 @@ mod tests {
     #[test]
     fn everything_keeps_its_order_when_the_model_is_faster_than_the_disk() {
         let hub = Hub::new(1 << 20);
-        let mut live = hub.watch(true);
+        let mut live = watch(&hub, true);
         hub.hold();
         hub.delta(Part::Text, "one".into(), Millis(1));
         hub.usage(TokenUsage::default(), Millis(1));
@@ -438,14 +328,14 @@ mod tests {
         hub.delta(Part::Text, "two".into(), Millis(2));
         hub.settled(&[entry(1, Kind::InputMessage, "{}")]);
         assert_eq!(drain(&mut live), ["input_message", "one"]);
-        hub.settled(&[entry(2, Kind::AgentOutput, "{}"), entry(3, Kind::ToolInput, "{}")]);
+        hub.settled(&[entry(2, Kind::AgentOutput, "{}"), entry(3, Kind::ToolInput, "{}"), entry(4, Kind::Reply, "{}")]);
         assert_eq!(drain(&mut live), ["agent_output", "tool_input", "usage", "two"]);
     }
 
     #[test]
     fn waiting_pieces_merge_and_an_idle_reader_gets_each_at_once() {
         let hub = Hub::new(1 << 20);
-        let mut live = hub.watch(true);
+        let mut live = watch(&hub, true);
         hub.delta(Part::Text, "a".into(), Millis(1));
         assert_eq!(drain(&mut live), ["a"]);
         hub.delta(Part::Text, "b".into(), Millis(1));
@@ -459,29 +349,42 @@ mod tests {
         hub.settled(&[entry(1, Kind::InputMessage, "{}"), entry(2, Kind::Thinking, r#"{"content":"hm"}"#)]);
         hub.delta(Part::Text, "one ".into(), Millis(1));
         hub.delta(Part::Text, "two".into(), Millis(1));
-        let mut late = hub.watch(true);
+        let mut late = watch(&hub, true);
         assert_eq!(drain(&mut late), ["input_message", "hm", "thinking", "one two"]);
-        let past = hub.close(Closing::Ended(HowEnded::Answered));
-        assert!(!past.delivered());
+        let readers = hub.close(&ended());
+        assert!(!readers[0].1.delivered());
         assert_eq!(drain(&mut late), ["answered"]);
-        assert!(past.delivered());
+        assert!(readers[0].1.delivered());
+    }
+
+    #[test]
+    fn a_late_reader_gets_all_parts_of_the_reply_that_is_coming_and_what_becomes_no_event_is_void() {
+        let hub = Hub::new(1 << 20);
+        hub.delta(Part::Thinking, "hm".into(), Millis(1));
+        hub.delta(Part::Text, "{".into(), Millis(1));
+        let mut late = watch(&hub, true);
+        hub.hold();
+        hub.settled(&[entry(1, Kind::Thinking, "{}"), entry(2, Kind::StructuredOutput, "{}"), entry(3, Kind::Reply, "{}")]);
+        assert_eq!(drain(&mut late), ["hm", "{", "void", "thinking", "structured_output"]);
+        hub.delta(Part::Text, "anew".into(), Millis(1));
+        assert_eq!(drain(&mut watch(&hub, true)), ["thinking", "structured_output", "anew"]);
     }
 
     #[test]
     fn a_reader_that_only_wants_the_answer_gets_entries_alone() {
         let hub = Hub::new(1 << 20);
-        let mut plain = hub.watch(false);
+        let mut plain = watch(&hub, false);
         assert!(!hub.watched());
         hub.delta(Part::Text, "x".into(), Millis(1));
         hub.settled(&[entry(1, Kind::AgentOutput, "{}"), entry(2, Kind::Ended, "{}")]);
-        hub.close(Closing::Ended(HowEnded::Answered));
+        hub.close(&ended());
         assert_eq!(drain(&mut plain), ["agent_output", "answered"]);
     }
 
     #[test]
     fn a_reader_that_never_reads_is_cut_off_and_costs_no_more() {
         let hub = Hub::new(8);
-        let mut slow = hub.watch(true);
+        let mut slow = watch(&hub, true);
         hub.delta(Part::Text, "0123456789".into(), Millis(1));
         hub.delta(Part::Text, "more than it may keep waiting".into(), Millis(1));
         assert_eq!(drain(&mut slow), Vec::<String>::new());
@@ -491,7 +394,7 @@ mod tests {
     #[test]
     fn one_large_piece_reaches_a_reader_that_keeps_up() {
         let hub = Hub::new(8);
-        let mut live = hub.watch(true);
+        let mut live = watch(&hub, true);
         hub.delta(Part::Text, "0123456789".into(), Millis(1));
         assert_eq!(drain(&mut live), ["0123456789"]);
         hub.delta(Part::Text, "0123456789".into(), Millis(1));
@@ -501,9 +404,46 @@ mod tests {
     #[test]
     fn readers_are_let_go_when_the_session_ends_without_a_word() {
         let hub = Hub::new(8);
-        let mut live = hub.watch(true);
+        let mut live = watch(&hub, true);
         drop(hub);
         let mut cx = Context::from_waker(Waker::noop());
         assert!(matches!(live.poll_next(&mut cx), Poll::Ready(None)));
+    }
+
+    #[test]
+    fn who_waits_for_a_later_turn_sees_the_rest_of_this_one_and_then_its_own() {
+        let hub = Hub::new(1 << 20);
+        hub.settled(&[entry(1, Kind::InputMessage, "{}")]);
+        hub.delta(Part::Text, "so far".into(), Millis(1));
+        let mut later = wait_for(&hub, 3, true);
+        hub.settled(&[entry(2, Kind::AgentOutput, "{}")]);
+        assert_eq!(hub.close(&ended()).len(), 0);
+        hub.taken(3);
+        hub.settled(&[entry(4, Kind::InputMessage, "{}")]);
+        assert_eq!(hub.close(&ended()).len(), 1);
+        assert_eq!(drain(&mut later), ["input_message", "so far", "agent_output", "input_message", "answered"]);
+    }
+
+    #[test]
+    fn a_pause_lets_everybody_go_and_an_input_that_cannot_begin_its_own_readers_alone() {
+        let hub = Hub::new(1 << 20);
+        let (mut first, mut second) = (wait_for(&hub, 1, false), wait_for(&hub, 2, false));
+        hub.refuse(1, &Error::Idle);
+        assert_eq!(drain(&mut first), ["refused"]);
+        hub.close(&Closing::Paused);
+        assert_eq!(drain(&mut second), ["paused"]);
+        assert!(hub.lock().taps.is_empty());
+    }
+
+    #[test]
+    fn a_summary_is_announced_after_what_was_before_it() {
+        let hub = Hub::new(1 << 20);
+        let mut live = watch(&hub, true);
+        hub.hold();
+        hub.compacting(Millis(2));
+        hub.delta(Part::Text, "after".into(), Millis(3));
+        assert_eq!(drain(&mut live), Vec::<String>::new());
+        hub.settled(&[entry(1, Kind::InputMessage, "{}")]);
+        assert_eq!(drain(&mut live), ["input_message", "compaction_started", "after"]);
     }
 }

@@ -5,15 +5,16 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use session::{Agent, Decider, Message, Principal, Session, Uid};
+use session::{Agent, Behavior, Decider, Message, Principal, Purpose, Session, Uid};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::Engine;
 use crate::approvals::Decide;
 use crate::edits::Change;
 use crate::error::{Error, Thing};
-use crate::hub::Watcher;
+use crate::since::{Reading, Since};
 use crate::task::Task;
+use crate::watcher::Watcher;
 
 /// Commands that wait for one session. Against a client that posts faster than turns end.
 const MAILBOX: usize = 64;
@@ -21,14 +22,27 @@ const MAILBOX: usize = 64;
 /// An input to a session.
 #[derive(Debug, Clone)]
 pub struct Input {
-    /// At least one, none empty.
+    /// At least one, none empty; none at all where nothing is said.
     pub messages: Vec<Message>,
-    /// SHA-256 of the messages as posted.
+    /// What the turn is for.
+    pub purpose: Purpose,
+    /// SHA-256 of the input as posted, all that changes what it asks for.
     pub hash: [u8; 32],
     /// The client's idempotency key, if it sent one.
     pub repeat: Option<Repeat>,
     /// Whether the answer is watched as it comes.
     pub stream: bool,
+    /// How it waits while a turn runs, which refuses it otherwise.
+    pub queue: Option<Queue>,
+}
+
+/// How an input waits.
+#[derive(Debug, Clone, Copy)]
+pub struct Queue {
+    /// Its answer is what happened since, up to the end of the turn that takes it.
+    pub since: Since,
+    /// Whether it enters the turn that runs or follows it.
+    pub behavior: Behavior,
 }
 
 /// A client's idempotency key.
@@ -52,6 +66,8 @@ pub(crate) enum Command {
     Idle { looked: oneshot::Sender<()> },
     /// Somebody wants the turn to stop, and to see its end.
     Interrupt { by: Decider, stream: bool, answer: oneshot::Sender<Result<Watcher, Error>> },
+    /// Somebody wants to see what happened since, and what happens until the turn ends.
+    Rejoin { reading: Reading, answer: oneshot::Sender<Result<Watcher, Error>> },
     /// The server wants to stop: no further turn.
     Retire,
     /// The session, its agent or the server goes away now.
@@ -188,6 +204,7 @@ impl Engine {
     /// Posts input: a turn begins, or the one that this input began before is
     /// joined. Answers with a watcher of that turn as soon as the session took it;
     /// what the watcher shows is durable, this answer alone promises nothing.
+    /// An input that has to wait is answered when it is durable that it waits.
     pub async fn post(
         self: &Arc<Self>,
         agent: Arc<Agent>,
@@ -196,6 +213,9 @@ impl Engine {
         input: Input,
     ) -> Result<Watcher, Error> {
         takes_input(&agent, &session)?;
+        if let Some(queue) = input.queue {
+            self.may_replay(&session, queue.since, input.stream)?;
+        }
         let (answer, taken) = oneshot::channel();
         let post = Post { agent, session: session.clone(), principal: principal.clone(), input, answer };
         self.tell(&session, Command::Post(Box::new(post)))?;

@@ -4,87 +4,98 @@
 
 use std::sync::Arc;
 
-use session::{Entry, HowEnded, Kind, Millis, Seq, TurnNo};
-use storage::IdempotencyKey;
+use session::{Entry, Kind, Millis, Seq, TurnNo};
 
 use crate::error::Error;
-use crate::hub::{Closing, Watcher};
-use crate::live::Repeat;
-use crate::task::{Asked, Task};
-use crate::turn;
+use crate::repeats::{Asked, Taken};
+use crate::tail::Tail;
+use crate::task::Task;
+use crate::watcher::Closing;
 
 /// Entries that are read at once.
 const PAGE: usize = 512;
 
-impl Task {
-    /// The answer to an input that was answered before, if this is one.
-    pub(crate) fn repeated(&mut self, asked: &Asked, repeat: Option<Repeat>, stream: bool) -> Option<Result<Watcher, Error>> {
-        if let Some(repeat) = repeat {
-            let key = IdempotencyKey { tenant: self.session.tenant, digest: repeat.digest };
-            return match self.engine.journal.idempotency(&key) {
-                Err(error) => Some(Err(error.into())),
-                Ok(None) => None,
-                Ok(Some(known)) if known.body != asked.hash || known.session != self.session.uid => Some(Err(Error::KeyReused)),
-                Ok(Some(known)) => Some(self.replay(known.turn, asked, stream)),
-            };
-        }
-        turn::undelivered(self, asked).map(|past| Ok(past.watch(stream)))
-    }
-
-    /// What answered this input in a turn of the past, from the journal.
-    fn replay(&self, turn: TurnNo, asked: &Asked, stream: bool) -> Result<Watcher, Error> {
-        let from = self.state.starts.get(&turn).copied().ok_or(Error::Overloaded("turns that are kept for repeats"))?;
-        let (shown, closing) = self.shown(turn, from, asked)?;
-        let closing = closing.unwrap_or_else(|| Closing::Ended(HowEnded::Failed("the turn did not end".into())));
-        Ok(crate::hub::past(shown, closing).watch(stream))
-    }
-
-    /// What a turn showed to those who posted this input, from the journal, and how that part of it closed, if it
-    /// has. Looks at the turn's entries from `from` on.
-    fn shown(&self, turn: TurnNo, mut from: Seq, asked: &Asked) -> Result<(Vec<Arc<Entry>>, Option<Closing>), Error> {
+impl Tail {
+    /// What a turn showed to those who posted this input, and how that part of it closed, if it has.
+    pub(crate) fn shown(&self, turn: TurnNo, asked: &Asked) -> Result<(Vec<Arc<Entry>>, Option<Closing>), Error> {
         let mut part = Part::of(asked);
+        let closing = self.find_in(turn, |entry| part.take(entry))?;
+        if closing.is_none() && !part.theirs {
+            part.shown.clear();
+        }
+        Ok((part.shown, closing))
+    }
+
+    /// Where a turn ended, and how; or how far it came, where it pauses.
+    pub(crate) fn end_of(&self, turn: TurnNo) -> Result<(Seq, Closing), Error> {
+        let mut last = Seq(0);
+        let closing = self.find_in(turn, |entry| {
+            last = entry.seq;
+            ended(entry)
+        })?;
+        Ok((last, closing.unwrap_or(Closing::Paused)))
+    }
+
+    /// What the first entry of a turn is for which there is something.
+    fn find_in<T>(&self, turn: TurnNo, mut what: impl FnMut(&Entry) -> serde_json::Result<Option<T>>) -> Result<Option<T>, Error> {
+        let mut from = self.start_of(turn)?;
         loop {
-            let page = self.engine.journal.read(self.session.uid, from, PAGE)?;
-            for entry in page.entries.iter().filter(|entry| entry.turn == turn) {
-                let closing = part.take(entry).map_err(|e| Error::Damaged(self.session.uid, e.to_string()))?;
-                if closing.is_some() {
-                    return Ok((part.shown, closing));
+            let page = self.journal.read(self.session, from, PAGE)?;
+            for entry in &page.entries {
+                if entry.turn != turn {
+                    return Ok(None);
+                }
+                let found = what(entry).map_err(|e| Error::Damaged(self.session, e.to_string()))?;
+                if found.is_some() {
+                    return Ok(found);
                 }
             }
             match page.entries.last() {
                 Some(last) if page.more => from = last.seq.next(),
-                _ if part.theirs => return Ok((part.shown, None)),
-                _ => return Ok((Vec::new(), None)),
+                _ => return Ok(None),
             }
         }
     }
+}
 
+impl Task {
     /// What the turn that is taken up had shown and for whom, so that a repeat of
-    /// its input joins it and sees the whole.
+    /// its inputs joins it and sees the whole.
     pub(crate) fn remember(&mut self) {
-        let Some((turn, from, asked)) = self.open_part() else { return };
-        match self.shown(turn, from, &asked) {
-            Ok((shown, _)) => self.desk.hub.preface(shown),
-            Err(error) => tracing::warn!(session.uid = %self.session.uid, %error, "the beginning of an unfinished turn could not be read"),
+        let Some((turn, taken)) = self.open_part() else { return };
+        if let Some(first) = taken.first() {
+            match self.desk.tail.shown(turn, &first.asked) {
+                Ok((shown, _)) => self.desk.hub.preface(shown),
+                Err(error) => {
+                    tracing::warn!(session.uid = %self.session.uid, %error, "the beginning of an unfinished turn could not be read");
+                }
+            }
         }
-        self.desk.asked = Some(asked);
+        self.desk.take_on(turn, taken);
     }
 
-    /// What the turn that pauses since `at` had shown and for whom, so that a repeat of
-    /// its input gets that answer.
+    /// For whom the turn that pauses since `at` had shown something, so that a repeat of
+    /// such an input gets that answer.
     pub(crate) fn remember_pause(&mut self, at: Millis) {
-        let Some((turn, from, asked)) = self.open_part() else { return };
-        match self.shown(turn, from, &asked) {
-            Ok((shown, _)) => self.desk.past = Some((asked, crate::hub::past(shown, Closing::Paused), at)),
-            Err(error) => tracing::warn!(session.uid = %self.session.uid, %error, "the beginning of a paused turn could not be read"),
-        }
+        let Some((turn, taken)) = self.open_part() else { return };
+        self.desk.remember(turn, taken, Vec::new(), &Closing::Paused, at);
     }
 
-    /// Which turn is not over, from where on its last part goes, and whose input that answers.
-    fn open_part(&self) -> Option<(TurnNo, Seq, Asked)> {
+    /// Which turn is not over, and whose inputs its last part answers.
+    fn open_part(&self) -> Option<(TurnNo, Vec<Taken>)> {
         let turn = self.state.turn.as_ref()?;
-        Some((turn.no, turn.part, Asked::of(turn.asker.as_ref()?)?))
+        let askers = turn.asker.iter().chain(&turn.steered);
+        Some((turn.no, askers.filter_map(|asker| Some(Taken { asked: Asked::of(asker)?, repeat: None })).collect()))
     }
+}
+
+/// How the turn ended, if this is the mark that says so.
+fn ended(entry: &Entry) -> serde_json::Result<Option<Closing>> {
+    if entry.kind != Kind::Ended {
+        return Ok(None);
+    }
+    let ended: session::Ended = serde_json::from_str(&entry.body)?;
+    Ok(Some(Closing::Ended(ended.how)))
 }
 
 /// The part of a turn that answers one input, as it is read entry by entry.
@@ -117,11 +128,9 @@ impl<'a> Part<'a> {
                 self.theirs = resumed.asker.is_some_and(|asker| asker == self.asked.asker());
             }
             Kind::Paused => return Ok(self.close(Closing::Paused)),
-            Kind::Ended => {
-                let ended: session::Ended = serde_json::from_str(&entry.body)?;
-                return Ok(self.close(Closing::Ended(ended.how)));
-            }
-            Kind::Reply | Kind::Receipt | Kind::Waiting | Kind::Resolved | Kind::Corrected | Kind::Overflowed | Kind::Tombstone => {}
+            Kind::Ended => return Ok(ended(entry)?.and_then(|closing| self.close(closing))),
+            Kind::Reply | Kind::Receipt | Kind::Waiting | Kind::Resolved | Kind::Corrected | Kind::Overflowed => {}
+            Kind::Steered | Kind::Tombstone => {}
             Kind::InputMessage | Kind::Thinking | Kind::ToolInput | Kind::ToolOutput | Kind::AgentOutput | Kind::StructuredOutput => {}
             Kind::Compaction | Kind::ClientToolPending | Kind::ContextLimitExceeded | Kind::SessionInterrupted => {}
         }

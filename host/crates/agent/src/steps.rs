@@ -2,19 +2,22 @@
 //! that it asked for. While either goes on, the mailbox is served and durable
 //! entries are shown.
 
+use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::pin;
 use std::time::Duration;
 
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use model::{Delta, Prompt, Reply, Trouble};
-use session::{Corrected, Decider, Event, HowEnded, Kind, OutputSchema, Overflowed, ReplyMark, Seq, TokenUsage};
+use session::{Corrected, Decider, Event, HowEnded, Kind, OutputSchema, Overflowed, Queued, ReplyMark, Seq, TokenUsage};
 use storage::When;
 
 use crate::call::{self, Bench, Checked, Ended, Ran};
-use crate::hub::{Hub, Part};
+use crate::desk::Desk;
+use crate::hub::Hub;
 use crate::prepared::Prepared;
-use crate::task::{Desk, Draft, Stopped, Task};
+use crate::task::{Draft, Stopped, Task};
+use crate::watcher::Part;
 use crate::{Clock, structured, template, turn, waits};
 
 /// How long the calls of an interrupted turn have to say what they did. A client
@@ -28,13 +31,13 @@ pub(crate) enum Worked<T> {
 }
 
 /// Polls `work` while commands are served and entries become durable.
-pub(crate) async fn beside<T>(desk: &mut Desk, work: impl Future<Output = T>) -> Result<Worked<T>, Stopped> {
+pub(crate) async fn beside<T>(desk: &mut Desk, inbox: &mut VecDeque<Queued>, work: impl Future<Output = T>) -> Result<Worked<T>, Stopped> {
     let mut work = pin!(work);
     loop {
         tokio::select! {
             biased;
             command = desk.commands.recv() => {
-                if let Some(by) = desk.while_running(command)? {
+                if let Some(by) = desk.while_running(inbox, command)? {
                     return Ok(Worked::Interrupted(by));
                 }
             }
@@ -72,7 +75,7 @@ pub(crate) async fn ask(task: &mut Task) -> Result<(), Stopped> {
         let mut sink = |delta| streamed.pass(delta, &hub, clock);
         let work = prepared.model.ask(&prompt, &mut sink);
         let began = std::time::Instant::now();
-        let asked = beside(&mut task.desk, work).await?;
+        let asked = beside(&mut task.desk, &mut task.state.inbox, work).await?;
         let seconds = began.elapsed().as_secs_f64();
         metrics::histogram!("wardian_model_call_seconds", "model" => prepared.agent.model.name.clone()).record(seconds);
         if let Worked::Done(Ok(reply)) = &asked
@@ -175,7 +178,7 @@ async fn record(task: &mut Task, reply: Reply) -> Result<(), Stopped> {
     show_usage(task, reply.usage);
     if checked.is_empty() {
         return match fault {
-            None => turn::end_with(task, draft, step, HowEnded::Answered).await,
+            None => turn::answered(task, draft, step).await,
             Some(_) if corrections < structured::CORRECTIONS => task.append(draft, step, When::WithNext).await,
             Some(why) => turn::end_with(task, draft, step, HowEnded::Failed(why)).await,
         };
@@ -281,13 +284,14 @@ pub(crate) async fn call_tools(task: &mut Task, open: Vec<Seq>) -> Result<(), St
         })
         .collect();
     loop {
-        match beside(&mut task.desk, running.next()).await? {
+        match beside(&mut task.desk, &mut task.state.inbox, running.next()).await? {
             Worked::Done(Some(ran)) => ended(task, ran, turn.steps)?,
             Worked::Done(None) => return Ok(()),
             Worked::Interrupted(by) => {
                 bench.cancel();
                 // Each says at once what it had done by then; one that does not is closed with the turn.
-                while let Ok(Some(ran)) = tokio::time::timeout(LAST_WORDS, running.next()).await {
+                let until = tokio::time::Instant::now() + LAST_WORDS;
+                while let Ok(Some(ran)) = tokio::time::timeout_at(until, running.next()).await {
                     ended(task, ran, turn.steps)?;
                 }
                 drop(running);

@@ -1,18 +1,20 @@
 //! The turn: begin, then one decision after the other until it has ended.
 
-use session::{Began, Call, CallState, Decider, Ended, Event, HowEnded, Kind, Millis, Next, Purpose, Resolution, next};
+use session::{
+    Began, Behavior, Call, CallState, Decider, Ended, Event, HowEnded, Kind, Millis, Next, Purpose, Resolution, Session, TurnNo, next,
+};
 use storage::{Idempotency, IdempotencyKey, Running, When};
 use tool::{End, Evidence};
 
-use crate::hub::{Closing, Past};
+use crate::error::Error;
+use crate::hub::Of;
 use crate::live::Post;
 use crate::prepared::Prepared;
-use crate::task::{Asked, Draft, Stopped, Task, refuse};
+use crate::references::Sources;
+use crate::repeats::Taken;
+use crate::task::{Draft, Stopped, Task, refuse};
+use crate::watcher::Closing;
 use crate::{call, compaction, inbox, steps, template, waits};
-
-/// How long the answer of a finished turn is kept for a client that never got it.
-/// The official SDK repeats a lost POST within seconds.
-const REPEAT_WINDOW_MS: i64 = 120_000;
 
 /// Runs the turn to its end, or to where it has to wait.
 pub(crate) async fn run(task: &mut Task) -> Result<(), Stopped> {
@@ -22,17 +24,41 @@ pub(crate) async fn run(task: &mut Task) -> Result<(), Stopped> {
             Next::AskModel => steps::ask(task).await?,
             Next::CallTools(open) => steps::call_tools(task, open).await?,
             Next::Steer(no) => inbox::steer(task, no)?,
-            Next::Compact(up_to) => compaction::compact(task, up_to).await?,
+            Next::Compact(up_to) => {
+                task.desk.hub.compacting(task.engine.clock.now());
+                compaction::compact(task, up_to).await?;
+            }
             Next::Wait(calls) => return waits::pause(task, calls).await,
             Next::End(how) => end(task, how).await?,
         }
     }
 }
 
-/// Takes an input: the message and the mark that a turn began, in one batch.
-/// Nobody waits for it unless somebody watches; the turn's own end does.
-pub(crate) async fn begin(task: &mut Task, post: Post, asked: Asked) -> Result<(), Stopped> {
-    task.session = post.session.clone();
+/// A turn that is about to begin.
+pub(crate) struct Start {
+    /// The input that begins it.
+    pub(crate) taken: Taken,
+    /// What it is for.
+    pub(crate) purpose: Purpose,
+    /// What the model is told first, as `ready` rendered it.
+    pub(crate) system: String,
+}
+
+/// What the model is told first in a turn that would begin now in this session, if all is there that the agent
+/// sets and refers to.
+pub(crate) fn ready(task: &Task, session: &Session, prepared: &Prepared) -> Result<String, Error> {
+    let now = task.now();
+    prepared.check_early(&Sources { agent: &prepared.agent, session, now, state: &task.state })?;
+    template::system(prepared, session, now)
+}
+
+/// Takes an input while no turn runs; one that pauses is over with it.
+pub(crate) async fn take(task: &mut Task, post: Post, taken: Taken) -> Result<(), Stopped> {
+    let reading = post.input.reading();
+    if task.state.turn.is_some() && post.input.purpose != Purpose::Answer {
+        refuse(post.answer, task.desk.busy());
+        return Ok(());
+    }
     let prepared = match Prepared::new(&task.engine, &post.agent, &post.principal.tenant_name) {
         Ok(prepared) => prepared,
         Err(error) => {
@@ -40,71 +66,76 @@ pub(crate) async fn begin(task: &mut Task, post: Post, asked: Asked) -> Result<(
             return Ok(());
         }
     };
-    let resolved = prepared.check_early(&task.sources(&post.agent, task.now()));
-    let system = match resolved.and_then(|()| template::system(&prepared, &task.session, task.now())) {
+    let system = match ready(task, &post.session, &prepared) {
         Ok(system) => system,
         Err(error) => {
             refuse(post.answer, error);
             return Ok(());
         }
     };
+    task.session = post.session.clone();
     if task.state.turn.is_some() {
         waits::supersede(task, Decider::from(&post.principal)).await?;
     }
-    let retried = retried(task, &asked);
-    let turn = task.next_turn();
+    let retried = task.desk.retried(&taken.asked).unwrap_or_else(|error| {
+        tracing::warn!(session.uid = %task.session.uid, %error, "the input of the turn before could not be read; it is recorded again");
+        None
+    });
     let mut draft = Draft::default();
-    if let Some(past) = retried {
-        let input = past.shown().iter().find(|entry| entry.kind == Kind::InputMessage).cloned();
-        task.desk.hub.preface(input);
-    } else {
-        draft.event(Event::InputMessage { messages: post.input.messages });
+    match retried {
+        Some(message) => task.desk.hub.preface([message]),
+        None if post.input.messages.is_empty() => {}
+        None => draft.event(Event::InputMessage { messages: post.input.messages }),
     }
-    let began = Began {
-        agent_revision: post.agent.revision,
-        model: post.agent.model.name.clone(),
-        tools: prepared.bound(),
-        key: asked.key,
-        subject: asked.subject.clone(),
-        input_hash: data_encoding::HEXLOWER.encode(&asked.hash),
-        system_hash: call::hex_digest(system.as_bytes()),
-        purpose: Purpose::Answer,
-        compaction: Some(task.session.compaction.clone()),
-        window: prepared.model.context_window(),
-    };
-    draft.mark(Kind::Began, &began);
-    task.attempt = 1;
-    draft.running = Some(Some(Running { turn, attempt: 1 }));
-    if let Some(repeat) = post.input.repeat {
-        let key = IdempotencyKey { tenant: task.session.tenant, digest: repeat.digest };
-        let value = Idempotency { body: asked.hash, session: task.session.uid, turn, at: task.now() };
-        draft.idempotency.push((key, value));
-    }
-    task.prepared = Some(prepared.into());
-    task.desk.asked = Some(asked);
-    task.desk.repeat = post.input.repeat.map(|repeat| repeat.digest);
     // The reader is there before the first entry, so that it misses nothing.
-    let watcher = task.desk.hub.watch(post.input.stream);
-    task.submit(draft, 0, if post.input.stream { When::Now } else { When::WithNext })?;
+    let watcher = task.desk.watch(reading, Of { asked: Some(taken.asked.clone()), queued: None });
+    begin(task, draft, prepared, Start { taken, purpose: post.input.purpose, system })?;
     if post.answer.send(Ok(watcher)).is_err() {
         tracing::debug!(session.uid = %task.session.uid, "the client left before its turn began");
     }
     Ok(())
 }
 
-/// The turn before, if it failed on this very input: the client repeats it, and
-/// the message is not recorded a second time.
-fn retried(task: &mut Task, asked: &Asked) -> Option<Past> {
-    let failed = matches!(&task.desk.past, Some((before, past, at))
-        if before == asked && past.failed() && task.engine.clock.now().0 - at.0 <= REPEAT_WINDOW_MS);
-    if failed { task.desk.past.take().map(|(_, past, _)| past) } else { None }
+/// Begins a turn: its input, which the draft holds, and the mark that it began, in one batch.
+/// Nobody waits for it unless somebody watches; the turn's own end does.
+pub(crate) fn begin(task: &mut Task, mut draft: Draft, prepared: Prepared, start: Start) -> Result<(), Stopped> {
+    let Start { taken, purpose, system } = start;
+    let turn = task.next_turn();
+    let began = Began {
+        agent_revision: prepared.agent.revision,
+        model: prepared.agent.model.name.clone(),
+        tools: prepared.bound(),
+        key: taken.asked.key,
+        subject: taken.asked.subject.clone(),
+        input_hash: taken.asked.asker().input_hash,
+        system_hash: call::hex_digest(system.as_bytes()),
+        purpose,
+        compaction: Some(task.session.compaction.clone()),
+        window: prepared.model.context_window(),
+    };
+    draft.mark(Kind::Began, &began);
+    task.attempt = 1;
+    draft.running = Some(Some(Running { turn, attempt: 1 }));
+    draft.idempotency.extend(idempotency(task, &taken, turn));
+    task.prepared = Some(prepared.into());
+    task.desk.take_on(turn, vec![taken]);
+    let when = if task.desk.hub.watched() { When::Now } else { When::WithNext };
+    task.submit(draft, 0, when)
 }
 
-/// The turn before, if it answered this very input and nobody got the answer.
-pub(crate) fn undelivered<'a>(task: &'a mut Task, asked: &Asked) -> Option<&'a mut Past> {
-    let now = task.engine.clock.now();
-    let (before, past, at) = task.desk.past.as_mut()?;
-    (before == asked && !past.failed() && !past.delivered() && now.0 - at.0 <= REPEAT_WINDOW_MS).then_some(past)
+/// The row by which an input with an idempotency key is known as this turn's.
+pub(crate) fn idempotency(task: &Task, taken: &Taken, turn: TurnNo) -> Option<(IdempotencyKey, Idempotency)> {
+    let key = IdempotencyKey { tenant: task.session.tenant, digest: taken.repeat? };
+    Some((key, Idempotency { body: taken.asked.hash, session: task.session.uid, turn, at: task.now() }))
+}
+
+/// A reply asked for no tool: that is the turn's end, unless an input is to enter first.
+pub(crate) async fn answered(task: &mut Task, draft: Draft, step: u32) -> Result<(), Stopped> {
+    if task.state.inbox.iter().any(|queued| queued.behavior == Behavior::Steer) {
+        let when = if task.desk.hub.watched() { When::Now } else { When::WithNext };
+        return task.submit(draft, step, when);
+    }
+    end_with(task, draft, step, HowEnded::Answered).await
 }
 
 /// The last batch of a turn: what is still open is closed, and the mark.
@@ -127,7 +158,8 @@ pub(crate) async fn end(task: &mut Task, how: HowEnded) -> Result<(), Stopped> {
 pub(crate) async fn end_with(task: &mut Task, mut draft: Draft, step: u32, how: HowEnded) -> Result<(), Stopped> {
     let began_at = task.state.turn.as_ref().map_or(Millis(0), |turn| turn.began_at);
     draft.mark(Kind::Ended, &Ended { how: how.clone(), began_at });
-    draft.running = Some(None);
+    inbox::left_over(task, &mut draft);
+    draft.running = Some(inbox::running(task));
     task.append(draft, step, When::Now).await?;
     task.put_down(Closing::Ended(how.clone()));
     let ms = task.engine.clock.now().0 - began_at.0;

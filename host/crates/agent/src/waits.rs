@@ -5,16 +5,19 @@
 use session::{
     Awaited, Call, CallState, Decider, EventId, HowEnded, Kind, Millis, Paused, Resolution, Resolved, Resumed, Seq, Wait, Waiting,
 };
-use storage::{Idempotency, IdempotencyKey, Running, WaitChange, WaitRow, When};
+use storage::{Running, WaitChange, WaitRow, When};
 use tool::{Approver, End};
 
 use crate::approvals::{Decide, Decision, Verdict};
 use crate::call::{self, exact, hex_digest};
 use crate::client_calls::{self, Outcome};
 use crate::error::{Error, Thing};
-use crate::hub::Closing;
+use crate::hub::Of;
 use crate::prepared::Prepared;
-use crate::task::{Asked, Draft, Line, Stopped, Task, refuse};
+use crate::repeats::Taken;
+use crate::since::Reading;
+use crate::task::{Draft, Line, Stopped, Task, refuse};
+use crate::watcher::Closing;
 use crate::{recovery, turn};
 
 /// Entries that are looked at in one go for what became of a call.
@@ -116,9 +119,10 @@ pub(crate) fn settle(task: &Task, draft: &mut Draft, call: &Call, resolution: Re
 
 /// Takes what somebody says about calls that wait, all of it or nothing, and lets the turn go on.
 pub(crate) async fn decide(task: &mut Task, decide: Decide) -> Result<(), Stopped> {
-    let asked = Asked::new(&decide.principal, decide.input.hash);
-    if let Some(watcher) = task.repeated(&asked, decide.input.repeat, decide.input.stream) {
-        let _ = decide.answer.send(watcher);
+    let taken = Taken::new(&decide.principal, decide.input.hash, decide.input.repeat);
+    let reading = Reading { live: decide.input.stream, since: None };
+    if let Some(answer) = task.desk.repeated(&task.state.inbox, &taken, reading) {
+        let _ = decide.answer.send(answer);
         return Ok(());
     }
     task.session = decide.session.clone();
@@ -129,7 +133,7 @@ pub(crate) async fn decide(task: &mut Task, decide: Decide) -> Result<(), Stoppe
             return Ok(());
         }
     };
-    let mut draft = resumed(task, Some(&asked));
+    let mut draft = resumed(task, Some(&taken));
     for (call, settled) in decided {
         let (resolution, answer) = match settled {
             Settled::Approval(resolution) => (resolution, None),
@@ -138,15 +142,9 @@ pub(crate) async fn decide(task: &mut Task, decide: Decide) -> Result<(), Stoppe
         settle(task, &mut draft, &call, resolution, Decider::from(&decide.principal));
         draft.lines.extend(answer.map(Line::Event));
     }
-    if let Some(repeat) = decide.input.repeat {
-        let key = IdempotencyKey { tenant: task.session.tenant, digest: repeat.digest };
-        let value = Idempotency { body: asked.hash, session: task.session.uid, turn: task.state.turn_no, at: task.now() };
-        draft.idempotency.push((key, value));
-    }
+    draft.idempotency.extend(turn::idempotency(task, &taken, task.state.turn_no));
     task.prepared = Some(prepared.into());
-    task.desk.asked = Some(asked);
-    task.desk.repeat = decide.input.repeat.map(|repeat| repeat.digest);
-    let watcher = task.desk.hub.watch(decide.input.stream);
+    let watcher = task.desk.watch(reading, Of { asked: Some(taken.asked), queued: None });
     // A decision is acknowledged when it is durable, not before.
     task.append(draft, step(task), When::Now).await?;
     if decide.answer.send(Ok(watcher)).is_err() {
@@ -182,11 +180,12 @@ pub(crate) async fn supersede(task: &mut Task, by: Decider) -> Result<(), Stoppe
 }
 
 /// The beginning of a batch with which the turn goes on.
-fn resumed(task: &mut Task, asked: Option<&Asked>) -> Draft {
+fn resumed(task: &mut Task, taken: Option<&Taken>) -> Draft {
     task.attempt = 1;
     let running = Running { turn: task.state.turn_no, attempt: 1 };
     let mut draft = Draft { running: Some(Some(running)), ..Draft::default() };
-    draft.mark(Kind::Resumed, &Resumed { asker: asked.map(Asked::asker) });
+    draft.mark(Kind::Resumed, &Resumed { asker: taken.map(|taken| taken.asked.asker()) });
+    task.desk.take_on(task.state.turn_no, taken.into_iter().cloned().collect());
     draft
 }
 

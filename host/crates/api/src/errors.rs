@@ -99,6 +99,9 @@ codes! {
     RequestTimeout = 504 "request_timeout",
 }
 
+/// When a client may find room in a session's inbox again: a turn seldom takes less.
+const INBOX_RETRY_S: u64 = 5;
+
 /// An error on its way to a client.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Error {
@@ -240,6 +243,8 @@ impl From<agent::Error> for Error {
                 Self::new(Code::Conflict, format!("{} `{name}` exists already; choose another key and name", word(what)))
             }
             E::Conflict | E::Busy(_) => Self::new(Code::Conflict, text),
+            E::InboxFull(..) => Self::new(Code::RateLimitExceeded, text).retry_after(INBOX_RETRY_S),
+            E::NotSince(_) => Self::field("since", text),
             E::Idle => Self::new(Code::InvalidRequest, text).at("type"),
             E::Disabled(Thing::Session, name) => {
                 Self::new(Code::SessionDisabled, format!("session `{name}` is disabled; enable it before posting input"))

@@ -43,6 +43,9 @@ pub(crate) const CLIENT_OUTPUT_BYTES: usize = 256 << 10;
 /// Characters of the reason for a rejection; it becomes part of the conversation.
 pub(crate) const REASON: usize = 1_000;
 
+/// Characters that the model is told in addition when it summarises; they are in the prompt once.
+pub(crate) const COMPACTION_MESSAGE: usize = 10_000;
+
 /// Instructions of a step; together they are one prompt.
 pub(crate) const INSTRUCTIONS: usize = 64;
 

@@ -112,4 +112,6 @@ kinds! {
     Corrected = 72 "corrected" Internal,
     /// The model's window was too small for the conversation, or summarising it failed.
     Overflowed = 73 "overflowed" Internal,
+    /// An input entered the turn that was running.
+    Steered = 74 "steered" Internal,
 }

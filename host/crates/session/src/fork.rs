@@ -110,7 +110,7 @@ impl Fork {
             Kind::Waiting => self.waiting(serde_json::from_str(&entry.body).map_err(unreadable)?).map(|mark| json(&mark)),
             Kind::Resolved => self.resolved(serde_json::from_str(&entry.body).map_err(unreadable)?).map(|mark| json(&mark)),
             Kind::Paused => Some(json(&self.paused(serde_json::from_str(&entry.body).map_err(unreadable)?))),
-            Kind::Began | Kind::Resumed | Kind::Ended => Some(entry.body.clone()),
+            Kind::Began | Kind::Resumed | Kind::Steered | Kind::Ended => Some(entry.body.clone()),
             Kind::Compaction | Kind::Overflowed | Kind::Tombstone => None,
             Kind::ContextLimitExceeded | Kind::SessionInterrupted | Kind::ClientToolPending => None,
         };

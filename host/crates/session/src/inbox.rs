@@ -18,7 +18,7 @@ pub enum Behavior {
 /// A queued input.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Queued {
-    /// Its place: ascending within the session, never used again.
+    /// Its place: behind every input that waits when it comes.
     pub no: u64,
     /// When it enters.
     pub behavior: Behavior,

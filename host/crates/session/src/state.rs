@@ -80,6 +80,8 @@ pub struct Turn {
     pub part: Seq,
     /// Whose input that part answers; nobody's where time ended the pause.
     pub asker: Option<Asker>,
+    /// Whose inputs entered that part while it ran.
+    pub steered: Vec<Asker>,
     last_call: Option<(Arc<str>, String)>,
 }
 
@@ -177,6 +179,7 @@ impl State {
             Kind::Resolved => self.resolved(serde_json::from_str(&entry.body).map_err(unreadable)?),
             Kind::Corrected => self.step.corrected = Some(serde_json::from_str(&entry.body).map_err(unreadable)?),
             Kind::Overflowed => self.overflowed(serde_json::from_str(&entry.body).map_err(unreadable)?),
+            Kind::Steered => self.steered(serde_json::from_str(&entry.body).map_err(unreadable)?),
             Kind::Ended => self.ended(entry.turn),
             Kind::Tombstone => self.torn = entry.seq,
             Kind::ContextLimitExceeded | Kind::SessionInterrupted | Kind::ClientToolPending | Kind::Receipt => {}
@@ -255,6 +258,7 @@ impl State {
             overflow: None,
             summary_failed: None,
             interrupted: None,
+            steered: Vec::new(),
             last_call: None,
         });
     }
@@ -287,7 +291,13 @@ impl State {
 
     fn resumed(&mut self, seq: Seq, mark: Resumed) {
         if let Some(turn) = &mut self.turn {
-            (turn.paused, turn.part, turn.asker) = (None, seq, mark.asker);
+            (turn.paused, turn.part, turn.asker, turn.steered) = (None, seq, mark.asker, Vec::new());
+        }
+    }
+
+    fn steered(&mut self, asker: Asker) {
+        if let Some(turn) = &mut self.turn {
+            turn.steered.push(asker);
         }
     }
 

@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 use crate::batch::{Batch, Blob, DueWait, Idempotency, IdempotencyKey, InboxRow, OpenWait, Running, WaitRow};
 
 /// Why the store did not do it.
-#[derive(Debug, Clone, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// Another writer holds the session.
     #[error("the lease of session {session} is stale: epoch {held} against {current}")]

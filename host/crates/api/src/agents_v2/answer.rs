@@ -49,10 +49,10 @@ pub(super) async fn whole(app: &App, session: &Session, mut watcher: Watcher, un
                 first = false;
             }
             News::Closed(closing) => match failure(&closing) {
-                Some(why) => return Err(Error::new(Code::AgentProcessingFailed, why)),
+                Some(error) => return Err(error),
                 None => break,
             },
-            News::Delta { .. } | News::Void { .. } | News::Usage { .. } => {}
+            News::Delta { .. } | News::Void { .. } | News::Usage { .. } | News::CompactionStarted { .. } => {}
         }
     }
     body.push_str("],\"session_key\":");
@@ -62,17 +62,16 @@ pub(super) async fn whole(app: &App, session: &Session, mut watcher: Watcher, un
 }
 
 /// What to tell the client where a turn ended without being of use. One that waits has come as far as it can.
-pub(super) fn failure(closing: &Closing) -> Option<String> {
-    let how = match closing {
-        Closing::Paused => return None,
-        Closing::Ended(how) => how,
+pub(super) fn failure(closing: &Closing) -> Option<Error> {
+    let why = match closing {
+        Closing::Paused | Closing::Idle => return None,
+        Closing::Refused(error) => return Some(error.clone().into()),
+        Closing::Ended(how) => match how {
+            HowEnded::Answered | HowEnded::Compacted | HowEnded::Interrupted | HowEnded::Superseded => return None,
+            HowEnded::Limit(_) | HowEnded::ContextLimit => return None,
+            HowEnded::Failed(why) => why,
+            HowEnded::RecoveryLimit => "the turn was given up after the server was restarted several times; post the input again",
+        },
     };
-    match how {
-        HowEnded::Answered | HowEnded::Compacted | HowEnded::Interrupted | HowEnded::Superseded => None,
-        HowEnded::Limit(_) | HowEnded::ContextLimit => None,
-        HowEnded::Failed(why) => Some(why.clone()),
-        HowEnded::RecoveryLimit => {
-            Some("the turn was given up after the server was restarted several times; post the input again".to_owned())
-        }
-    }
+    Some(Error::new(Code::AgentProcessingFailed, why))
 }

@@ -6,19 +6,19 @@ use axum::extract::State;
 use axum::response::Response;
 use http::{HeaderMap, StatusCode, Uri, Version};
 
-use agent::{Decisions, Input, News};
+use agent::{Decisions, Input, News, Queue, Watcher};
 use policy::Action;
-use session::Seq;
+use session::{Agent, Purpose, Seq, Session};
 
 use super::answer::{deadline, failure, next, whole};
 use super::approvals;
-use super::input::{Asked, Posted, hash, repeat, timeout};
+use super::input::{Asked, Compact, Later, Posted, compact_hash, hash, repeat, timeout};
 use super::stream::{Cut, Frames};
 use super::view::View;
 use crate::App;
 use crate::body::ExactBody;
 use crate::caller::{Caller, Segments};
-use crate::errors::{Code, Error, Result};
+use crate::errors::{Error, Result};
 use crate::operation::{Answer, Method, Operation, Query};
 use crate::page::{Params, Place};
 use crate::{reply, sse};
@@ -52,31 +52,65 @@ pub(crate) async fn create(
     let timeout = timeout(&headers)?;
     let until = deadline(timeout);
 
-    let mut watcher = match posted.asked {
-        Asked::Interrupt => app.engine.interrupt(&session, &caller.0, posted.stream).await?,
-        Asked::Decide(decisions) => {
-            let repeat = repeat(&headers, &caller.0, &agent.key, &session.key)?;
-            let input = Decisions { hash: approvals::hash(&decisions), decisions, repeat, stream: posted.stream };
-            app.engine.decide(&agent, &session, &caller.0, caller.standing(&app), input).await?
-        }
-        Asked::Turn(messages) => {
-            let repeat = repeat(&headers, &caller.0, &agent.key, &session.key)?;
-            let input = Input { hash: hash(&messages), messages, repeat, stream: posted.stream };
-            app.engine.post(agent, session.clone(), &caller.0, input).await?
-        }
-    };
-    if !posted.stream {
+    let waits = matches!(posted.asked, Asked::Turn(_, Some(_)) | Asked::Rejoin(_));
+    let stream = posted.stream;
+    let mut watcher = ask(&app, &caller, &headers, &agent, &session, posted).await?;
+    if !stream {
         return whole(&app, &session, watcher, until, view).await;
     }
-    // What fails before the first frame is an ordinary error, not a stream.
-    let first = next(&app, &session, &mut watcher, until).await?;
-    if let News::Closed(how) = &first
-        && let Some(why) = failure(how)
+    // What fails before the first frame is an ordinary error, not a stream. Who waits for a turn to come is not kept waiting for that.
+    let first = if waits { None } else { Some(next(&app, &session, &mut watcher, until).await?) };
+    if let Some(News::Closed(how)) = &first
+        && let Some(error) = failure(how)
     {
-        return Err(Error::new(Code::AgentProcessingFailed, why));
+        return Err(error);
     }
     let cut = cut(&app, caller.0.key, timeout.map(|_| until));
     Ok(sse::answer(Frames::new(watcher, first, session.uid, view, cut), version))
+}
+
+/// Hands to the engine what was posted; the watcher shows what comes of it.
+async fn ask(
+    app: &App,
+    caller: &Caller,
+    headers: &HeaderMap,
+    agent: &Arc<Agent>,
+    session: &Arc<Session>,
+    Posted { asked, stream }: Posted,
+) -> Result<Watcher> {
+    let (engine, principal) = (&app.engine, &caller.0);
+    let repeat = || repeat(headers, principal, &agent.key, &session.key);
+    let input = match asked {
+        Asked::Interrupt => return Ok(engine.interrupt(session, principal, stream).await?),
+        Asked::Rejoin(since) => return Ok(engine.rejoin(session, principal, engine.since(session, &since)?, stream).await?),
+        Asked::Decide(decisions) => {
+            let input = Decisions { hash: approvals::hash(&decisions), decisions, repeat: repeat()?, stream };
+            return Ok(engine.decide(agent, session, principal, caller.standing(app), input).await?);
+        }
+        Asked::Turn(messages, place) => {
+            let queue = |Later { since, behavior }| Ok::<_, agent::Error>(Queue { since: engine.since(session, &since)?, behavior });
+            let queue = place.map(queue).transpose()?;
+            Input { hash: hash(&messages, queue.as_ref()), messages, purpose: Purpose::Answer, repeat: repeat()?, stream, queue }
+        }
+        Asked::Compact(Compact { up_to, message }) => {
+            let up_to = up_to.map(|id| listed(app, session, &id)).transpose()?;
+            let hash = compact_hash(up_to, message.as_deref());
+            Input { messages: Vec::new(), purpose: Purpose::Compact { up_to, message }, hash, repeat: repeat()?, stream, queue: None }
+        }
+    };
+    Ok(engine.post(agent.clone(), session.clone(), principal, input).await?)
+}
+
+/// The position of a listed event, up to which a summary is to go.
+fn listed(app: &App, session: &Session, id: &str) -> Result<Seq> {
+    match app.engine.event(session, id) {
+        Ok(entry) => Ok(entry.seq),
+        Err(agent::Error::NotFound { .. }) => {
+            let why = format!("`compact_up_to_event_id` must be the id of an event of this session, not `{id}`");
+            Err(Error::field("compact_up_to_event_id", why))
+        }
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// What ends a stream before its turn: the server stops, the key is revoked, or the client's time is over.

@@ -303,13 +303,6 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_supported_is_refused_by_name() {
-        let body = json!({"secrets": {"a": "b"}});
-        let error = read(body.as_object().unwrap(), None).unwrap_err();
-        assert!(error.body("r")["field_errors"]["secrets"].is_string(), "{error:?}");
-    }
-
-    #[test]
     fn the_time_to_idle_is_a_whole_number_of_minutes() {
         for (wanted, kept) in [(json!({}), 0), (json!({"tti_minutes": 0}), 0), (json!({"tti_minutes": TTI_MINUTES}), TTI_MINUTES)] {
             assert_eq!(read(wanted.as_object().unwrap(), None).unwrap().tti_minutes, kept);

@@ -16,6 +16,7 @@ use session::{Entry, EventId, Kind, Millis, TokenUsage, Uid};
 
 use super::answer::failure;
 use super::view::View;
+use crate::errors::Error;
 use crate::limits::PING;
 use crate::metrics::Open;
 use crate::sse;
@@ -39,10 +40,10 @@ pub(super) struct Frames {
 }
 
 impl Frames {
-    /// The frames of this watcher; `first` was read from it already.
-    pub(super) fn new(watcher: Watcher, first: News, session: Uid, view: View, cut: Cut) -> Self {
+    /// The frames of this watcher; `first` was read from it already, if something was.
+    pub(super) fn new(watcher: Watcher, first: Option<News>, session: Uid, view: View, cut: Cut) -> Self {
         let (ping, last_frame) = (Box::pin(sleep(PING)), Instant::now());
-        Self { watcher, first: Some(first), session, view, thinking: false, cut, ping, last_frame, over: false, _open: Open::stream() }
+        Self { watcher, first, session, view, thinking: false, cut, ping, last_frame, over: false, _open: Open::stream() }
     }
 
     /// The last bytes: why it ended early, if it did, and `end`.
@@ -83,7 +84,9 @@ impl Body for Frames {
                 None => this.watcher.poll_next(cx),
             };
             match news {
-                Poll::Ready(Some(News::Closed(closing))) => break this.end(failure(&closing).as_deref()).into(),
+                Poll::Ready(Some(News::Closed(closing))) => {
+                    break this.end(failure(&closing).as_ref().map(Error::message)).into();
+                }
                 Poll::Ready(Some(news)) if !this.view.shows(&news) => continue,
                 Poll::Ready(Some(news)) => match frame(&news, this.session, &mut this.thinking) {
                     Some(text) => break text.into(),
@@ -133,13 +136,17 @@ fn frame(news: &News, session: Uid, thinking: &mut bool) -> Option<String> {
         }
         // Clients know no frame that takes text back: the part ends without an event.
         News::Void { part, at } => {
-            *thinking = false;
+            let was_thinking = std::mem::take(thinking);
+            if *part == Part::Thinking && !was_thinking {
+                return None;
+            }
             push_live(&mut out, ended(*part), "", *at);
         }
         News::Usage { usage, at } => {
             let usage = format!(",\"session_context_usage\":{}", context_usage(usage));
             push_live(&mut out, "context_consumed", &usage, *at);
         }
+        News::CompactionStarted { at } => push_live(&mut out, "compaction_started", "", *at),
         News::Closed(_) => return None,
     }
     Some(out)
@@ -233,6 +240,16 @@ mod tests {
     fn other_events_are_sent_as_they_are_stored() {
         let text = frame(&entry(Kind::ToolInput, "{\"type\":\"tool_input\"}"), SESSION, &mut false).unwrap();
         assert_eq!(text, "event: tool_input\ndata: {\"type\":\"tool_input\"}\n\n");
+    }
+
+    #[test]
+    fn a_summary_that_begins_is_a_frame_of_its_own_and_the_summary_comes_in_one_piece() {
+        let text = frame(&News::CompactionStarted { at: Millis(0) }, SESSION, &mut false).unwrap();
+        let wanted = "data: {\"type\":\"compaction_started\",\"created_at\":\"1970-01-01T00:00:00.000Z\"}";
+        assert_eq!(text, format!("event: compaction_started\n{wanted}\n\n"));
+        for kind in [Kind::Compaction, Kind::StructuredOutput] {
+            assert_eq!(frame(&entry(kind, "{}"), SESSION, &mut false).unwrap(), format!("event: {}\ndata: {{}}\n\n", kind.word()));
+        }
     }
 
     #[test]

@@ -336,6 +336,7 @@ fn events() -> Value {
         ("streaming_agent_output", json!({"content": text(), "created_at": time()})),
         ("streaming_agent_output_end", json!({"event_id": text(), "created_at": time()})),
         ("context_consumed", json!({"session_context_usage": refer("SessionContextUsage"), "created_at": time()})),
+        ("compaction_started", json!({"created_at": time()})),
         ("error", json!({"messages": {"type": "array", "items": text()}})),
         ("end", json!({})),
     ];
@@ -350,8 +351,18 @@ fn events() -> Value {
     json!({
         "TextInput": object(&["content"], json!({"type": {"const": "text", "default": "text"}, "content": {"type": "string", "minLength": 1}})),
         "CreateInputRequest": object(&[], json!({
-            "type": {"enum": ["input_message", "interrupt", "tool_approval", "tool_output"], "default": "input_message"},
-            "messages": {"type": "array", "minItems": 1, "maxItems": 256, "items": refer("TextInput"), "description": "Of an input_message."},
+            "type": {"enum": ["input_message", "interrupt", "compact", "tool_approval", "tool_output"], "default": "input_message"},
+            "messages": {
+                "type": "array", "maxItems": 256, "items": refer("TextInput"),
+                "description": "Of an input_message: at least one, unless it only rejoins with `since`.",
+            },
+            "since": {
+                "type": "string", "maxLength": 64,
+                "description": "Of an input_message: `start` or an event's id. It waits while a turn runs, and its answer begins after that event.",
+            },
+            "behavior": {"enum": ["steer", "follow_up"], "default": "follow_up", "description": "With since: it enters the turn that runs, or follows it."},
+            "compact_up_to_event_id": {"type": "string", "maxLength": 64, "description": "Of a compact: the last event that the summary stands for."},
+            "compaction_message": {"type": "string", "minLength": 1, "maxLength": 10_000, "description": "Of a compact: for the model that summarises."},
             "decisions": {"type": "array", "minItems": 1, "maxItems": 1000, "items": refer("ToolApproval"), "description": "Of a tool_approval."},
             "tool_outputs": {"type": "array", "minItems": 1, "maxItems": 1000, "items": refer("ClientToolOutput"), "description": "Of a tool_output."},
             "stream_response": flag(false),

@@ -1,0 +1,293 @@
+//! A reader of a session, and what it learns: first what the journal holds, as
+//! far as the reader asked for that, then what happens from then on.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::future::poll_fn;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+use session::{Audience, Entry, Hidden, HowEnded, Kind, Millis, Seq, StoredEvent, TokenUsage, Uid};
+use storage::Journal;
+
+use crate::error::Error;
+
+/// Stored entries that are read at once for one reader: it takes them in its own time.
+const PAGE: usize = 64;
+
+/// What a watcher learns, in order.
+#[derive(Debug, Clone)]
+pub enum News {
+    /// An event, after its commit. Its body is what clients get.
+    Entry(Arc<Entry>),
+    /// A piece of text that is being written. The entry of the whole follows.
+    Delta {
+        /// Of what.
+        part: Part,
+        /// The text.
+        text: String,
+        /// When.
+        at: Millis,
+    },
+    /// What was written of this part is void: the model is being asked again.
+    Void {
+        /// Of what.
+        part: Part,
+        /// When.
+        at: Millis,
+    },
+    /// What a model call consumed.
+    Usage {
+        /// The tokens.
+        usage: TokenUsage,
+        /// When.
+        at: Millis,
+    },
+    /// A summary of the conversation is being made.
+    CompactionStarted {
+        /// When.
+        at: Millis,
+    },
+    /// Nothing follows.
+    Closed(Closing),
+}
+
+/// Why nothing follows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Closing {
+    /// The turn ended.
+    Ended(HowEnded),
+    /// It goes on when somebody has answered for the calls that wait.
+    Paused,
+    /// There is no turn that the reader could wait for.
+    Idle,
+    /// The input waited, and when its turn came it could not begin.
+    Refused(Error),
+}
+
+impl Closing {
+    /// The word for logs.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Ended(how) => how.word(),
+            Self::Paused => "paused",
+            Self::Idle => "idle",
+            Self::Refused(_) => "refused",
+        }
+    }
+}
+
+/// What a piece of text belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// The model's reasoning.
+    Thinking,
+    /// The agent's answer.
+    Text,
+}
+
+impl Part {
+    /// Of which part such an event is the whole.
+    pub(crate) fn of(kind: Kind) -> Option<Self> {
+        match kind {
+            Kind::Thinking => Some(Self::Thinking),
+            Kind::AgentOutput => Some(Self::Text),
+            _ => None,
+        }
+    }
+}
+
+/// A reader of a session. Dropping it never stops a turn.
+#[derive(Debug)]
+pub struct Watcher {
+    before: Option<Replay>,
+    reader: Arc<Reader>,
+}
+
+impl Watcher {
+    /// One that reads what this replay has, and then what this reader is handed.
+    pub(crate) fn new(before: Option<Replay>, reader: Arc<Reader>) -> Self {
+        Self { before, reader }
+    }
+
+    /// One for whom nothing happens any more.
+    pub(crate) fn of_past(before: Option<Replay>, shown: &[Arc<Entry>], live: bool, closing: Closing) -> Self {
+        let reader = Reader::after(shown, live);
+        reader.push(News::Closed(closing), usize::MAX);
+        Self { before, reader }
+    }
+
+    /// The reader, for whoever wants to know whether it took the end of its answer.
+    pub(crate) fn reader(&self) -> &Arc<Reader> {
+        &self.reader
+    }
+
+    /// The next piece of news; none after `Closed`, or where the reader was cut
+    /// off because it was too slow or the session went away.
+    pub async fn next(&mut self) -> Option<News> {
+        poll_fn(|cx| self.poll_next(cx)).await
+    }
+
+    /// As `next`, for a reader that is polled itself.
+    pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<News>> {
+        if let Some(before) = &mut self.before {
+            match before.next() {
+                Some(Ok(news)) => return Poll::Ready(Some(news)),
+                Some(Err(error)) => {
+                    tracing::warn!(session.uid = %before.session, %error, "stored events could not be read for a watcher");
+                    self.reader.cut();
+                    return Poll::Ready(None);
+                }
+                None => self.before = None,
+            }
+        }
+        self.reader.poll_next(cx)
+    }
+}
+
+/// Stored events that a reader gets before the live ones.
+pub(crate) struct Replay {
+    pub(crate) journal: Arc<dyn Journal>,
+    pub(crate) session: Uid,
+    /// The next position to read.
+    pub(crate) next: Seq,
+    /// The last one.
+    pub(crate) to: Seq,
+    /// What is left out.
+    pub(crate) hidden: Vec<Hidden>,
+    /// Whether the reader follows text as it is written; then it gets stored text the same way.
+    pub(crate) live: bool,
+    pub(crate) ready: VecDeque<News>,
+}
+
+impl Replay {
+    fn next(&mut self) -> Option<Result<News, storage::Error>> {
+        while self.ready.is_empty() && self.next <= self.to {
+            let page = match self.journal.read(self.session, self.next, PAGE) {
+                Ok(page) => page,
+                Err(error) => return Some(Err(error)),
+            };
+            // What was there and is there no more went with its session.
+            let Some(last) = page.entries.last() else { return Some(Err(storage::Error::Gone(self.session))) };
+            self.next = last.seq.next();
+            for entry in page.entries.into_iter().filter(|entry| entry.seq <= self.to) {
+                if entry.audience() != Audience::Internal && !is_hidden(&self.hidden, entry.seq) {
+                    stored(&Arc::new(entry), self.live, |news| self.ready.push_back(news));
+                }
+            }
+        }
+        self.ready.pop_front().map(Ok)
+    }
+}
+
+impl fmt::Debug for Replay {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Replay").field("next", &self.next).field("to", &self.to).finish_non_exhaustive()
+    }
+}
+
+fn is_hidden(hidden: &[Hidden], seq: Seq) -> bool {
+    hidden.get(hidden.partition_point(|run| run.to < seq)).is_some_and(|run| run.from <= seq)
+}
+
+/// A stored event as news: text in one piece before it, for who follows text.
+fn stored(entry: &Arc<Entry>, live: bool, mut push: impl FnMut(News)) {
+    if let (true, Some(part)) = (live, Part::of(entry.kind)) {
+        let text = serde_json::from_str::<StoredEvent<'_>>(&entry.body).map(|event| event.text()).unwrap_or_default();
+        if !text.is_empty() {
+            push(News::Delta { part, text, at: entry.at });
+        }
+    }
+    push(News::Entry(entry.clone()));
+}
+
+/// What waits for one reader. Shared between it and who writes to it.
+#[derive(Debug, Default)]
+pub(crate) struct Reader(Mutex<Queue>);
+
+#[derive(Debug, Default)]
+struct Queue {
+    news: VecDeque<News>,
+    bytes: usize,
+    over: bool,
+    delivered: bool,
+    waker: Option<Waker>,
+}
+
+impl Reader {
+    /// A reader to whom this was shown so far.
+    pub(crate) fn after(shown: &[Arc<Entry>], live: bool) -> Arc<Self> {
+        let reader = Arc::new(Self::default());
+        for entry in shown {
+            stored(entry, live, |news| {
+                reader.push(news, usize::MAX);
+            });
+        }
+        reader
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Queue> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn poll_next(&self, cx: &mut Context<'_>) -> Poll<Option<News>> {
+        let mut queue = self.lock();
+        if let Some(news) = queue.news.pop_front() {
+            queue.bytes = queue.bytes.saturating_sub(size(&news));
+            queue.delivered |= matches!(news, News::Closed(_));
+            return Poll::Ready(Some(news));
+        }
+        if queue.over {
+            return Poll::Ready(None);
+        }
+        if !queue.waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
+            queue.waker = Some(cx.waker().clone());
+        }
+        Poll::Pending
+    }
+
+    /// Hands over news; false where the reader had fallen too far behind before
+    /// and is cut off. One piece of any size always fits: it exists anyway.
+    pub(crate) fn push(&self, news: News, bytes_max: usize) -> bool {
+        let mut queue = self.lock();
+        if queue.bytes > bytes_max {
+            (queue.news, queue.over) = (VecDeque::new(), true);
+        } else {
+            queue.bytes += size(&news);
+            queue.over = matches!(news, News::Closed(_));
+            match (queue.news.back_mut(), news) {
+                (Some(News::Delta { part, text, .. }), News::Delta { part: more_of, text: more, .. }) if *part == more_of => {
+                    text.push_str(&more);
+                }
+                (_, news) => queue.news.push_back(news),
+            }
+        }
+        if let Some(waker) = queue.waker.take() {
+            waker.wake();
+        }
+        !queue.over
+    }
+
+    /// Nothing follows; what waits is still handed out.
+    pub(crate) fn cut(&self) {
+        let mut queue = self.lock();
+        queue.over = true;
+        if let Some(waker) = queue.waker.take() {
+            waker.wake();
+        }
+    }
+
+    /// Whether it took the end of its answer.
+    pub(crate) fn delivered(&self) -> bool {
+        self.lock().delivered
+    }
+}
+
+/// What a piece of news weighs while it waits.
+fn size(news: &News) -> usize {
+    match news {
+        News::Entry(entry) => entry.body.len(),
+        News::Delta { text, .. } => text.len(),
+        News::Void { .. } | News::Usage { .. } | News::CompactionStarted { .. } | News::Closed(_) => 16,
+    }
+}

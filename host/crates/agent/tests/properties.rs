@@ -1,0 +1,238 @@
+//! What holds whatever clients do, and whenever: with the real engine, a real
+//! store, and a model and a tool that go on step by step as the test lets them.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot set itself up has failed; the lint's exception covers test functions alone")]
+
+#[path = "properties/world.rs"]
+mod world;
+
+use std::collections::BTreeMap;
+
+use agent::{Closing, Error, News, Part, Watcher};
+use proptest::prelude::*;
+use session::{Audience, Behavior, Entry, Kind, StoredEvent};
+
+use world::World;
+
+/// What a client may do next.
+#[derive(Debug, Clone)]
+enum Step {
+    /// Says something; queued where a turn runs, if it may be.
+    Say { queue: Option<Behavior>, stream: bool, tool: bool, fails: bool },
+    /// Says the last thing once more.
+    Repeat,
+    /// Asks for the end of the turn.
+    Interrupt,
+    /// Leaves without having read all.
+    Leave(prop::sample::Index),
+    /// The model and the tools come so many pieces further.
+    Go(usize),
+    /// The server stops where it is, and another one takes up its work.
+    Restart,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let queue = prop_oneof![Just(None), Just(Some(Behavior::Steer)), Just(Some(Behavior::FollowUp)), Just(Some(Behavior::FollowUp))];
+    prop_oneof![
+        6 => (queue, any::<bool>(), any::<bool>(), prop::bool::weighted(0.1))
+            .prop_map(|(queue, stream, tool, fails)| Step::Say { queue, stream, tool, fails }),
+        1 => Just(Step::Repeat),
+        2 => Just(Step::Interrupt),
+        2 => any::<prop::sample::Index>().prop_map(Step::Leave),
+        6 => (1_usize..6).prop_map(Step::Go),
+        1 => Just(Step::Restart),
+    ]
+}
+
+/// Which turns there were, each with how often it began and ended.
+fn turns(entries: &[Entry]) -> BTreeMap<u64, (usize, usize)> {
+    let mut turns: BTreeMap<u64, (usize, usize)> = BTreeMap::new();
+    for entry in entries {
+        let turn = turns.entry(entry.turn.0).or_default();
+        turn.0 += usize::from(entry.kind == Kind::Began);
+        turn.1 += usize::from(entry.kind == Kind::Ended);
+    }
+    turns
+}
+
+fn count(entries: &[Entry], kind: Kind) -> usize {
+    entries.iter().filter(|entry| entry.kind == kind).count()
+}
+
+async fn play(steps: Vec<Step>) {
+    let mut world = World::new().await;
+    let mut readers: Vec<Watcher> = Vec::new();
+    // What was accepted, and how often.
+    let mut accepted: BTreeMap<String, usize> = BTreeMap::new();
+    let (mut said, mut last) = (0, None);
+    for step in steps {
+        match step {
+            Step::Say { queue, stream, tool, fails } => {
+                said += 1;
+                let text = format!(
+                    "{} {said}",
+                    if fails {
+                        "fail"
+                    } else if tool {
+                        "tool"
+                    } else {
+                        "talk"
+                    }
+                );
+                let input = world.input(&text, queue, stream);
+                match world.post(input.clone()).await {
+                    Ok(watcher) => {
+                        accepted.insert(text.clone(), 1);
+                        readers.push(watcher);
+                        last = Some((text, input));
+                    }
+                    Err(Error::Busy(_) | Error::InboxFull(..)) => {}
+                    Err(error) => panic!("{error}"),
+                }
+            }
+            Step::Repeat => {
+                if let Some((text, input)) = last.clone() {
+                    match world.post(input).await {
+                        // It joins; or its answer was read to the end, and it is said once more.
+                        Ok(watcher) => {
+                            *accepted.entry(text).or_default() += 1;
+                            readers.push(watcher);
+                        }
+                        Err(Error::Busy(_) | Error::InboxFull(..)) => {}
+                        Err(error) => panic!("{error}"),
+                    }
+                }
+            }
+            Step::Interrupt => match world.interrupt().await {
+                Ok(watcher) => readers.push(watcher),
+                Err(Error::Idle) => {}
+                Err(error) => panic!("{error}"),
+            },
+            Step::Leave(at) if !readers.is_empty() => drop(readers.swap_remove(at.index(readers.len()))),
+            Step::Leave(_) => {}
+            Step::Go(pieces) => world.go(pieces).await,
+            Step::Restart => {
+                world = world.restart().await;
+                readers.clear();
+            }
+        }
+    }
+    world.finish().await;
+    assert!(world.is_at_rest(), "the store says that something runs or waits");
+    let entries = world.entries();
+    for (turn, times) in turns(&entries) {
+        assert_eq!(times, (1, 1), "turn {turn} began and ended so often");
+    }
+    assert!(entries.is_sorted_by_key(|entry| entry.turn), "turns do not interleave");
+    assert_eq!(count(&entries, Kind::ToolInput), count(&entries, Kind::ToolOutput), "each call has one result");
+    let mut recorded = 0;
+    for (text, times) in accepted {
+        let with = |entry: &&Entry| entry.kind == Kind::InputMessage && entry.body.contains(&format!("\"{text}\""));
+        let found = entries.iter().filter(with).count();
+        assert!((1..=times).contains(&found), "`{text}` was accepted {times} times, and recorded {found} times");
+        recorded += found;
+    }
+    assert_eq!(recorded, count(&entries, Kind::InputMessage), "nothing is recorded that was not accepted");
+    for mut reader in readers {
+        assert!(closing(&mut reader).await.is_some(), "whoever stayed is told that its answer is over");
+        assert!(reader.next().await.is_none(), "and told once");
+    }
+}
+
+/// What a reader is told at the end.
+async fn closing(reader: &mut Watcher) -> Option<Closing> {
+    while let Some(news) = reader.next().await {
+        if let News::Closed(closing) = news {
+            return Some(closing);
+        }
+    }
+    None
+}
+
+/// A client that is cut off again and again, and goes on after the last event that it saw.
+#[derive(Default)]
+struct Reading {
+    seen: Vec<Entry>,
+    open: BTreeMap<bool, String>,
+}
+
+impl Reading {
+    /// Takes one piece of news; answers why nothing follows, if nothing does.
+    fn take(&mut self, news: News) -> Option<Closing> {
+        match news {
+            News::Delta { part, text, .. } => self.open.entry(part == Part::Text).or_default().push_str(&text),
+            News::Void { part, .. } => drop(self.open.remove(&(part == Part::Text))),
+            News::Entry(entry) => {
+                if matches!(entry.kind, Kind::Thinking | Kind::AgentOutput) {
+                    let whole = serde_json::from_str::<StoredEvent<'_>>(&entry.body).unwrap().text();
+                    let streamed = self.open.remove(&(entry.kind == Kind::AgentOutput)).unwrap_or_default();
+                    assert_eq!(streamed, whole, "the pieces are the text");
+                }
+                self.seen.push((*entry).clone());
+            }
+            News::Usage { .. } | News::CompactionStarted { .. } => {}
+            News::Closed(closing) => return Some(closing),
+        }
+        None
+    }
+
+    /// The connection breaks: what was not whole is forgotten.
+    fn cut(&mut self) {
+        self.open.clear();
+    }
+}
+
+async fn rejoin(inputs: Vec<(Option<Behavior>, bool)>, cuts: Vec<usize>) {
+    let world = World::new().await;
+    let mut reading = Reading::default();
+    let mut cuts = cuts.into_iter().cycle();
+    let mut inputs = inputs.into_iter().enumerate();
+    let mut stalled = 0;
+    loop {
+        if let Some((n, (queue, tool))) = inputs.next() {
+            let text = format!("{} {n}", if tool { "tool" } else { "talk" });
+            let posted = world.post(world.input(&text, queue, true)).await;
+            assert!(matches!(posted, Ok(_) | Err(Error::Busy(_) | Error::InboxFull(..))), "{posted:?}");
+        }
+        let mut watcher = world.rejoin(reading.seen.last(), true).await;
+        let (mut closing, seen) = (None, reading.seen.len());
+        for _ in 0..cuts.next().unwrap_or(1) + stalled {
+            world.allow(1);
+            closing = watcher.next().await.and_then(|news| reading.take(news));
+            if closing.is_some() {
+                break;
+            }
+        }
+        reading.cut();
+        // Whoever is always cut off before the next event never gets further.
+        stalled = if reading.seen.len() > seen { 0 } else { stalled + 1 };
+        if inputs.len() == 0 && closing == Some(Closing::Idle) {
+            break;
+        }
+    }
+    let shown: Vec<Entry> = world.entries().into_iter().filter(|entry| entry.audience() != Audience::Internal).collect();
+    let seqs = |entries: &[Entry]| entries.iter().map(|entry| entry.seq.0).collect::<Vec<_>>();
+    assert_eq!(seqs(&reading.seen), seqs(&shown), "each event once, in order");
+}
+
+fn run(work: impl Future<Output = ()>) {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    runtime.block_on(async { tokio::time::timeout(world::PATIENCE, work).await.expect("the engine comes to rest") });
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, max_shrink_iters: 200, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_interleaving_of_inputs_interrupts_and_disconnects_leaves_one_end_per_turn(steps in prop::collection::vec(step(), 1..40)) {
+        run(play(steps));
+    }
+
+    #[test]
+    fn a_reader_that_is_cut_anywhere_and_rejoins_gets_each_event_once_and_all_text(
+        inputs in prop::collection::vec((prop::option::of(prop_oneof![Just(Behavior::Steer), Just(Behavior::FollowUp)]), any::<bool>()), 1..6),
+        cuts in prop::collection::vec(1_usize..12, 1..12),
+    ) {
+        run(rejoin(inputs, cuts));
+    }
+}

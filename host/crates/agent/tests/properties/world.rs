@@ -1,0 +1,260 @@
+//! An engine with a store of its own, and a model and a tool that do nothing
+//! until the test lets them.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use agent::{Closing, Engine, Error, Input, Limits, NewAgent, NewSession, News, Queue, Watcher};
+use async_trait::async_trait;
+use model::{Delta, Finish, Model, Models, Prompt, Reply, Sink};
+use policy::Role;
+use session::{
+    Agent, AskedCall, Behavior, Entry, EventId, ItemBody, Message, ModelChoice, Origin, Principal, Purpose, Seq, Session, Step,
+    ToolBinding, ToolRef, Uid,
+};
+use storage::backends::redb::Redb;
+use storage::{Directory, Journal, Kind, Record};
+use tokio::sync::Semaphore;
+use tool::{Caller, Content, End, Evidence, PluginStatus, ToolCall, ToolId, ToolReply, ToolSpec, Toolbox, Traits, Verdict};
+
+/// How long one story may take.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The scope of names that belong to nobody in particular.
+const ROOT: Uid = Uid([0; 16]);
+
+/// What lets the model and the tool go on, piece by piece.
+type Pace = Arc<Semaphore>;
+
+async fn piece(pace: &Pace) {
+    pace.acquire().await.unwrap().forget();
+}
+
+/// Says words, one for each piece. Asks for the tool first where the user's message says `tool`, fails where it says `fail`.
+struct Stepping {
+    origin: Origin,
+    pace: Pace,
+}
+
+#[async_trait]
+impl Model for Stepping {
+    fn origin(&self) -> &Origin {
+        &self.origin
+    }
+
+    fn context_window(&self) -> u64 {
+        0
+    }
+
+    async fn ask(&self, prompt: &Prompt<'_>, sink: Sink<'_>) -> Result<Reply, model::Error> {
+        piece(&self.pace).await;
+        let (thinking, mut text, mut calls) = ("hm ".to_owned(), String::new(), Vec::new());
+        let id = format!("call_{}", prompt.items.len());
+        match prompt.items.last().map(|item| &item.body) {
+            Some(ItemBody::User { text }) if text.starts_with("fail") => {
+                return Err(model::Error { trouble: model::Trouble::Nonsense, message: "as it was told".into() });
+            }
+            Some(ItemBody::User { text }) if text.starts_with("tool") => {
+                calls.push(AskedCall { id: id.into(), name: "echo".into(), arguments: format!("{{\"n\":{}}}", prompt.items.len()) });
+            }
+            _ => {}
+        }
+        sink(Delta::Thinking(thinking.clone()));
+        if calls.is_empty() {
+            for word in ["one ", "two ", "three"] {
+                piece(&self.pace).await;
+                text.push_str(word);
+                sink(Delta::Text(word.into()));
+            }
+        }
+        let finish = if calls.is_empty() { Finish::Stop } else { Finish::Tools };
+        Ok(Reply { thinking, text, calls, finish, usage: None, raw: None })
+    }
+}
+
+/// One tool, which answers after a piece.
+struct Echo {
+    spec: Arc<ToolSpec>,
+    pace: Pace,
+}
+
+#[async_trait]
+impl Toolbox for Echo {
+    fn tools(&self, _: &Caller) -> Vec<Arc<ToolSpec>> {
+        vec![self.spec.clone()]
+    }
+
+    fn find(&self, _: &Caller, tool: &ToolId) -> Option<Arc<ToolSpec>> {
+        (*tool == self.spec.id).then(|| self.spec.clone())
+    }
+
+    async fn check(&self, _: &Caller, _: &ToolId, _: &str) -> Result<Verdict, End> {
+        Ok(Verdict::Run)
+    }
+
+    fn evidence(&self, _: &Caller, _: &ToolId) -> Evidence {
+        Evidence::default()
+    }
+
+    async fn call(&self, call: ToolCall) -> ToolReply {
+        tokio::select! {
+            () = piece(&self.pace) => ToolReply { parts: vec![Content::Text(call.input)], ..ToolReply::without_answer(End::Done) },
+            () = call.ports.sink.gone() => ToolReply::without_answer(End::Cancelled),
+        }
+    }
+
+    async fn settled(&self) {}
+
+    fn plugins(&self) -> Vec<PluginStatus> {
+        Vec::new()
+    }
+}
+
+/// One session of one agent.
+pub(crate) struct World {
+    engine: Arc<Engine>,
+    store: Arc<Redb>,
+    pace: Pace,
+    agent: Arc<Agent>,
+    session: Arc<Session>,
+    principal: Principal,
+    hashes: Arc<AtomicU64>,
+    _folder: Arc<tempfile::TempDir>,
+}
+
+fn engine(store: &Arc<Redb>, pace: &Pace) -> Arc<Engine> {
+    let origin = Origin { wire: "w".into(), provider: "p".into(), model: "m".into(), format: 1 };
+    let spec = ToolSpec {
+        id: ToolId { plugin: "echo".into(), name: "echo".into() },
+        description: String::new(),
+        input: "{}".into(),
+        output: None,
+        traits: Traits::default(),
+        title: None,
+        component: "sha256:0".into(),
+        tools: "sha256:0".into(),
+        version: "0.0.0".into(),
+    };
+    Engine::new(agent::Options {
+        journal: store.clone(),
+        directory: store.clone(),
+        toolbox: Arc::new(Echo { spec: Arc::new(spec), pace: pace.clone() }),
+        models: Arc::new(Models::single(Arc::new(Stepping { origin, pace: pace.clone() }))),
+        limits: Limits::default(),
+    })
+}
+
+impl World {
+    pub(crate) async fn new() -> Self {
+        let folder = Arc::new(tempfile::tempdir().unwrap());
+        let store = Arc::new(Redb::open(folder.path().join("store"), storage::backends::redb::Options::default()).unwrap());
+        let pace: Pace = Arc::new(Semaphore::new(0));
+        let engine = engine(&store, &pace);
+        let (tenant, name) = (agent::Clock.uid(), "t".to_owned());
+        let record = Record { uid: tenant, tenant: ROOT, kind: Kind::Tenant, scope: ROOT, name, alias: None, version: 1, body: Vec::new() };
+        store.create(record).await.unwrap();
+        let principal =
+            Principal { tenant, tenant_name: "t".into(), key: agent::Clock.uid(), subject: None, role: Role::Owner, agents: None };
+        let echo = ToolBinding {
+            tool: ToolRef::Plugin(ToolId { plugin: "echo".into(), name: "echo".into() }),
+            argument_override: serde_json::Map::new(),
+        };
+        let new = NewAgent {
+            key: "a".into(),
+            name: "a".into(),
+            description: None,
+            model: ModelChoice { name: "default".into(), parameters: serde_json::Map::new(), retry: None },
+            tools: BTreeMap::from([("echo".to_owned(), echo)]),
+            first_step: "main".into(),
+            steps: BTreeMap::from([("main".to_owned(), Step { instructions: Vec::new(), allowed_tools: None, output: None })]),
+            compaction: None,
+            metadata: serde_json::Map::new(),
+            enabled: true,
+        };
+        let agent = engine.create_agent(tenant, new).await.unwrap();
+        let new = NewSession {
+            key: "s".into(),
+            name: "s".into(),
+            description: None,
+            metadata: serde_json::Map::new(),
+            enabled: true,
+            tti_minutes: 0,
+            secrets: session::Secrets::default(),
+        };
+        let session = engine.create_session(&agent, &principal, new).await.unwrap();
+        Self { engine, store, pace, agent, session, principal, hashes: Arc::default(), _folder: folder }
+    }
+
+    /// The same store behind another engine, which takes up what the first one left.
+    pub(crate) async fn restart(self) -> Self {
+        self.engine.drain(Duration::ZERO).await;
+        // What was on its way to the store arrives there: this is one process with one store.
+        self.store.probe().await;
+        let engine = engine(&self.store, &self.pace);
+        engine.recover().unwrap();
+        Self { engine, ..self }
+    }
+
+    /// An input that is no repeat of any other.
+    pub(crate) fn input(&self, text: &str, queue: Option<Behavior>, stream: bool) -> Input {
+        let mut hash = [0; 32];
+        hash[..8].copy_from_slice(&self.hashes.fetch_add(1, Ordering::Relaxed).to_be_bytes());
+        let since = self.engine.since(&self.session, "start").unwrap();
+        let queue = queue.map(|behavior| Queue { since, behavior });
+        Input { messages: vec![Message { content: text.into() }], purpose: Purpose::Answer, hash, repeat: None, stream, queue }
+    }
+
+    pub(crate) async fn post(&self, input: Input) -> Result<Watcher, Error> {
+        self.engine.post(self.agent.clone(), self.session.clone(), &self.principal, input).await
+    }
+
+    pub(crate) async fn interrupt(&self) -> Result<Watcher, Error> {
+        self.engine.interrupt(&self.session, &self.principal, true).await
+    }
+
+    /// A reader of all that came after this entry, or of all.
+    pub(crate) async fn rejoin(&self, last: Option<&Entry>, live: bool) -> Watcher {
+        let since = last.map_or("start".to_owned(), |entry| EventId { session: self.session.uid, seq: entry.seq }.to_string());
+        let since = self.engine.since(&self.session, &since).unwrap();
+        self.engine.rejoin(&self.session, &self.principal, since, live).await.unwrap()
+    }
+
+    /// The model and the tool may come so many pieces further.
+    pub(crate) fn allow(&self, pieces: usize) {
+        self.pace.add_permits(pieces);
+    }
+
+    /// The same, and everybody gets a chance to act on it.
+    pub(crate) async fn go(&self, pieces: usize) {
+        for _ in 0..pieces {
+            self.allow(1);
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// Lets everything run to its end.
+    pub(crate) async fn finish(&self) {
+        self.allow(10_000);
+        loop {
+            let mut reader = self.rejoin(None, false).await;
+            while let Some(news) = reader.next().await {
+                if matches!(news, News::Closed(Closing::Idle)) {
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Whether the store knows of nothing that runs or waits.
+    pub(crate) fn is_at_rest(&self) -> bool {
+        let journal = self.engine.journal();
+        let waits = !journal.inbox(self.session.uid).unwrap().is_empty();
+        journal.running_turn(self.session.uid).unwrap().is_none() && !waits
+    }
+
+    pub(crate) fn entries(&self) -> Vec<Entry> {
+        self.engine.journal().read(self.session.uid, Seq(1), 100_000).unwrap().entries
+    }
+}
