@@ -270,7 +270,7 @@ def test_events_are_hidden_shown_and_deleted(client, session):
 def test_a_session_begins_with_the_past_of_another(client, session):
     key = "agt_customer_support"
     answer = client.agent_events.create(key, session, request=say(QUESTION))
-    assert client.agent_sessions.get(key, session).effective_compaction["threshold_percent"] == 80
+    assert client.agent_sessions.get(key, session).effective_compaction.threshold_percent == 80
     copies = {
         "whole": From(session_key=session),
         "part": From(session_key=session, agent_key=key, include_up_to_event_id=answer.events[3].id),

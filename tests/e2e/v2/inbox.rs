@@ -191,6 +191,32 @@ async fn what_waits_runs_after_an_interrupt_and_after_a_failure() -> Result<()> 
 }
 
 #[tokio::test]
+async fn a_summary_in_the_making_is_stopped_and_hides_nothing() -> Result<()> {
+    let world = World::new(json!({})).await?;
+    world.model.queue([text("a"), text("b"), Reply::Hang]);
+    let first = world.owner().post(&world.events, &say("one")).await?.expect(201)?;
+    world.owner().post(&world.events, &say("two")).await?.expect(201)?;
+    let compact = json!({"type": "compact", "compact_up_to_event_id": events_of(&first)[1]["id"], "stream_response": true});
+    let mut making = world.owner().stream(&world.events, &compact).await?;
+    let begun = making.until("compaction_started").await?;
+    assert!(begun[0].data["created_at"].is_string());
+    world.model.asked(3).await?;
+    assert_eq!(world.owner().stream(&world.events, &compact).await?.status, 201, "a repeat joins it");
+    assert_eq!(world.owner().post(&world.events, &say("three")).await?.status, 409);
+    let began = Instant::now();
+    let stopped = world.owner().post(&world.events, &json!({"type": "interrupt"})).await?.expect(201)?;
+    let took = began.elapsed();
+    assert!(took < Duration::from_millis(200), "an interrupt took {took:?}");
+    assert_eq!(events_of(&stopped).last().map(|event| &event["type"]), Some(&json!("session_interrupted")));
+    assert_eq!(types(&making.all().await?), ["session_interrupted", "end"]);
+    assert_eq!(said(&world.listed().await?), ["one", "a", "two", "b"]);
+    world.model.queue([text("they counted")]);
+    let frames = world.owner().stream(&world.events, &compact).await?.all().await?;
+    assert_eq!(types(&frames), ["compaction_started", "compaction", "context_consumed", "end"]);
+    Ok(())
+}
+
+#[tokio::test]
 async fn what_waits_outlives_a_kill_and_runs_once() -> Result<()> {
     let world = World::new(json!({})).await?;
     world.model.queue([Reply::Hang]);

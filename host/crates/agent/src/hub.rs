@@ -27,6 +27,8 @@ struct Inner {
     shown: Vec<Arc<Entry>>,
     /// What was written of the reply that is coming, one text a part.
     open: Vec<Open>,
+    /// Since when a summary is being made, if one is.
+    compacting: Option<Millis>,
     /// Batches on their way to the store, and what must not overtake them.
     waiting: VecDeque<Waiting>,
     /// What the last model call consumed, to be told after its entries.
@@ -91,6 +93,9 @@ impl Hub {
     pub(crate) fn watch(&self, live: bool, of: Of, before: Option<Replay>) -> Watcher {
         let mut inner = self.lock();
         let reader = if before.is_some() { Arc::default() } else { Reader::after(&inner.shown, live) };
+        if let (true, Some(at)) = (live, inner.compacting) {
+            reader.push(News::CompactionStarted { at }, usize::MAX);
+        }
         for open in inner.open.iter().filter(|_| live) {
             reader.push(News::Delta { part: open.part, text: open.text.clone(), at: open.at }, usize::MAX);
         }
@@ -129,6 +134,8 @@ impl Hub {
             Some(Waiting::Batch(usage)) => usage,
             Some(Waiting::Text(..) | Waiting::Compaction(_)) | None => None,
         };
+        // What is appended next is the summary, or that there is none.
+        inner.compacting = inner.compacting.filter(|_| entries.is_empty());
         if let Some(reply) = entries.iter().find(|entry| entry.kind == Kind::Reply) {
             inner.close_parts(entries, reply.at, self.bytes_max);
         }
@@ -142,7 +149,7 @@ impl Hub {
         while let Some(waiting) = inner.waiting.pop_front_if(|waiting| !matches!(waiting, Waiting::Batch(_))) {
             match waiting {
                 Waiting::Text(part, text, at) => inner.write(part, &text, at, self.bytes_max),
-                Waiting::Compaction(at) => inner.tell(&News::CompactionStarted { at }, self.bytes_max),
+                Waiting::Compaction(at) => inner.compaction(at, self.bytes_max),
                 Waiting::Batch(_) => {}
             }
         }
@@ -179,7 +186,7 @@ impl Hub {
     pub(crate) fn compacting(&self, at: Millis) {
         let inner = &mut *self.lock();
         if inner.waiting.is_empty() {
-            inner.tell(&News::CompactionStarted { at }, self.bytes_max);
+            inner.compaction(at, self.bytes_max);
         } else {
             inner.waiting.push_back(Waiting::Compaction(at));
         }
@@ -191,7 +198,7 @@ impl Hub {
         let mut inner = self.lock();
         let stay = !matches!(closing, Closing::Paused);
         let readers = inner.let_go(closing, self.bytes_max, |tap| !(stay && tap.of.queued.is_some() && tap.is_held()));
-        inner.usage = None;
+        (inner.usage, inner.compacting) = (None, None);
         inner.open.clear();
         inner.waiting.clear();
         inner.shown.clear();
@@ -231,6 +238,12 @@ impl Inner {
             None => self.open.push(Open { part, text: piece.to_owned(), at }),
         }
         self.tell(&News::Delta { part, text: piece.to_owned(), at }, bytes_max);
+    }
+
+    /// A summary is being made, and that may be shown now.
+    fn compaction(&mut self, at: Millis, bytes_max: usize) {
+        self.compacting = Some(at);
+        self.tell(&News::CompactionStarted { at }, bytes_max);
     }
 
     /// The reply is whole, or does not count: what was written of it and is none of these entries is void.
@@ -445,5 +458,8 @@ mod tests {
         assert_eq!(drain(&mut live), Vec::<String>::new());
         hub.settled(&[entry(1, Kind::InputMessage, "{}")]);
         assert_eq!(drain(&mut live), ["input_message", "compaction_started", "after"]);
+        assert_eq!(drain(&mut watch(&hub, true)), ["input_message", "compaction_started", "after"]);
+        hub.settled(&[entry(2, Kind::Compaction, "{}")]);
+        assert_eq!(drain(&mut watch(&hub, true)), ["input_message", "compaction", "after"]);
     }
 }

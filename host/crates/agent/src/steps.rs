@@ -132,7 +132,9 @@ impl Streamed {
         if !self.thinking && !reply.thinking.is_empty() {
             hub.delta(Part::Thinking, reply.thinking.clone(), clock.now());
         }
-        if !self.text && !reply.text.is_empty() && !(self.whole && reply.calls.is_empty()) {
+        // What has a form to keep to is shown as what it turns out to be.
+        let formed = self.whole && reply.calls.is_empty();
+        if !self.text && !reply.text.is_empty() && !formed {
             hub.delta(Part::Text, reply.text.clone(), clock.now());
         }
     }

@@ -64,7 +64,10 @@ impl Scope<'_> {
         };
         let rendered = match parsed {
             // One that was stored before it was checked is shown as it stands.
-            None => Ok(out.push_str(&instruction.template)),
+            None => {
+                out.push_str(&instruction.template);
+                Ok(())
+            }
             Some(nodes) => self.render(&nodes, out),
         };
         rendered.map_err(|TooLarge| Error::Template {

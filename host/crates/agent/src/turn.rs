@@ -59,6 +59,12 @@ pub(crate) async fn take(task: &mut Task, post: Post, taken: Taken) -> Result<()
         refuse(post.answer, task.desk.busy());
         return Ok(());
     }
+    if let Purpose::Compact { up_to, .. } = &post.input.purpose
+        && session::compaction::asked(&task.state, &task.session.compaction, *up_to).is_none()
+    {
+        refuse(post.answer, Error::NothingToCompact);
+        return Ok(());
+    }
     let prepared = match Prepared::new(&task.engine, &post.agent, &post.principal.tenant_name) {
         Ok(prepared) => prepared,
         Err(error) => {

@@ -18,7 +18,9 @@ use world::World;
 #[derive(Debug, Clone)]
 enum Step {
     /// Says something; queued where a turn runs, if it may be.
-    Say { queue: Option<Behavior>, stream: bool, tool: bool, fails: bool },
+    Say { queue: Option<Behavior>, stream: bool, what: &'static str },
+    /// Agrees to what waits for that.
+    Approve,
     /// Says the last thing once more.
     Repeat,
     /// Asks for the end of the turn.
@@ -34,8 +36,9 @@ enum Step {
 fn step() -> impl Strategy<Value = Step> {
     let queue = prop_oneof![Just(None), Just(Some(Behavior::Steer)), Just(Some(Behavior::FollowUp)), Just(Some(Behavior::FollowUp))];
     prop_oneof![
-        6 => (queue, any::<bool>(), any::<bool>(), prop::bool::weighted(0.1))
-            .prop_map(|(queue, stream, tool, fails)| Step::Say { queue, stream, tool, fails }),
+        6 => (queue, any::<bool>(), prop::sample::select(vec!["talk", "talk", "talk", "tool", "tool", "ask", "fail"]))
+            .prop_map(|(queue, stream, what)| Step::Say { queue, stream, what }),
+        1 => Just(Step::Approve),
         1 => Just(Step::Repeat),
         2 => Just(Step::Interrupt),
         2 => any::<prop::sample::Index>().prop_map(Step::Leave),
@@ -67,18 +70,9 @@ async fn play(steps: Vec<Step>) {
     let (mut said, mut last) = (0, None);
     for step in steps {
         match step {
-            Step::Say { queue, stream, tool, fails } => {
+            Step::Say { queue, stream, what } => {
                 said += 1;
-                let text = format!(
-                    "{} {said}",
-                    if fails {
-                        "fail"
-                    } else if tool {
-                        "tool"
-                    } else {
-                        "talk"
-                    }
-                );
+                let text = format!("{what} {said}");
                 let input = world.input(&text, queue, stream);
                 match world.post(input.clone()).await {
                     Ok(watcher) => {
@@ -103,6 +97,12 @@ async fn play(steps: Vec<Step>) {
                     }
                 }
             }
+            Step::Approve => match world.approve().await {
+                Some(Ok(watcher)) => readers.push(watcher),
+                // What it was about is over, or goes on already.
+                None | Some(Err(Error::Busy(_) | Error::Decided { .. } | Error::NotAsked(_))) => {}
+                Some(Err(error)) => panic!("{error}"),
+            },
             Step::Interrupt => match world.interrupt().await {
                 Ok(watcher) => readers.push(watcher),
                 Err(Error::Idle) => {}

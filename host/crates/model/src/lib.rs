@@ -20,7 +20,6 @@
 pub mod config;
 pub mod detect;
 pub mod error;
-pub mod estimate;
 pub mod models;
 pub mod offline;
 mod piecewise;

@@ -43,15 +43,15 @@ pub(super) fn nodes(template: &str) -> Result<Vec<Node>, String> {
     let mut reader = Reader { rest: template };
     let (nodes, end) = reader.body(0)?;
     match end {
-        End::Text => Ok(nodes),
-        End::End => Err("`#end` closes nothing".into()),
-        End::Else | End::ElseIf(_) => Err("`#else` stands outside of an `#if`".into()),
+        Close::Text => Ok(nodes),
+        Close::End => Err("`#end` closes nothing".into()),
+        Close::Else | Close::ElseIf(_) => Err("`#else` stands outside of an `#if`".into()),
     }
 }
 
 /// What a body ends with.
 #[derive(Debug)]
-enum End {
+enum Close {
     Text,
     End,
     Else,
@@ -63,7 +63,7 @@ struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    fn body(&mut self, depth: usize) -> Result<(Vec<Node>, End), String> {
+    fn body(&mut self, depth: usize) -> Result<(Vec<Node>, Close), String> {
         if depth > DEPTH {
             return Err(format!("`#foreach` and `#if` may stand at most {DEPTH} deep in one another"));
         }
@@ -100,14 +100,14 @@ impl<'a> Reader<'a> {
         text.push_str(self.rest);
         self.rest = "";
         flush(&mut nodes, &mut text);
-        Ok((nodes, End::Text))
+        Ok((nodes, Close::Text))
     }
 
     fn each(&mut self, name: String, list: Path, depth: usize) -> Result<Node, String> {
         match self.body(depth + 1)? {
-            (body, End::End) => Ok(Node::Each { name, list, body }),
-            (_, End::Text) => Err(format!("the `#foreach` over `${}` has no `#end`", list.join("."))),
-            (_, End::Else | End::ElseIf(_)) => Err("`#else` stands outside of an `#if`".into()),
+            (body, Close::End) => Ok(Node::Each { name, list, body }),
+            (_, Close::Text) => Err(format!("the `#foreach` over `${}` has no `#end`", list.join("."))),
+            (_, Close::Else | Close::ElseIf(_)) => Err("`#else` stands outside of an `#if`".into()),
         }
     }
 
@@ -117,15 +117,15 @@ impl<'a> Reader<'a> {
             let (body, end) = self.body(depth + 1)?;
             arms.push((condition, body));
             match end {
-                End::End => return Ok(Node::If { arms, otherwise: Vec::new() }),
-                End::ElseIf(next) => condition = next,
-                End::Else => {
+                Close::End => return Ok(Node::If { arms, otherwise: Vec::new() }),
+                Close::ElseIf(next) => condition = next,
+                Close::Else => {
                     return match self.body(depth + 1)? {
-                        (otherwise, End::End) => Ok(Node::If { arms, otherwise }),
-                        (_, End::Text | End::Else | End::ElseIf(_)) => Err("the `#else` has no `#end`".into()),
+                        (otherwise, Close::End) => Ok(Node::If { arms, otherwise }),
+                        (_, Close::Text | Close::Else | Close::ElseIf(_)) => Err("the `#else` has no `#end`".into()),
                     };
                 }
-                End::Text => return Err("an `#if` has no `#end`".into()),
+                Close::Text => return Err("an `#if` has no `#end`".into()),
             }
         }
     }
@@ -138,8 +138,8 @@ impl<'a> Reader<'a> {
             None => after.split_at(after.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(after.len())),
         };
         let closes = match word {
-            "end" => Some(End::End),
-            "else" => Some(End::Else),
+            "end" => Some(Close::End),
+            "else" => Some(Close::Else),
             _ => None,
         };
         if let Some(end) = closes {
@@ -158,7 +158,7 @@ impl<'a> Reader<'a> {
         let directive = match word {
             "foreach" => each_of(arguments)?,
             "if" => Directive::If(condition_of(arguments)?),
-            _ => Directive::Closes(End::ElseIf(condition_of(arguments)?)),
+            _ => Directive::Closes(Close::ElseIf(condition_of(arguments)?)),
         };
         self.rest = past_line(after);
         Ok(Some(directive))
@@ -168,7 +168,7 @@ impl<'a> Reader<'a> {
 enum Directive {
     Each(String, Path),
     If(Condition),
-    Closes(End),
+    Closes(Close),
 }
 
 /// A directive at the end of a line takes that line's end with it.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use agent::{Closing, Engine, Error, Input, Limits, NewAgent, NewSession, News, Queue, Watcher};
+use agent::{Closing, Decision, Decisions, Engine, Error, Input, Limits, NewAgent, NewSession, News, OpenApproval, Queue, Watcher};
 use async_trait::async_trait;
 use model::{Delta, Finish, Model, Models, Prompt, Reply, Sink};
 use policy::Role;
@@ -17,7 +17,7 @@ use session::{
 use storage::backends::redb::Redb;
 use storage::{Directory, Journal, Kind, Record};
 use tokio::sync::Semaphore;
-use tool::{Caller, Content, End, Evidence, PluginStatus, ToolCall, ToolId, ToolReply, ToolSpec, Toolbox, Traits, Verdict};
+use tool::{Approver, Caller, Content, End, Evidence, PluginStatus, ToolCall, ToolId, ToolReply, ToolSpec, Toolbox, Traits, Verdict};
 
 /// How long one story may take.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
@@ -32,7 +32,8 @@ async fn piece(pace: &Pace) {
     pace.acquire().await.unwrap().forget();
 }
 
-/// Says words, one for each piece. Asks for the tool first where the user's message says `tool`, fails where it says `fail`.
+/// Says words, one for each piece. Asks for the tool first where the user's message says `tool`, or `ask` for one that
+/// needs a person's agreement; fails where it says `fail`.
 struct Stepping {
     origin: Origin,
     pace: Pace,
@@ -56,8 +57,9 @@ impl Model for Stepping {
             Some(ItemBody::User { text }) if text.starts_with("fail") => {
                 return Err(model::Error { trouble: model::Trouble::Nonsense, message: "as it was told".into() });
             }
-            Some(ItemBody::User { text }) if text.starts_with("tool") => {
-                calls.push(AskedCall { id: id.into(), name: "echo".into(), arguments: format!("{{\"n\":{}}}", prompt.items.len()) });
+            Some(ItemBody::User { text }) if text.starts_with("tool") || text.starts_with("ask") => {
+                let arguments = format!("{{\"n\":{},\"ask\":{}}}", prompt.items.len(), text.starts_with("ask"));
+                calls.push(AskedCall { id: id.into(), name: "echo".into(), arguments });
             }
             _ => {}
         }
@@ -90,8 +92,8 @@ impl Toolbox for Echo {
         (*tool == self.spec.id).then(|| self.spec.clone())
     }
 
-    async fn check(&self, _: &Caller, _: &ToolId, _: &str) -> Result<Verdict, End> {
-        Ok(Verdict::Run)
+    async fn check(&self, _: &Caller, _: &ToolId, input: &str) -> Result<Verdict, End> {
+        Ok(if input.contains("\"ask\":true") { Verdict::Ask(Approver::Client) } else { Verdict::Run })
     }
 
     fn evidence(&self, _: &Caller, _: &ToolId) -> Evidence {
@@ -221,6 +223,19 @@ impl World {
         self.engine.rejoin(&self.session, &self.principal, since, live).await.unwrap()
     }
 
+    /// Lets what waits for a person run; none where nothing does.
+    pub(crate) async fn approve(&self) -> Option<Result<Watcher, Error>> {
+        let open = self.engine.approvals(&self.session).unwrap();
+        let approve = |open: OpenApproval| Decision { event: open.event, verdict: agent::Verdict::Approve { input: None } };
+        let decisions: Vec<Decision> = open.into_iter().map(approve).collect();
+        if decisions.is_empty() {
+            return None;
+        }
+        let Input { hash, .. } = self.input("", None, true);
+        let input = Decisions { decisions, hash, repeat: None, stream: true };
+        Some(self.engine.decide(&self.agent, &self.session, &self.principal, Approver::Client, input).await)
+    }
+
     /// The model and the tool may come so many pieces further.
     pub(crate) fn allow(&self, pieces: usize) {
         self.pace.add_permits(pieces);
@@ -234,15 +249,19 @@ impl World {
         }
     }
 
-    /// Lets everything run to its end.
+    /// Lets everything run to its end; nobody refuses anything.
     pub(crate) async fn finish(&self) {
         self.allow(10_000);
         loop {
             let mut reader = self.rejoin(None, false).await;
+            let mut idle = false;
             while let Some(news) = reader.next().await {
-                if matches!(news, News::Closed(Closing::Idle)) {
-                    return;
-                }
+                idle = matches!(news, News::Closed(Closing::Idle));
+            }
+            // Somebody else may have decided, or said something else.
+            let approved = self.approve().await;
+            if idle && approved.is_none() {
+                return;
             }
         }
     }

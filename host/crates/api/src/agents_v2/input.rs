@@ -286,10 +286,8 @@ mod tests {
 
     #[test]
     fn a_value_that_is_not_supported_is_named_with_what_is() {
-        for (body, value, instead) in [(json!({"messages": [{"type": "skill", "skill_name": "x"}]}), "`skill`", "text")] {
-            let error = read(body).unwrap_err();
-            assert!(error.message().contains(value) && error.message().contains(instead), "{error:?}");
-        }
+        let error = read(json!({"messages": [{"type": "skill", "skill_name": "x"}]})).unwrap_err();
+        assert!(error.message().contains("`skill`") && error.message().contains("text"), "{error:?}");
     }
 
     #[test]

@@ -69,6 +69,7 @@ fn text(name: &str, schema: &Value) -> Value {
         ("^aev_", _) | (_, "event_id") => "aev_06gkv3sy5ftz2cq1m8r7xw4n0d00000000002g",
         ("^tol_", _) => "tol_knowledge_knowledge_base_search",
         (pattern, _) if pattern.starts_with("^sha256:") => "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+        ("^[a-zA-Z0-9_-]{1,64}$", _) => "city",
         (_, "session_key") => "ase_widget_trouble_4627",
         (_, "key") if schema["pattern"].is_null() => "wrd_…",
         (_, "key" | "agent_key" | "agents") => "agt_customer_support",

@@ -446,7 +446,7 @@ fn tools() -> Value {
         "CreateToolRequest": object(&["name", "description"], client_tool(json!({
             "name": {"type": "string", "pattern": "^[a-zA-Z0-9_-]+$", "minLength": 1, "maxLength": 50, "description": "Unique; it stays."},
         }))),
-        "UpdateToolRequest": object(&[], client_tool(json!({}))),
+        "UpdateToolRequest": object(&[], changed_tool()),
         "ListToolsResponse": list_of("tools", "Tool"),
         "Llm": object(&["id", "name", "type"], json!({
             "id": text(), "name": text(), "type": text(), "description": text(), "model": text(), "enabled": {"type": "boolean"},
@@ -454,6 +454,16 @@ fn tools() -> Value {
         })),
         "ListLlmsResponse": list_of("llms", "Llm"),
     })
+}
+
+/// What a client says about such a tool later.
+fn changed_tool() -> Value {
+    let mut properties = client_tool(json!({}));
+    properties["type"] = json!({
+        "enum": ["client", "dynamic_vectara", "lambda", "mcp"],
+        "description": "The tool is one that the client runs, by whichever name; `lambda` and `mcp` are the words of older clients.",
+    });
+    properties
 }
 
 /// What a client says about a tool that it runs.
