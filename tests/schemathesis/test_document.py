@@ -83,10 +83,10 @@ def wait_until_ready(server, log):
     raise AssertionError("the server is not ready:\n" + log.read_text())
 
 
-def ask(address, path, body=None):
+def ask(address, path, body=None, method=None):
     """The answer to a request; none where what it makes is there already."""
     headers = {"x-api-key": KEY, "content-type": "application/json"}
-    request = urllib.request.Request(address + path, data=body and json.dumps(body).encode(), headers=headers)
+    request = urllib.request.Request(address + path, data=body and json.dumps(body).encode(), headers=headers, method=method)
     try:
         return json.load(urllib.request.urlopen(request))
     except urllib.error.HTTPError as error:
@@ -98,9 +98,11 @@ def things(address):
     """What THERE names, made anew where an operation before took it away or changed it."""
     tools = {"calc": {"type": "dynamic_vectara", "tool_id": TOOL}}
     agent = {"name": f"Fuzz {time.monotonic_ns()}", "model": {"name": "default"}, "tool_configurations": tools, "first_step": {"name": "main"}}
-    ask(address, "/v2/agents", {"key": AGENT, **agent})
+    if ask(address, "/v2/agents", {"key": AGENT, **agent}) is None:
+        ask(address, f"/v2/agents/{AGENT}", agent, "PUT")
     session = f"/v2/agents/{AGENT}/sessions"
-    ask(address, session, {"key": SESSION})
+    if ask(address, session, {"key": SESSION}) is None:
+        ask(address, f"{session}/{SESSION}", {"enabled": True}, "PATCH")
     if not ask(address, f"{session}/{SESSION}/events?limit=1")["events"]:
         ask(address, f"{session}/{SESSION}/events", {"messages": [{"content": "/calc {\"expression\": \"6*7\"}"}]})
     THERE["event_id"] = ask(address, f"{session}/{SESSION}/events?limit=1")["events"][0]["id"]
