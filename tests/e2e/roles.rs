@@ -110,7 +110,7 @@ async fn guarded(world: &mut World, callers: &Callers, operation: &Operation, ro
     if let Some(below) = rank.checked_sub(1) {
         status(&callers.roles[below], operation, &place, 403).await.context("a role too low")?;
     } else if operation.path.contains("{session_key}") {
-        status(&callers.other_user, operation, &place, 403).await.context("a session that somebody else opened")?;
+        status(&callers.other_user, operation, &place, 404).await.context("a session that somebody else opened")?;
     }
     let (stranger, limited) = outside(operation, role)?;
     for (who, caller, wanted) in

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use session::{
-    Audience, Entry, EventId, Head, Hidden, Kind, ReplyMark, Resolution, Resolved, Seq, Session, StoredEvent, TurnNo, Uid, hidden,
+    Audience, Entry, EventId, Head, Hidden, Kind, ReplyMark, Resolution, Resolved, Seq, Session, StoredEvent, TurnNo, Uid, Waiting, hidden,
 };
 use storage::{Journal, Rewrite, When};
 use tokio::sync::oneshot;
@@ -195,8 +195,16 @@ impl<'a> Erased<'a> {
             Kind::InputMessage | Kind::Thinking | Kind::ToolOutput | Kind::AgentOutput | Kind::StructuredOutput => None,
             Kind::Compaction | Kind::ContextLimitExceeded | Kind::SessionInterrupted | Kind::Tombstone => None,
             Kind::Began | Kind::Receipt | Kind::Steered | Kind::Ended => None,
-            Kind::Waiting | Kind::Paused | Kind::Resumed | Kind::Overflowed => None,
+            Kind::Waiting => self.waiting(serde_json::from_str(&other.body)?),
+            Kind::Paused | Kind::Resumed | Kind::Overflowed => None,
         })
+    }
+
+    /// What waited repeats the arguments that the agent set itself.
+    fn waiting(&self, mut mark: Waiting) -> Option<(Kind, String)> {
+        let wait = mark.waits.iter_mut().find(|wait| Some(wait.call) == self.call)?;
+        wait.overrides.take()?;
+        Some((Kind::Waiting, json(&mark)))
     }
 
     /// A decision repeats the arguments that a person put in the place of the model's, or says in the output why it was no.

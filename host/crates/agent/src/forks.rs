@@ -229,9 +229,10 @@ impl<'a> Copy<'a> {
             self.late = source.late_summary()?;
         }
         let mut from = summarised.next();
-        // What is hidden from the beginning on is jumped over.
+        // What is hidden since a summary stands for it is jumped over. Of any other hidden event the copy has to know:
+        // what is left of its step is not whole.
         if let Some(run) = source.head.hidden.first().filter(|run| run.from <= from) {
-            from = from.max(run.to.next());
+            from = from.max(run.to.next().min(source.head.fold_from));
         }
         while from <= source.last {
             let entries = source.page(from)?;

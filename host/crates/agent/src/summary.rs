@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use model::{Model, Prompt, Reply, ToolList, Trouble};
+use model::{Finish, Model, Prompt, Reply, ToolList, Trouble};
 use serde_json::{Map, Value};
 use session::{Agent, Compaction, Item, ItemBody, TokenUsage, ToolEventPolicy};
 
@@ -31,7 +31,16 @@ const TOOL_BYTES: usize = 8 << 10;
 const SUMMARY_BYTES: usize = 32 << 10;
 
 /// Parameters of an agent that are about answering and not about a summary: they are left out.
-const NOT_FOR_SUMMARIES: [&str; 5] = ["tool_choice", "parallel_tool_calls", "response_format", "stop", "stop_sequences"];
+const NOT_FOR_SUMMARIES: [&str; 8] = [
+    "tool_choice",
+    "parallel_tool_calls",
+    "response_format",
+    "stop",
+    "stop_sequences",
+    "max_tokens",
+    "max_completion_tokens",
+    "max_output_tokens",
+];
 
 const SYSTEM: &str = "You write summaries of conversations between a user and an assistant that may call tools. \
     Your summary takes the place of the conversation: the assistant goes on with it and sees nothing else of what was said. \
@@ -71,6 +80,7 @@ impl Wish<'_> {
             let (material, taken) = material(earlier.as_deref(), &pieces, bytes_max);
             match self.ask(&system, &parameters, material).await {
                 Ok(reply) if reply.text.trim().is_empty() => return Err("the model answered with an empty summary".into()),
+                Ok(Reply { finish: Finish::Length | Finish::Filtered, .. }) => return Err("the model did not finish its summary".into()),
                 Ok(reply) => {
                     made = Made { text: cut(reply.text.trim(), SUMMARY_BYTES), usage: reply.usage };
                     earlier = Some(format!("Summary of the conversation so far:\n\n{}", made.text));

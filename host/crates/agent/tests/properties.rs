@@ -8,9 +8,9 @@ mod world;
 
 use std::collections::BTreeMap;
 
-use agent::{Closing, Error, News, Part, Watcher};
+use agent::{Closing, Edit, Error, ForkOf, News, Part, Watcher};
 use proptest::prelude::*;
-use session::{Audience, Behavior, Entry, Kind, StoredEvent};
+use session::{Audience, Behavior, Entry, EventId, ItemBody, Kind, Seq, State, StoredEvent};
 
 use world::World;
 
@@ -218,6 +218,35 @@ async fn rejoin(inputs: Vec<(Option<Behavior>, bool)>, cuts: Vec<usize>) {
 fn run(work: impl Future<Output = ()>) {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     runtime.block_on(async { tokio::time::timeout(world::PATIENCE, work).await.expect("the engine comes to rest") });
+}
+
+/// A copy of a session whose beginning is hidden, in the middle of a step too.
+#[tokio::test]
+async fn a_fork_tells_nothing_of_what_was_hidden_and_nothing_torn() {
+    for (says, hides) in [("talk", ["input_message", "thinking", "agent_output"]), ("tool", ["input_message", "thinking", "tool_input"])] {
+        let world = World::new().await;
+        world.allow(10_000);
+        let mut reader = world.post(world.input(says, None, true)).await.unwrap();
+        closing(&mut reader).await;
+        for kind in hides {
+            let entry = world.entries().into_iter().find(|entry| entry.kind.word() == kind).unwrap();
+            let id = EventId { session: world.session.uid, seq: entry.seq }.to_string();
+            world.engine.edit_event(&world.session, &id, Edit::Hide).await.unwrap();
+        }
+        let of = ForkOf { session: world.session.clone(), include_up_to: None, compact_up_to: None };
+        let fork = world.engine.fork_session(&world.agent, &world.principal, World::named("f"), of).await.unwrap();
+        let mut state = State::default();
+        for entry in world.engine.journal().read(fork.uid, Seq(1), 1_000).unwrap().entries {
+            state.apply(&entry).unwrap();
+        }
+        for item in &state.transcript.items {
+            match &item.body {
+                ItemBody::Assistant { text, calls, .. } => assert!(!text.is_empty() || !calls.is_empty(), "{says}: an empty reply"),
+                ItemBody::ToolResult { call_id, .. } => panic!("{says}: a result of {call_id} without its call"),
+                ItemBody::User { .. } => {}
+            }
+        }
+    }
 }
 
 proptest! {

@@ -125,7 +125,12 @@ impl Caller {
     pub(crate) fn session(&self, app: &App, agent: &Agent, key: &str, action: Action) -> Result<Arc<Session>> {
         naming::checked(key, "session_key")?;
         let session = app.engine.session(agent, key)?;
-        self.check(action, self.0.is(session.owner_key, session.owner_subject.as_deref()))?;
+        let own = self.0.is(session.owner_key, session.owner_subject.as_deref());
+        if !own && self.check(action, true).is_ok() && self.check(action, false).is_err() {
+            // Somebody else's looks like one that does not exist.
+            return Err(Error::missing(Code::SessionNotFound, "session", key));
+        }
+        self.check(action, own)?;
         Ok(session)
     }
 }

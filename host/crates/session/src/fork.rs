@@ -155,7 +155,7 @@ impl Fork {
             return None;
         }
         self.head.usage = mark.usage.or(self.head.usage);
-        mark.raw = mark.raw.filter(|_| !torn);
+        mark.raw = mark.raw.filter(|_| !torn && first.is_some());
         mark.first = first.unwrap_or(self.head.last.next());
         mark.last = self.head.last;
         Some(mark)

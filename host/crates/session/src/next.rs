@@ -64,13 +64,17 @@ pub fn next(state: &State, limits: &TurnLimits) -> Next {
     if let Purpose::Compact { up_to, .. } = &turn.began.purpose {
         return asked_to_compact(state, turn, *up_to);
     }
-    if let Some(queued) = state.inbox.iter().find(|queued| queued.behavior == Behavior::Steer) {
+    let reached = limit(turn, limits);
+    // A turn that may not ask again takes nothing more in: what waits begins a turn of its own.
+    if let Some(queued) = state.inbox.iter().find(|queued| queued.behavior == Behavior::Steer)
+        && reached.is_none()
+    {
         return Next::Steer(queued.no);
     }
     if turn.steps > 0 && turn.answered {
         return Next::End(HowEnded::Answered);
     }
-    if let Some(reached) = limit(turn, limits) {
+    if let Some(reached) = reached {
         return Next::End(HowEnded::Limit(reached));
     }
     match (&turn.overflow, compaction::due(state, turn)) {

@@ -191,7 +191,7 @@ impl State {
     /// estimate of what came since, or an estimate of the whole.
     pub fn tokens(&self) -> u64 {
         let tokens = self.transcript.tokens();
-        self.usage.map_or(tokens, |usage| usage.input + usage.output + tokens.saturating_sub(self.counted_at))
+        self.usage.map_or(tokens, |usage| usage.input.saturating_add(usage.output).saturating_add(tokens.saturating_sub(self.counted_at)))
     }
 
     /// The last answer of a tool, by the name under which the agent binds it, as far as the model is shown one: a

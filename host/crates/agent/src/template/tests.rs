@@ -66,7 +66,11 @@ fn session() -> Session {
 }
 
 fn rendered(template: &str) -> Result<String, Error> {
-    let (agent, session) = (agent(), session());
+    rendered_in(template, session())
+}
+
+fn rendered_in(template: &str, session: Session) -> Result<String, Error> {
+    let agent = agent();
     let tools = ToolList::new(vec![spec("calc", "Adds."), spec("web", "Reads.")]);
     let mut scope = Scope { agent: &agent, session: &session, now: Millis(0), tools: &tools, loops: Vec::new(), nodes: RENDERED_NODES };
     let mut out = String::new();
@@ -157,4 +161,16 @@ fn loops_in_loops_end_at_a_bound() {
     let long = format!("#foreach($a in $tools)#foreach($b in $tools){}#end#end", "x".repeat(400_000));
     let error = rendered(&long).unwrap_err().to_string();
     assert!(error.contains("`role`") && error.contains("grows beyond"), "{error}");
+}
+
+#[test]
+fn loops_that_write_nothing_and_comparisons_of_large_values_are_bounded() {
+    for template in [
+        "#foreach($a in $session.metadata.l)#foreach($b in $session.metadata.l)#end#end",
+        "#foreach($a in $session.metadata.l)#if($session.metadata.l == \"x\")#end#end",
+    ] {
+        let mut session = session();
+        session.metadata.insert("l".into(), (0..2_000).collect::<Vec<u32>>().into());
+        assert!(rendered_in(template, session).is_err(), "{template}");
+    }
 }

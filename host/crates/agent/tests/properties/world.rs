@@ -116,12 +116,12 @@ impl Toolbox for Echo {
 
 /// One session of one agent.
 pub(crate) struct World {
-    engine: Arc<Engine>,
+    pub(crate) engine: Arc<Engine>,
     store: Arc<Redb>,
     pace: Pace,
-    agent: Arc<Agent>,
-    session: Arc<Session>,
-    principal: Principal,
+    pub(crate) agent: Arc<Agent>,
+    pub(crate) session: Arc<Session>,
+    pub(crate) principal: Principal,
     hashes: Arc<AtomicU64>,
     _folder: Arc<tempfile::TempDir>,
 }
@@ -176,17 +176,22 @@ impl World {
             enabled: true,
         };
         let agent = engine.create_agent(tenant, new).await.unwrap();
-        let new = NewSession {
-            key: "s".into(),
-            name: "s".into(),
+        let new = Self::named("s");
+        let session = engine.create_session(&agent, &principal, new).await.unwrap();
+        Self { engine, store, pace, agent, session, principal, hashes: Arc::default(), _folder: folder }
+    }
+
+    /// What a client says about a session of this name.
+    pub(crate) fn named(key: &str) -> NewSession {
+        NewSession {
+            key: key.into(),
+            name: key.into(),
             description: None,
             metadata: serde_json::Map::new(),
             enabled: true,
             tti_minutes: 0,
             secrets: session::Secrets::default(),
-        };
-        let session = engine.create_session(&agent, &principal, new).await.unwrap();
-        Self { engine, store, pace, agent, session, principal, hashes: Arc::default(), _folder: folder }
+        }
     }
 
     /// The same store behind another engine, which takes up what the first one left.

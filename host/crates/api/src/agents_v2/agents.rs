@@ -59,7 +59,7 @@ pub(crate) async fn create(State(app): State<Arc<App>>, caller: Caller, view: Vi
 /// The key that the client chose, or one made from the name.
 fn new_key(app: &App, caller: &Caller, body: &Map<String, Value>) -> Result<String> {
     let fields = Fields::of_body(body);
-    if let Some(key) = fields.text("key", 1..=usize::MAX)? {
+    if let Some(key) = fields.text("key", 0..=usize::MAX)? {
         return Ok(naming::checked(key, "key")?.to_owned());
     }
     let name = fields.text("name", 0..=usize::MAX)?.unwrap_or_default();

@@ -33,6 +33,9 @@ const DESCRIPTION: usize = 5_000;
 /// The arguments of a tool that says nothing about them.
 const ANY_OBJECT: &str = r#"{"type":"object"}"#;
 
+/// Members that only tools with code of their own have; plugins are the way here.
+const LAMBDA: [&str; 4] = ["code", "language", "execution_configuration", "tool_configurations"];
+
 pub(crate) static CREATE: Operation = Operation {
     id: "createTool",
     method: Method::Post,
@@ -48,6 +51,7 @@ pub(crate) async fn create(State(app): State<Arc<App>>, caller: Caller, view: Vi
     whole_tenant(&caller)?;
     let fields = Fields::of_body(&body.members);
     check_new_type(&fields)?;
+    fields.refuse(&LAMBDA).map_err(|error| error.with(Code::InvalidToolType))?;
     let name = fields.required("name", fields.text("name", 1..=NAME)?)?;
     if !name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-') {
         return Err(Error::field("name", format!("`name` must be 1 to {NAME} characters of a-z, A-Z, 0-9, _ and -")));
@@ -167,7 +171,7 @@ fn check_seen_type(fields: &Fields<'_>) -> Result<()> {
     if let Some(other) = fields.text("type", 1..=64)?.filter(|kind| !known.contains(kind)) {
         return Err(wrong_type(other));
     }
-    fields.refuse(&["code", "execution_configuration", "tool_configurations"]).map_err(|error| error.with(Code::InvalidToolType))
+    fields.refuse(&LAMBDA).map_err(|error| error.with(Code::InvalidToolType))
 }
 
 fn wrong_type(kind: &str) -> Error {

@@ -13,12 +13,12 @@ use session::{Agent, Purpose, Seq, Session};
 use super::answer::{deadline, failure, next, whole};
 use super::approvals;
 use super::input::{Asked, Compact, Later, Posted, compact_hash, hash, repeat, timeout};
-use super::stream::{Cut, Frames};
+use super::stream::{Cut, Frames, Named};
 use super::view::View;
 use crate::App;
 use crate::body::ExactBody;
 use crate::caller::{Caller, Segments};
-use crate::errors::{Error, Result};
+use crate::errors::{Code, Error, Result};
 use crate::operation::{Answer, Method, Operation, Query};
 use crate::page::{Params, Place};
 use crate::{reply, sse};
@@ -56,7 +56,11 @@ pub(crate) async fn create(
     let stream = posted.stream;
     let mut watcher = ask(&app, &caller, &headers, &agent, &session, posted).await?;
     if !stream {
-        return whole(&app, &session, watcher, until, view).await;
+        let revoked = app.keyring.clone().until_revoked(caller.0.key);
+        return tokio::select! {
+            answer = whole(&app, &session, watcher, until, view) => answer,
+            () = revoked => Err(Error::new(Code::Unauthorized, "the API key of this request was revoked meanwhile; the turn goes on without it")),
+        };
     }
     // What fails before the first frame is an ordinary error, not a stream. Who waits for a turn to come is not kept waiting for that.
     let first = if waits { None } else { Some(next(&app, &session, &mut watcher, until).await?) };
@@ -66,7 +70,8 @@ pub(crate) async fn create(
         return Err(error);
     }
     let cut = cut(&app, caller.0.key, timeout.map(|_| until));
-    Ok(sse::answer(Frames::new(watcher, first, session.uid, view, cut), version))
+    let named = Named { uid: session.uid, key: session.key.as_str().into() };
+    Ok(sse::answer(Frames::new(watcher, first, named, view, cut), version))
 }
 
 /// Hands to the engine what was posted; the watcher shows what comes of it.

@@ -109,6 +109,9 @@ pub(super) fn merged(seen: &Secrets, changes: &Map<String, Value>) -> Result<Sec
         match value {
             Value::Null => drop(secrets.0.remove(name)),
             Value::String(value) if value == MASKED && seen.0.contains_key(name) => {}
+            Value::String(value) if value == MASKED => {
+                return Err(Error::field(&at, format!("there is no secret `{name}` that `{MASKED}` could stand for; send its value")));
+            }
             Value::String(value) => drop(secrets.0.insert(named(name, &at)?.to_owned(), fitting(value, &at)?)),
             other => return Err(wrong(&at, "a string or null", other)),
         }

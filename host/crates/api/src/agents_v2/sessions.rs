@@ -72,8 +72,8 @@ fn fork_of(app: &App, caller: &Caller, agent: &Arc<Agent>, body: &Map<String, Va
         let both = "`include_up_to_event_id` and `compact_up_to_event_id` cannot both be given; choose one";
         return Err(Error::field(fields.path("compact_up_to_event_id"), both));
     }
-    let session_key = fields.required("session_key", fields.text("session_key", 1..=usize::MAX)?)?;
-    let agent = match fields.text("agent_key", 1..=usize::MAX)? {
+    let session_key = fields.required("session_key", fields.text("session_key", 0..=usize::MAX)?)?;
+    let agent = match fields.text("agent_key", 0..=usize::MAX)? {
         Some(key) => caller.agent(app, key)?,
         None => agent.clone(),
     };
@@ -193,7 +193,7 @@ fn read(body: &Map<String, Value>, seen: Option<&Session>) -> Result<NewSession>
         (None, Some(seen)) => seen.name.clone(),
         (None, None) => made_up_name(),
     };
-    let key = match (seen, fields.text("key", 1..=usize::MAX)?) {
+    let key = match (seen, fields.text("key", 0..=usize::MAX)?) {
         (Some(seen), _) => seen.key.clone(),
         (None, Some(key)) => naming::checked(key, "key")?.to_owned(),
         (None, None) => naming::session_key(&name, Clock.random()),

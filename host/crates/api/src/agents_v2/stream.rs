@@ -12,7 +12,7 @@ use tokio::time::{Instant, Sleep, sleep};
 
 use agent::{News, Part, Watcher};
 use session::json::push_string;
-use session::{Entry, EventId, Kind, Millis, TokenUsage, Uid};
+use session::{Entry, EventId, Kind, Millis, Seq, TokenUsage, Uid};
 
 use super::answer::failure;
 use super::view::View;
@@ -24,11 +24,21 @@ use crate::sse;
 /// Resolves with a sentence for the client when the stream has to end before its turn does.
 pub(super) type Cut = Pin<Box<dyn Future<Output = &'static str> + Send>>;
 
+/// The session whose turn is shown, as events name it.
+#[derive(Debug)]
+pub(super) struct Named {
+    pub(super) uid: Uid,
+    pub(super) key: Box<str>,
+}
+
+/// Where the numbers of frames begin that are no stored events but carry an id: no journal grows so long.
+const PASSING: u64 = 1 << 62;
+
 /// Frames of one turn.
 pub(super) struct Frames {
     watcher: Watcher,
     first: Option<News>,
-    session: Uid,
+    session: Named,
     view: View,
     /// Reasoning was shown and its end was not.
     thinking: bool,
@@ -41,7 +51,7 @@ pub(super) struct Frames {
 
 impl Frames {
     /// The frames of this watcher; `first` was read from it already, if something was.
-    pub(super) fn new(watcher: Watcher, first: Option<News>, session: Uid, view: View, cut: Cut) -> Self {
+    pub(super) fn new(watcher: Watcher, first: Option<News>, session: Named, view: View, cut: Cut) -> Self {
         let (ping, last_frame) = (Box::pin(sleep(PING)), Instant::now());
         Self { watcher, first, session, view, thinking: false, cut, ping, last_frame, over: false, _open: Open::stream() }
     }
@@ -88,11 +98,15 @@ impl Body for Frames {
                     break this.end(failure(&closing).as_ref().map(Error::message)).into();
                 }
                 Poll::Ready(Some(news)) if !this.view.shows(&news) => continue,
-                Poll::Ready(Some(news)) => match frame(&news, this.session, &mut this.thinking) {
+                Poll::Ready(Some(news)) => match frame(&news, &this.session, &mut this.thinking) {
                     Some(text) => break text.into(),
                     None => continue,
                 },
-                Poll::Ready(None) => break this.end(Some("the stream broke off; the turn goes on, read the session's events")).into(),
+                Poll::Ready(None) => {
+                    break this
+                        .end(Some("the stream broke off: it was read too slowly, or the session went away; read the session's events"))
+                        .into();
+                }
                 Poll::Pending => {}
             }
             if let Poll::Ready(why) = this.cut.as_mut().poll(cx) {
@@ -114,7 +128,7 @@ impl Body for Frames {
 
 /// What clients are sent for a piece of news, if anything. Reasoning ends for
 /// them when the answer begins, not only when its entry is durable.
-fn frame(news: &News, session: Uid, thinking: &mut bool) -> Option<String> {
+fn frame(news: &News, session: &Named, thinking: &mut bool) -> Option<String> {
     let mut out = String::with_capacity(160);
     match news {
         News::Entry(entry) if entry.kind == Kind::Thinking => {
@@ -123,7 +137,7 @@ fn frame(news: &News, session: Uid, thinking: &mut bool) -> Option<String> {
             }
             push_live(&mut out, ended(Part::Thinking), "", entry.at);
         }
-        News::Entry(entry) => push_entry(&mut out, entry, session),
+        News::Entry(entry) => push_entry(&mut out, entry, session.uid),
         News::Delta { part, text, at } => {
             if *part == Part::Text && std::mem::take(thinking) {
                 push_live(&mut out, ended(Part::Thinking), "", *at);
@@ -146,7 +160,12 @@ fn frame(news: &News, session: Uid, thinking: &mut bool) -> Option<String> {
             let usage = format!(",\"session_context_usage\":{}", context_usage(usage));
             push_live(&mut out, "context_consumed", &usage, *at);
         }
-        News::CompactionStarted { at } => push_live(&mut out, "compaction_started", "", *at),
+        // Clients know it with the members of a stored event, and drop it without them.
+        News::CompactionStarted { at } => {
+            let id = EventId { session: session.uid, seq: Seq(PASSING | at.0.unsigned_abs()) };
+            let members = format!(",\"id\":\"{id}\",\"session_key\":\"{}\"", session.key);
+            push_live(&mut out, "compaction_started", &members, *at);
+        }
         News::Closed(_) => return None,
     }
     Some(out)
@@ -187,7 +206,7 @@ pub(super) fn context_usage(usage: &TokenUsage) -> serde_json::Value {
     let mut json = serde_json::json!({
         "input_tokens": {"count": usage.input, "cached_tokens": usage.cached},
         "output_tokens": {"count": usage.output, "reasoning_tokens": usage.reasoning},
-        "total_tokens": usage.input + usage.output,
+        "total_tokens": usage.input.saturating_add(usage.output),
     });
     if usage.window > 0 {
         json["model_context_window"] = usage.window.into();
@@ -200,9 +219,13 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use session::{Seq, TurnNo};
+    use session::TurnNo;
 
     const SESSION: Uid = Uid([1; 16]);
+
+    fn named() -> Named {
+        Named { uid: SESSION, key: "ase_x".into() }
+    }
 
     fn entry(kind: Kind, body: &str) -> News {
         News::Entry(Arc::new(Entry { seq: Seq(4), at: Millis(0), turn: TurnNo(1), step: 1, kind, body: body.into() }))
@@ -213,13 +236,13 @@ mod tests {
         let news = News::Delta { part: Part::Text, text: "é\u{2028}".into(), at: Millis(0) };
         let wanted = "event: streaming_agent_output\ndata: {\"type\":\"streaming_agent_output\",\"content\":\"\\u00e9\\u2028\",\
                       \"created_at\":\"1970-01-01T00:00:00.000Z\"}\n\n";
-        assert_eq!(frame(&news, SESSION, &mut false).unwrap(), wanted);
+        assert_eq!(frame(&news, &named(), &mut false).unwrap(), wanted);
     }
 
     #[test]
     fn the_end_of_an_answer_carries_the_id_of_its_event() {
         let id = EventId { session: SESSION, seq: Seq(4) };
-        let text = frame(&entry(Kind::AgentOutput, "{}"), SESSION, &mut false).unwrap();
+        let text = frame(&entry(Kind::AgentOutput, "{}"), &named(), &mut false).unwrap();
         assert!(text.starts_with("event: streaming_agent_output_end\n") && text.contains(&format!("\"event_id\":\"{id}\"")), "{text}");
     }
 
@@ -227,28 +250,29 @@ mod tests {
     fn reasoning_ends_once_with_its_entry_or_with_the_first_words_of_the_answer() {
         let delta = |part| News::Delta { part, text: "x".into(), at: Millis(0) };
         let mut thinking = false;
-        frame(&delta(Part::Thinking), SESSION, &mut thinking).unwrap();
-        let text = frame(&delta(Part::Text), SESSION, &mut thinking).unwrap();
+        frame(&delta(Part::Thinking), &named(), &mut thinking).unwrap();
+        let text = frame(&delta(Part::Text), &named(), &mut thinking).unwrap();
         assert!(text.starts_with("event: streaming_thinking_end\n") && text.contains("event: streaming_agent_output\n"), "{text}");
-        assert_eq!(frame(&entry(Kind::Thinking, "{}"), SESSION, &mut thinking), None);
-        frame(&delta(Part::Thinking), SESSION, &mut thinking).unwrap();
-        let text = frame(&entry(Kind::Thinking, "{}"), SESSION, &mut thinking).unwrap();
+        assert_eq!(frame(&entry(Kind::Thinking, "{}"), &named(), &mut thinking), None);
+        frame(&delta(Part::Thinking), &named(), &mut thinking).unwrap();
+        let text = frame(&entry(Kind::Thinking, "{}"), &named(), &mut thinking).unwrap();
         assert!(text.starts_with("event: streaming_thinking_end\n") && !text.contains("event_id"), "{text}");
     }
 
     #[test]
     fn other_events_are_sent_as_they_are_stored() {
-        let text = frame(&entry(Kind::ToolInput, "{\"type\":\"tool_input\"}"), SESSION, &mut false).unwrap();
+        let text = frame(&entry(Kind::ToolInput, "{\"type\":\"tool_input\"}"), &named(), &mut false).unwrap();
         assert_eq!(text, "event: tool_input\ndata: {\"type\":\"tool_input\"}\n\n");
     }
 
     #[test]
     fn a_summary_that_begins_is_a_frame_of_its_own_and_the_summary_comes_in_one_piece() {
-        let text = frame(&News::CompactionStarted { at: Millis(0) }, SESSION, &mut false).unwrap();
-        let wanted = "data: {\"type\":\"compaction_started\",\"created_at\":\"1970-01-01T00:00:00.000Z\"}";
-        assert_eq!(text, format!("event: compaction_started\n{wanted}\n\n"));
+        let text = frame(&News::CompactionStarted { at: Millis(0) }, &named(), &mut false).unwrap();
+        let id = EventId { session: SESSION, seq: Seq(PASSING) };
+        let wanted = format!("\"id\":\"{id}\",\"session_key\":\"ase_x\",\"created_at\":\"1970-01-01T00:00:00.000Z\"");
+        assert_eq!(text, format!("event: compaction_started\ndata: {{\"type\":\"compaction_started\",{wanted}}}\n\n"));
         for kind in [Kind::Compaction, Kind::StructuredOutput] {
-            assert_eq!(frame(&entry(kind, "{}"), SESSION, &mut false).unwrap(), format!("event: {}\ndata: {{}}\n\n", kind.word()));
+            assert_eq!(frame(&entry(kind, "{}"), &named(), &mut false).unwrap(), format!("event: {}\ndata: {{}}\n\n", kind.word()));
         }
     }
 

@@ -336,7 +336,7 @@ fn events() -> Value {
         ("streaming_agent_output", json!({"content": text(), "created_at": time()})),
         ("streaming_agent_output_end", json!({"event_id": text(), "created_at": time()})),
         ("context_consumed", json!({"session_context_usage": refer("SessionContextUsage"), "created_at": time()})),
-        ("compaction_started", json!({"created_at": time()})),
+        ("compaction_started", json!({"id": text(), "session_key": text(), "created_at": time()})),
         ("error", json!({"messages": {"type": "array", "items": text()}})),
         ("end", json!({})),
     ];
