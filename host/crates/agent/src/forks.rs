@@ -47,13 +47,32 @@ impl Engine {
         if self.directory.find(agent.tenant, storage::Kind::Session, agent.uid, &session.key)?.is_some() {
             return Err(Error::Taken { what: Thing::Session, name: session.key.clone() });
         }
+        let place = self.forks.clone().try_acquire_owned().map_err(|_| Error::Overloaded("sessions that are being copied"))?;
         let (engine, agent, made) = (self.clone(), agent.clone(), session.clone());
-        let work = self.tasks.spawn(async move { engine.make_fork(&agent, &made, of).await });
+        let work = self.tasks.spawn(async move {
+            let made = engine.make_fork(&agent, &made, of).await;
+            drop(place);
+            made
+        });
         work.await.unwrap_or_else(|_| Err(Error::NotTaken(session.key.clone())))?;
         Ok(session)
     }
 
+    /// Makes the copy, or leaves nothing of it: also where the server stops meanwhile.
     async fn make_fork(&self, agent: &Agent, session: &Session, of: ForkOf) -> Result<(), Error> {
+        let made = tokio::select! {
+            made = self.make_copy(agent, session, of) => made,
+            () = self.stopping.cancelled() => Err(Error::Draining),
+        };
+        if made.is_err()
+            && let Err(error) = self.directory.delete(session.uid).await
+        {
+            tracing::warn!(session.uid = %session.uid, %error, "what was written of a copy stays until the next start");
+        }
+        made
+    }
+
+    async fn make_copy(&self, agent: &Agent, session: &Session, of: ForkOf) -> Result<(), Error> {
         let source = Source::of(self, &of)?;
         let summary = match source.compact_up_to {
             Some(up_to) => Some(self.summary_for(agent, &source, up_to).await?),
@@ -61,18 +80,9 @@ impl Engine {
         };
         self.directory.begin(session.uid, session.tenant).await?;
         let mut copy = Copy::new(self, session);
-        let made = async {
-            copy.make(&source, summary).await?;
-            self.may_idle(session.uid, session.tti_minutes).await?;
-            self.directory.create(record(session)).await.map_err(|e| taken(e, agent, session))
-        };
-        let made = made.await;
-        if made.is_err()
-            && let Err(error) = self.directory.delete(session.uid).await
-        {
-            tracing::warn!(session.uid = %session.uid, %error, "what was written of a copy stays until the next start");
-        }
-        made
+        copy.make(&source, summary).await?;
+        self.may_idle(session.uid, session.tti_minutes).await?;
+        self.directory.create(record(session)).await.map_err(|e| taken(e, agent, session))
     }
 
     /// A summary of the source up to there, made by the new session's agent.

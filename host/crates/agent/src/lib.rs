@@ -45,7 +45,8 @@ use std::time::Duration;
 
 use session::{Session, Uid};
 use storage::{Directory, Journal};
-use tokio::sync::{Mutex, Notify};
+use tokio::sync::{Mutex, Notify, Semaphore};
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tool::{Caller, Toolbox};
 
@@ -67,6 +68,9 @@ pub use watcher::{Closing, News, Part, Watcher};
 /// Rows that are removed in one go; other writers wait no longer than that takes.
 const REAP_ROWS: usize = 512;
 
+/// Sessions that are copied at once. Against clients that ask for many copies, each with a summary, and go away.
+const FORKS: usize = 16;
+
 /// How often the store is looked through for what belongs to the dead.
 const REAP_EVERY: Duration = Duration::from_secs(30);
 
@@ -87,6 +91,10 @@ pub struct Engine {
     bindings: Mutex<()>,
     /// Held by whoever changes how long a session may idle, and by whoever deletes one for having done so.
     idling: Mutex<()>,
+    /// Copies of sessions that may be made at once.
+    forks: Arc<Semaphore>,
+    /// The server does not wait for what goes on any more.
+    stopping: CancellationToken,
     tasks: TaskTracker,
 }
 
@@ -106,6 +114,8 @@ impl Engine {
             asked: Notify::new(),
             bindings: Mutex::new(()),
             idling: Mutex::default(),
+            forks: Arc::new(Semaphore::new(FORKS)),
+            stopping: CancellationToken::new(),
             tasks: TaskTracker::new(),
         })
     }
@@ -169,6 +179,7 @@ impl Engine {
             tracing::warn!("some turns did not end in time; they go on at the next start");
         }
         self.live.stop_all();
+        self.stopping.cancel();
         self.tasks.wait().await;
     }
 }
