@@ -188,7 +188,8 @@ impl<'a> Erased<'a> {
                 None
             }
             Kind::Reply if same_step => without_raw(serde_json::from_str(&other.body)?),
-            Kind::Corrected if same_step => gone(),
+            // A draft of the wrong form belongs to the answer that came of it, and has no event of its own.
+            Kind::Corrected if same_step || self.entry.kind == Kind::StructuredOutput => gone(),
             Kind::Resolved => self.resolved(serde_json::from_str(&other.body)?),
             Kind::ClientToolPending if other.body.contains(&self.id.to_string()) => gone(),
             Kind::Reply | Kind::Corrected | Kind::ClientToolPending => None,
