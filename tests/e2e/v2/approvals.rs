@@ -305,7 +305,7 @@ async fn only_an_operator_answers_for_an_operator() -> Result<()> {
     let event = id(&answer["events"][1])?;
     let open = user.get(&format!("{path}/outstanding_approvals")).await?.expect(200)?;
     assert_eq!(open["approvals"][0]["approver"], "operator");
-    user.get(&format!("{}/outstanding_approvals", place.path)).await?.expect(403)?;
+    user.get(&format!("{}/outstanding_approvals", place.path)).await?.expect(404)?;
     for client in [&user, &administrator] {
         let refused = client.post(&format!("{path}/events"), &approve(&event)).await?.expect(403)?;
         assert!(refused["messages"][0].as_str().is_some_and(|why| why.contains("wardian approvals approve")), "{refused}");

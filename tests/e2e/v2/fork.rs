@@ -197,7 +197,7 @@ async fn a_user_copies_its_own_sessions_only() -> Result<()> {
     let owner = server.owner();
     let key = owner.post("/operator/v1/keys", &json!({"role": "agent_user"})).await?.expect(201)?;
     let user = owner.with_key(key["key"].as_str());
-    fork(&user, &path, "x", json!({})).await?.expect(403)?;
+    fork(&user, &path, "x", json!({})).await?.expect(404)?;
     user.post(SESSIONS, &json!({"key": "own"})).await?.expect(201)?;
     model.queue([text("hello")]);
     user.post(&format!("{SESSIONS}/own/events"), &say("hi")).await?.expect(201)?;
