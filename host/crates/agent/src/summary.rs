@@ -70,8 +70,12 @@ impl Wish<'_> {
     /// Makes a summary of these items and of the summary before them; the error is a sentence for the client.
     pub(crate) async fn make(&self, earlier: Option<&str>, items: &[Arc<Item>]) -> Result<Made, String> {
         let mut pieces: VecDeque<String> = items.iter().filter_map(|item| told(&item.body, self.setting.tool_events)).collect();
-        let mut made = Made { text: earlier.unwrap_or("Nothing was said that a summary could be made from.").to_owned(), usage: None };
-        let (mut earlier, mut bytes_max) = (earlier.map(str::to_owned), self.material_bytes());
+        if pieces.is_empty() && earlier.is_none() {
+            return Err("nothing was said that a summary could be made from".into());
+        }
+        let mut made = Made { text: earlier.unwrap_or_default().to_owned(), usage: None };
+        let so_far = |summary: &str| format!("Summary of the conversation so far:\n\n{summary}");
+        let (mut earlier, mut bytes_max) = (earlier.map(so_far), self.material_bytes());
         let (system, parameters) = (self.system(), self.parameters());
         for _ in 0..CALLS_MAX {
             if pieces.is_empty() {
@@ -83,7 +87,7 @@ impl Wish<'_> {
                 Ok(Reply { finish: Finish::Length | Finish::Filtered, .. }) => return Err("the model did not finish its summary".into()),
                 Ok(reply) => {
                     made = Made { text: cut(reply.text.trim(), SUMMARY_BYTES), usage: reply.usage };
-                    earlier = Some(format!("Summary of the conversation so far:\n\n{}", made.text));
+                    earlier = Some(so_far(&made.text));
                     pieces.drain(..taken);
                 }
                 Err(error) if matches!(error.trouble, Trouble::Overflow { .. }) && bytes_max / 2 >= MATERIAL_BYTES_MIN => bytes_max /= 2,

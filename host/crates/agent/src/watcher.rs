@@ -7,7 +7,7 @@ use std::future::poll_fn;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
-use session::{Audience, Entry, Hidden, HowEnded, Kind, Millis, Seq, StoredEvent, TokenUsage, Uid};
+use session::{Audience, Entry, Hidden, HowEnded, Kind, Millis, Seq, StoredEvent, TokenUsage, Uid, hidden};
 use storage::Journal;
 
 use crate::error::Error;
@@ -92,7 +92,10 @@ impl Part {
         match kind {
             Kind::Thinking => Some(Self::Thinking),
             Kind::AgentOutput => Some(Self::Text),
-            _ => None,
+            Kind::InputMessage | Kind::ToolInput | Kind::ToolOutput | Kind::StructuredOutput | Kind::Compaction => None,
+            Kind::ClientToolPending | Kind::ContextLimitExceeded | Kind::SessionInterrupted | Kind::Tombstone => None,
+            Kind::Began | Kind::Reply | Kind::Receipt | Kind::Ended | Kind::Corrected | Kind::Overflowed | Kind::Steered => None,
+            Kind::Waiting | Kind::Paused | Kind::Resumed | Kind::Resolved => None,
         }
     }
 }
@@ -171,7 +174,7 @@ impl Replay {
             let Some(last) = page.entries.last() else { return Some(Err(storage::Error::Gone(self.session))) };
             self.next = last.seq.next();
             for entry in page.entries.into_iter().filter(|entry| entry.seq <= self.to) {
-                if entry.audience() != Audience::Internal && !is_hidden(&self.hidden, entry.seq) {
+                if entry.audience() != Audience::Internal && !hidden::covers(&self.hidden, entry.seq) {
                     stored(&Arc::new(entry), self.live, |news| self.ready.push_back(news));
                 }
             }
@@ -184,10 +187,6 @@ impl fmt::Debug for Replay {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Replay").field("next", &self.next).field("to", &self.to).finish_non_exhaustive()
     }
-}
-
-fn is_hidden(hidden: &[Hidden], seq: Seq) -> bool {
-    hidden.get(hidden.partition_point(|run| run.to < seq)).is_some_and(|run| run.from <= seq)
 }
 
 /// A stored event as news: text in one piece before it, for who follows text.

@@ -261,7 +261,7 @@ impl From<agent::Error> for Error {
             E::ForOperator(_) => Self::new(Code::Forbidden, text),
             E::EditWhileRunning(_) | E::OpenTurn(_) | E::InForce(_) => Self::new(Code::Conflict, text),
             E::TooManyHidden(_) => Self::field("event_id", text),
-            E::NothingToCompact => Self::field("compact_up_to_event_id", text),
+            E::NothingToCompact => Self::field("type", text),
             E::NoFork { .. } | E::TooLong(_) => Self::field("from_session", text),
             E::NoSummary(_) => Self::new(Code::AgentProcessingFailed, text),
             E::Unresolved { .. } | E::Changed { .. } | E::Template { .. } => Self::new(Code::UnresolvedReference, text),

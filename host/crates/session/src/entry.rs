@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::ids::{Millis, Seq, TurnNo};
 
-/// A durable fact. One sequence per session, append only.
+/// A durable fact. One sequence per session, append only but for one thing: what is erased is written over in its place.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Entry {
     /// Its position.

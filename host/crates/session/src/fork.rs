@@ -115,9 +115,10 @@ impl Fork {
             Kind::ContextLimitExceeded | Kind::SessionInterrupted | Kind::ClientToolPending => None,
         };
         let Some(body) = body else { return Ok(None) };
-        match entry.kind {
-            Kind::Ended => (self.open, self.step) = (None, Step::default()),
-            _ => self.open = self.open.or(Some(entry.at)),
+        if entry.kind == Kind::Ended {
+            (self.open, self.step) = (None, Step::default());
+        } else {
+            self.open = self.open.or(Some(entry.at));
         }
         Ok(Some(self.put(entry.kind, body, entry.at, entry.turn, entry.step)))
     }

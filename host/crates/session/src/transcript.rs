@@ -71,12 +71,10 @@ impl Transcript {
         self.places.iter().filter_map(|place| Some((*place, place.entry()?)))
     }
 
-    /// The summary that stands in the place of what was before it, as the model is shown it.
+    /// The summary that stands in the place of what was before it.
     pub fn summary(&self) -> Option<&str> {
-        match (self.places.first()?, &self.items.first()?.body) {
-            (Place::Summary, ItemBody::User { text }) => Some(text),
-            _ => None,
-        }
+        let (Place::Summary, ItemBody::User { text }) = (self.places.first()?, &self.items.first()?.body) else { return None };
+        text.strip_prefix(SUMMARY).map(str::trim_start)
     }
 
     /// The items up to this entry; a summary of what was before them is none of them.

@@ -82,24 +82,45 @@ struct ExactList<'a> {
 
 /// The decisions of an input, whose body has this text: all different, each complete.
 pub(super) fn decisions(fields: &Fields<'_>, text: &[u8]) -> Result<Vec<Decision>> {
-    let list = fields.required("decisions", fields.list("decisions", DECISIONS)?)?;
-    if list.is_empty() {
-        return Err(Error::field("decisions", "`decisions` must hold at least one decision"));
-    }
-    let mut read = Vec::with_capacity(list.len());
-    for (at, value) in list.iter().enumerate() {
-        let fields = Fields::of(value, format!("decisions[{at}]"))?;
-        let id = fields.required("event_id", fields.text("event_id", 1..=64)?)?;
-        read.push((event(id)?, fields));
-    }
-    let mut seen = HashSet::new();
-    if let Some((id, fields)) = read.iter().find(|(id, _)| !seen.insert(*id)) {
-        let why = format!("event `{id}` is decided twice in one input; say one thing about each");
-        return Err(Error::field(fields.path("event_id"), why));
-    }
+    let read = DECIDED.read(fields)?;
     let exact: ExactList<'_> = serde_json::from_slice(text).map_err(|e| unreadable("decisions", &e))?;
     let inputs = exact.decisions.into_iter().map(|exact| exact.input);
     read.into_iter().zip(inputs).map(|((event, fields), input)| Ok(Decision { event, verdict: verdict(&fields, input)? })).collect()
+}
+
+/// A list that says something about calls, each item about another one.
+pub(super) struct AboutCalls {
+    /// The member that holds it.
+    pub(super) member: &'static str,
+    /// The word for an item.
+    pub(super) one: &'static str,
+    /// What is wrong where two items are about one event.
+    pub(super) twice: &'static str,
+}
+
+const DECIDED: AboutCalls =
+    AboutCalls { member: "decisions", one: "decision", twice: "is decided twice in one input; say one thing about each" };
+
+impl AboutCalls {
+    /// The items with the events that they are about.
+    pub(super) fn read<'a>(&self, fields: &Fields<'a>) -> Result<Vec<(EventId, Fields<'a>)>> {
+        let Self { member, one, twice } = self;
+        let list = fields.required(member, fields.list(member, DECISIONS)?)?;
+        if list.is_empty() {
+            return Err(Error::field(*member, format!("`{member}` must hold at least one {one}")));
+        }
+        let mut read = Vec::with_capacity(list.len());
+        for (at, value) in list.iter().enumerate() {
+            let fields = Fields::of(value, format!("{member}[{at}]"))?;
+            let id = fields.required("event_id", fields.text("event_id", 1..=64)?)?;
+            read.push((event(id)?, fields));
+        }
+        let mut seen = HashSet::new();
+        if let Some((id, fields)) = read.iter().find(|(id, _)| !seen.insert(*id)) {
+            return Err(Error::field(fields.path("event_id"), format!("event `{id}` {twice}")));
+        }
+        Ok(read)
+    }
 }
 
 /// What an operator's body says about one call.

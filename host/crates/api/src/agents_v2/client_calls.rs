@@ -1,7 +1,6 @@
 //! Calls that the client runs: which of them wait in a session, and their outputs
 //! as clients write them. An output is an input of its session.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
 use axum::extract::State;
@@ -14,12 +13,12 @@ use serde_json::value::RawValue;
 use agent::{Decision, Outcome, Verdict};
 use policy::Action;
 
-use super::approvals::event;
+use super::approvals::AboutCalls;
 use crate::App;
 use crate::caller::{Caller, Segments};
 use crate::errors::{Error, Result};
 use crate::fields::{Fields, wrong};
-use crate::limits::{CLIENT_OUTPUT_BYTES, DECISIONS};
+use crate::limits::CLIENT_OUTPUT_BYTES;
 use crate::operation::{Answer, Method, Operation};
 use crate::reply;
 
@@ -66,23 +65,11 @@ struct ExactList<'a> {
     tool_outputs: Vec<Exact<'a>>,
 }
 
+const OUTPUTS: AboutCalls = AboutCalls { member: "tool_outputs", one: "output", twice: "has two outputs in one input; a call has one" };
+
 /// The outputs of an input, whose body has this text: each for another call, each complete.
 pub(super) fn outputs(fields: &Fields<'_>, text: &[u8]) -> Result<Vec<Decision>> {
-    let list = fields.required("tool_outputs", fields.list("tool_outputs", DECISIONS)?)?;
-    if list.is_empty() {
-        return Err(Error::field("tool_outputs", "`tool_outputs` must hold at least one output"));
-    }
-    let mut read = Vec::with_capacity(list.len());
-    for (at, value) in list.iter().enumerate() {
-        let fields = Fields::of(value, format!("tool_outputs[{at}]"))?;
-        let id = fields.required("event_id", fields.text("event_id", 1..=64)?)?;
-        read.push((event(id)?, fields));
-    }
-    let mut seen = HashSet::new();
-    if let Some((id, fields)) = read.iter().find(|(id, _)| !seen.insert(*id)) {
-        let why = format!("event `{id}` has two outputs in one input; a call has one");
-        return Err(Error::field(fields.path("event_id"), why));
-    }
+    let read = OUTPUTS.read(fields)?;
     let unreadable = |e| Error::field("tool_outputs", format!("the body cannot be read as tool outputs: {e}"));
     let exact: ExactList<'_> = serde_json::from_slice(text).map_err(unreadable)?;
     let read = read.into_iter().zip(exact.tool_outputs);

@@ -100,7 +100,13 @@ async fn ask(
         Asked::Compact(Compact { up_to, message }) => {
             let up_to = up_to.map(|id| listed(app, session, &id)).transpose()?;
             let hash = compact_hash(up_to, message.as_deref());
-            Input { messages: Vec::new(), purpose: Purpose::Compact { up_to, message }, hash, repeat: repeat()?, stream, queue: None }
+            let purpose = Purpose::Compact { up_to, message };
+            let input = Input { messages: Vec::new(), purpose, hash, repeat: repeat()?, stream, queue: None };
+            let watcher = engine.post(agent.clone(), session.clone(), principal, input).await;
+            return watcher.map_err(|error| match error {
+                agent::Error::NothingToCompact if up_to.is_some() => Error::from(error).at("compact_up_to_event_id"),
+                other => other.into(),
+            });
         }
     };
     Ok(engine.post(agent.clone(), session.clone(), principal, input).await?)

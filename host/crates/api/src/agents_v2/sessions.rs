@@ -55,7 +55,10 @@ pub(crate) async fn create(
     let agent = caller.agent(&app, &agent_key)?;
     let new = read(&body, None)?;
     let session = match fork_of(&app, &caller, &agent, &body)? {
-        Some(of) => app.engine.fork_session(&agent, &caller.0, new, of).await?,
+        Some(of) => app.engine.fork_session(&agent, &caller.0, new, of).await.map_err(|error| match error {
+            agent::Error::NothingToCompact => Error::from(error).at("from_session.compact_up_to_event_id"),
+            other => other.into(),
+        })?,
         None => app.engine.create_session(&agent, &caller.0, new).await?,
     };
     Ok(reply::json(StatusCode::CREATED, &written(&app, &agent, &session)?))
