@@ -29,7 +29,7 @@ pub(crate) async fn compact(task: &mut Task, up_to: Seq) -> Result<(), Stopped> 
     };
     let setting = turn.began.compaction.clone().unwrap_or_default();
     let message = match &turn.began.purpose {
-        Purpose::Answer => None,
+        Purpose::Answer | Purpose::Call { .. } => None,
         Purpose::Compact { message, .. } => message.clone(),
     };
     let wish = Wish { agent: &prepared.agent, model: &*prepared.model, setting: &setting, message: message.as_deref() };

@@ -185,6 +185,8 @@ mod tests {
             owner_key: Uid([4; 16]),
             owner_subject: None,
             created_at: Millis(1_000),
+            conversation: None,
+            unlisted: false,
         }
     }
 

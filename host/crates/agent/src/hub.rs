@@ -296,6 +296,7 @@ mod tests {
                 News::Entry(entry) => entry.kind.word().to_owned(),
                 News::Delta { text, .. } => text,
                 News::Void { .. } => "void".into(),
+                News::Call { id, .. } => id.to_string(),
                 News::Usage { .. } => "usage".into(),
                 News::CompactionStarted { .. } => "compaction_started".into(),
                 News::Closed(closing) => closing.word().to_owned(),

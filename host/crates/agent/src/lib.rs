@@ -58,12 +58,12 @@ pub use clock::Clock;
 pub use edits::Edit;
 pub use error::{Error, Thing};
 pub use forks::ForkOf;
-pub use live::{Input, Queue, Repeat};
+pub use live::{Brought, Input, Past, Queue, Repeat};
 pub use options::{Limits, Options};
 pub use overrides::{MASKED, Overrides, WrongOverride};
 pub use sessions::{Listed, NewSession};
 pub use since::{REPLAY_ENTRIES, Since};
-pub use watcher::{Closing, News, Part, Watcher};
+pub use watcher::{CallNews, Closing, News, Part, Watcher};
 
 /// Rows that are removed in one go; other writers wait no longer than that takes.
 const REAP_ROWS: usize = 512;

@@ -5,11 +5,12 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use session::{Agent, Behavior, Decider, Message, Principal, Purpose, Session, Uid};
+use session::{Agent, AskedCall, Behavior, Decider, DeclaredTool, Message, Principal, Purpose, Session, Uid};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::Engine;
 use crate::approvals::Decide;
+use crate::client_calls::Outcome;
 use crate::edits::Change;
 use crate::error::{Error, Thing};
 use crate::since::{Reading, Since};
@@ -34,6 +35,41 @@ pub struct Input {
     pub stream: bool,
     /// How it waits while a turn runs, which refuses it otherwise.
     pub queue: Option<Queue>,
+    /// What comes along with the messages. Only an input that answers and does not wait may bring something.
+    pub brought: Brought,
+}
+
+/// What an input brings along beside its messages.
+#[derive(Debug, Clone, Default)]
+pub struct Brought {
+    /// What was said before, as the client has it and the session has not, in order. What follows the last message
+    /// of the user there belongs to the turn that this input begins, if the input has no messages of its own.
+    pub past: Vec<Past>,
+    /// Tools that the client runs, for this turn alone. Names all different.
+    pub tools: Vec<DeclaredTool>,
+    /// What the model is told beside the agent's instructions, from this turn on.
+    pub instructions: Option<String>,
+}
+
+/// Something that was said before, elsewhere.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Past {
+    /// By the user.
+    User(String),
+    /// By the agent: text, calls, or both.
+    Agent {
+        /// May be empty beside calls.
+        text: String,
+        /// In their order. One without an output counts as cancelled.
+        calls: Vec<AskedCall>,
+    },
+    /// By a tool.
+    Output {
+        /// The id of the call.
+        call: String,
+        /// What the client says came of it.
+        outcome: Outcome,
+    },
 }
 
 /// How an input waits.

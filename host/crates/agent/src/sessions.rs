@@ -26,6 +26,10 @@ pub struct NewSession {
     pub tti_minutes: u64,
     /// Values for the arguments that its agent sets itself.
     pub secrets: Secrets,
+    /// What its client calls it where that is another name than the key.
+    pub conversation: Option<String>,
+    /// Whether lists leave it out.
+    pub unlisted: bool,
 }
 
 /// A page of listed events, and how many there are at this moment.
@@ -70,6 +74,8 @@ impl Engine {
             owner_key: principal.key,
             owner_subject: principal.subject.clone(),
             created_at: self.clock.now(),
+            conversation: new.conversation,
+            unlisted: new.unlisted,
         })
     }
 

@@ -118,6 +118,8 @@ pub(crate) fn begin(task: &mut Task, mut draft: Draft, prepared: Prepared, start
         purpose,
         compaction: Some(task.session.compaction.clone()),
         window: prepared.model.context_window(),
+        declared: Vec::new(),
+        instructions: None,
     };
     draft.mark(Kind::Began, &began);
     task.attempt = 1;

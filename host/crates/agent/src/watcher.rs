@@ -29,6 +29,15 @@ pub enum News {
         /// When.
         at: Millis,
     },
+    /// A call that the model is writing, or that runs. The entries of it follow, or went before.
+    Call {
+        /// The id of the call, as its events carry it.
+        id: Arc<str>,
+        /// What of it.
+        what: CallNews,
+        /// When.
+        at: Millis,
+    },
     /// What was written of this part is void: the model is being asked again.
     Void {
         /// Of what.
@@ -50,6 +59,27 @@ pub enum News {
     },
     /// Nothing follows.
     Closed(Closing),
+}
+
+/// What is learnt of a call beside its entries.
+#[derive(Debug, Clone, PartialEq)]
+pub enum CallNews {
+    /// The model asks for it.
+    Began {
+        /// The name under which the agent binds the tool, as the model wrote it.
+        name: Arc<str>,
+    },
+    /// A piece of its arguments: text, anywhere cut.
+    Arguments(String),
+    /// What was written of it is void: the model is being asked again, or no longer.
+    Void,
+    /// The tool says how far it is.
+    Progress {
+        /// From 0 to 1, where it knows.
+        share: Option<f32>,
+        /// For people; may be empty.
+        note: String,
+    },
 }
 
 /// Why nothing follows.
@@ -287,6 +317,9 @@ fn size(news: &News) -> usize {
     match news {
         News::Entry(entry) => entry.body.len(),
         News::Delta { text, .. } => text.len(),
+        News::Call { what: CallNews::Arguments(piece), .. } => piece.len(),
+        News::Call { what: CallNews::Progress { note, .. }, .. } => note.len(),
+        News::Call { what: CallNews::Began { .. } | CallNews::Void, .. } => 16,
         News::Void { .. } | News::Usage { .. } | News::CompactionStarted { .. } | News::Closed(_) => 16,
     }
 }

@@ -170,7 +170,7 @@ impl Reading {
                 }
                 self.seen.push((*entry).clone());
             }
-            News::Usage { .. } | News::CompactionStarted { .. } => {}
+            News::Call { .. } | News::Usage { .. } | News::CompactionStarted { .. } => {}
             News::Closed(closing) => return Some(closing),
         }
         None

@@ -31,6 +31,17 @@ pub struct ClientTool {
     pub updated_at: Millis,
 }
 
+/// A tool that a client declares with an input and runs itself: it is there for the turn of that input alone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeclaredTool {
+    /// 1 to 64 of `[a-zA-Z0-9_-]`, unlike the names under which the agent binds tools.
+    pub name: String,
+    /// What the model reads; may be empty.
+    pub description: String,
+    /// JSON Schema of the arguments, exact text.
+    pub input: String,
+}
+
 impl ClientTool {
     /// The id under which API clients know it: `tol_` and 32 hexadecimal digits. A plugin's
     /// tool has a second underscore in its id, so the two never meet.

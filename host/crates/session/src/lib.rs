@@ -24,7 +24,7 @@ pub use agent::{
     Agent, Compaction, Identity, Instruction, ModelChoice, OutputSchema, Retry, ScopedRole, Secrets, Step, TemplateType, ToolBinding,
     ToolEventPolicy, ToolRef,
 };
-pub use client_tool::ClientTool;
+pub use client_tool::{ClientTool, DeclaredTool};
 pub use entry::{Audience, Entry, Kind};
 pub use event::{CallName, Event, Message, PendingCall, StoredEvent};
 pub use fork::Fork;

@@ -7,6 +7,7 @@ use serde_json::value::RawValue;
 use tool::{Bounds, Decision, ToolId};
 
 use crate::agent::Compaction;
+use crate::client_tool::DeclaredTool;
 use crate::ids::{Millis, Seq, Uid};
 use crate::transcript::Origin;
 
@@ -36,6 +37,13 @@ pub struct Began {
     /// The model's window in tokens, for models that do not say it with each call; 0 where nobody knows.
     #[serde(default)]
     pub window: u64,
+    /// The tools that the client declared with the input.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub declared: Vec<DeclaredTool>,
+    /// What the client has the model told beside the agent's instructions: its own words with this input, or
+    /// the last it gave before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instructions: Option<String>,
 }
 
 /// What a turn is for.
@@ -53,6 +61,15 @@ pub enum Purpose {
         /// Added to what the model is told when it summarises.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         message: Option<String>,
+    },
+    /// To make one call of a tool that the agent need not bind. No model is asked.
+    Call {
+        /// The name under which the call stands in the events.
+        name: String,
+        /// Which tool.
+        tool: ToolId,
+        /// A JSON object, exact text.
+        arguments: String,
     },
 }
 

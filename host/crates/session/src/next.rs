@@ -64,6 +64,9 @@ pub fn next(state: &State, limits: &TurnLimits) -> Next {
     if let Purpose::Compact { up_to, .. } = &turn.began.purpose {
         return asked_to_compact(state, turn, *up_to);
     }
+    if let (Purpose::Call { .. }, 1..) = (&turn.began.purpose, turn.steps) {
+        return Next::End(HowEnded::Answered);
+    }
     let reached = limit(turn, limits);
     // A turn that may not ask again takes nothing more in: what waits begins a turn of its own.
     if let Some(queued) = state.inbox.iter().find(|queued| queued.behavior == Behavior::Steer)
@@ -200,6 +203,8 @@ mod tests {
             purpose: Purpose::Answer,
             compaction: None,
             window: 0,
+            declared: Vec::new(),
+            instructions: None,
         }
     }
 

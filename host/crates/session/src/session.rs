@@ -42,6 +42,12 @@ pub struct Session {
     pub owner_subject: Option<String>,
     /// When it was made.
     pub created_at: Millis,
+    /// What its client calls it where that is another name than the key: 1 to 256 characters of any kind.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub conversation: Option<String>,
+    /// Whether lists leave it out: it stands for one request, and nobody comes back to it by name.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unlisted: bool,
 }
 
 /// What the journal keeps about a session beside its entries; written with every batch.

@@ -103,6 +103,8 @@ impl Plain {
             purpose: Purpose::Answer,
             compaction: None,
             window: 0,
+            declared: Vec::new(),
+            instructions: None,
         };
         self.mark(0, Kind::Began, &began);
     }

@@ -20,6 +20,8 @@ pub enum Kind {
     Lease,
     /// A tool that a client runs; scope: none.
     Tool,
+    /// What somebody thinks of an answer; scope: the agent that gave it.
+    Feedback,
 }
 
 /// A named thing.

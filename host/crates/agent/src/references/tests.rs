@@ -59,6 +59,8 @@ impl World {
             owner_key: Uid([4; 16]),
             owner_subject: None,
             created_at: Millis(0),
+            conversation: None,
+            unlisted: false,
         };
         Self { agent, session, state: State::default() }
     }

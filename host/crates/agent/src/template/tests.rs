@@ -62,6 +62,8 @@ fn session() -> Session {
         owner_key: Uid([4; 16]),
         owner_subject: None,
         created_at: Millis(0),
+        conversation: None,
+        unlisted: false,
     }
 }
 

@@ -191,6 +191,8 @@ impl World {
             enabled: true,
             tti_minutes: 0,
             secrets: session::Secrets::default(),
+            conversation: None,
+            unlisted: false,
         }
     }
 
@@ -210,7 +212,15 @@ impl World {
         hash[..8].copy_from_slice(&self.hashes.fetch_add(1, Ordering::Relaxed).to_be_bytes());
         let since = self.engine.since(&self.session, "start").unwrap();
         let queue = queue.map(|behavior| Queue { since, behavior });
-        Input { messages: vec![Message { content: text.into() }], purpose: Purpose::Answer, hash, repeat: None, stream, queue }
+        Input {
+            messages: vec![Message { content: text.into() }],
+            purpose: Purpose::Answer,
+            hash,
+            repeat: None,
+            stream,
+            queue,
+            brought: agent::Brought::default(),
+        }
     }
 
     pub(crate) async fn post(&self, input: Input) -> Result<Watcher, Error> {

@@ -52,7 +52,7 @@ pub(super) async fn whole(app: &App, session: &Session, mut watcher: Watcher, un
                 Some(error) => return Err(error),
                 None => break,
             },
-            News::Delta { .. } | News::Void { .. } | News::Usage { .. } | News::CompactionStarted { .. } => {}
+            News::Delta { .. } | News::Call { .. } | News::Void { .. } | News::Usage { .. } | News::CompactionStarted { .. } => {}
         }
     }
     body.push_str("],\"session_key\":");

@@ -6,7 +6,7 @@ use axum::extract::State;
 use axum::response::Response;
 use http::{HeaderMap, StatusCode, Uri, Version};
 
-use agent::{Decisions, Input, News, Queue, Watcher};
+use agent::{Brought, Decisions, Input, News, Queue, Watcher};
 use policy::Action;
 use session::{Agent, Purpose, Seq, Session};
 
@@ -95,13 +95,21 @@ async fn ask(
         Asked::Turn(messages, place) => {
             let queue = |Later { since, behavior }| Ok::<_, agent::Error>(Queue { since: engine.since(session, &since)?, behavior });
             let queue = place.map(queue).transpose()?;
-            Input { hash: hash(&messages, queue.as_ref()), messages, purpose: Purpose::Answer, repeat: repeat()?, stream, queue }
+            Input {
+                hash: hash(&messages, queue.as_ref()),
+                messages,
+                purpose: Purpose::Answer,
+                repeat: repeat()?,
+                stream,
+                queue,
+                brought: Brought::default(),
+            }
         }
         Asked::Compact(Compact { up_to, message }) => {
             let up_to = up_to.map(|id| listed(app, session, &id)).transpose()?;
             let hash = compact_hash(up_to, message.as_deref());
             let purpose = Purpose::Compact { up_to, message };
-            let input = Input { messages: Vec::new(), purpose, hash, repeat: repeat()?, stream, queue: None };
+            let input = Input { messages: Vec::new(), purpose, hash, repeat: repeat()?, stream, queue: None, brought: Brought::default() };
             let watcher = engine.post(agent.clone(), session.clone(), principal, input).await;
             return watcher.map_err(|error| match error {
                 agent::Error::NothingToCompact if up_to.is_some() => Error::from(error).at("compact_up_to_event_id"),

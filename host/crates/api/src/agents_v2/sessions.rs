@@ -105,7 +105,8 @@ pub(crate) async fn list(State(app): State<Arc<App>>, caller: Caller, Segments(a
     let place = Place { tenant: agent.tenant, list: &list, choice };
     let after = app.page_keys.read(&place, &params)?.map(Uid);
     let keep = |session: &Session| {
-        enabled.is_none_or(|enabled| session.enabled == enabled)
+        !session.unlisted
+            && enabled.is_none_or(|enabled| session.enabled == enabled)
             && filter.as_ref().is_none_or(|f| f.is_match(&session.name) || session.description.as_deref().is_some_and(|d| f.is_match(d)))
             && metadata_filter.as_ref().is_none_or(|condition| condition.matches(&session.metadata))
     };
@@ -213,6 +214,8 @@ fn read(body: &Map<String, Value>, seen: Option<&Session>) -> Result<NewSession>
             Some(changes) => secrets::merged(&kept_secrets, changes)?,
             None => kept_secrets,
         },
+        conversation: seen.and_then(|seen| seen.conversation.clone()),
+        unlisted: seen.is_some_and(|seen| seen.unlisted),
     })
 }
 
@@ -270,6 +273,8 @@ mod tests {
             owner_key: Uid([4; 16]),
             owner_subject: None,
             created_at: Millis(0),
+            conversation: None,
+            unlisted: false,
         }
     }
 

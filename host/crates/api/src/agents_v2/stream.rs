@@ -166,7 +166,7 @@ fn frame(news: &News, session: &Named, thinking: &mut bool) -> Option<String> {
             let members = format!(",\"id\":\"{id}\",\"session_key\":\"{}\"", session.key);
             push_live(&mut out, "compaction_started", &members, *at);
         }
-        News::Closed(_) => return None,
+        News::Call { .. } | News::Closed(_) => return None,
     }
     Some(out)
 }

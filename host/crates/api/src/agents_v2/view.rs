@@ -58,6 +58,7 @@ impl View {
     pub(super) fn shows(self, news: &News) -> bool {
         match news {
             News::Entry(entry) => self.all || entry.kind != Kind::ClientToolPending,
+            News::Call { .. } => false,
             News::Delta { .. } | News::Void { .. } | News::Usage { .. } | News::CompactionStarted { .. } | News::Closed(_) => true,
         }
     }

@@ -229,6 +229,7 @@ pub(super) fn kind_code(kind: Kind) -> u8 {
         Kind::Session => 4,
         Kind::Lease => 5,
         Kind::Tool => 6,
+        Kind::Feedback => 7,
     }
 }
 
@@ -241,6 +242,7 @@ pub(super) fn kind_of(code: u8) -> Result<Kind, Error> {
         4 => Ok(Kind::Session),
         5 => Ok(Kind::Lease),
         6 => Ok(Kind::Tool),
+        7 => Ok(Kind::Feedback),
         other => Err(Error::Damaged(format!("a record of the unknown kind {other}"))),
     }
 }

@@ -152,7 +152,7 @@ pub(super) fn delete(rows: &mut Rows<'_>, memory: &mut Memory, uid: Uid) -> Resu
             rows.dead()?.insert(&uid.0, ())?;
             memory.forget(None);
         }
-        Kind::Key | Kind::Lease | Kind::Tool => {}
+        Kind::Key | Kind::Lease | Kind::Tool | Kind::Feedback => {}
     }
     Ok(1)
 }
@@ -171,7 +171,7 @@ pub(super) fn bury(rows: &mut Rows<'_>, record: &Record) -> Result<(), Error> {
     match kind {
         Kind::Tenant | Kind::Agent | Kind::Session => dig(rows, uid, tenant, kind),
         // Nothing is scoped under them.
-        Kind::Key | Kind::Lease | Kind::Tool => Ok(()),
+        Kind::Key | Kind::Lease | Kind::Tool | Kind::Feedback => Ok(()),
     }
 }
 

@@ -26,7 +26,7 @@ pub(super) fn reap(rows: &mut Rows<'_>, rows_max: usize, now: Millis) -> Result<
             Kind::Session => session(rows, uid, room)?,
             Kind::Agent => below(rows, &join::<33>(&[&tenant.0, &[layout::kind_code(Kind::Session)], &uid.0]), uid, room)?,
             Kind::Tenant => tenants(rows, uid, room)?,
-            Kind::Key | Kind::Lease | Kind::Tool => 0,
+            Kind::Key | Kind::Lease | Kind::Tool | Kind::Feedback => 0,
         };
         removed += found;
         if found < room {
