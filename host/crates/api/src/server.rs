@@ -175,7 +175,9 @@ where
     let service = service_fn(move |request: http::Request<hyper::body::Incoming>| {
         let (router, busy) = (router.clone(), counted.begin());
         async move {
-            let mut request = request.map(|body| axum::body::Body::new(Timed::new(body, progress)));
+            let (head, body) = request.into_parts();
+            let body = axum::body::Body::new(Timed::new(&head, body, progress));
+            let mut request = http::Request::from_parts(head, body);
             request.extensions_mut().insert(peer);
             let response = router.oneshot(request).await;
             response.map(|response| response.map(|body| busy.until_end_of(body)))
@@ -247,6 +249,37 @@ mod tests {
         let (address, _stop, _serving) = start(Router::new().route("/", post(read)), doors).await;
         let answer = said(address, "POST / HTTP/1.1\r\nhost: localhost\r\ncontent-length: 10\r\nconnection: close\r\n\r\nhalf").await;
         assert!(answer.ends_with("true"), "{answer}");
+    }
+
+    #[tokio::test]
+    async fn who_is_refused_in_the_middle_of_a_body_still_gets_the_answer_and_may_ask_again() {
+        let refuse = || async { http::StatusCode::PAYLOAD_TOO_LARGE };
+        let (address, _stop, _serving) = start(Router::new().route("/", post(refuse)), Doors::default()).await;
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        for _ in 0..4 {
+            let size = 8 << 20;
+            stream.write_all(format!("POST / HTTP/1.1\r\nhost: localhost\r\ncontent-length: {size}\r\n\r\n").as_bytes()).await.unwrap();
+            stream.write_all(&vec![b'x'; size]).await.unwrap();
+            let mut answer = Vec::new();
+            while !answer.ends_with(b"\r\n\r\n") {
+                answer.push(stream.read_u8().await.unwrap());
+            }
+            assert!(answer.starts_with(b"HTTP/1.1 413"), "{}", String::from_utf8_lossy(&answer));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_body_without_end_is_cut_off() {
+        let refuse = || async { http::StatusCode::PAYLOAD_TOO_LARGE };
+        let (address, _stop, _serving) = start(Router::new().route("/", post(refuse)), Doors::default()).await;
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        stream.write_all(b"POST / HTTP/1.1\r\nhost: localhost\r\ntransfer-encoding: chunked\r\n\r\n").await.unwrap();
+        let piece = [b"10000\r\n".as_slice(), &[b'x'; 0x10000], b"\r\n"].concat();
+        let mut sent = 0_usize;
+        while stream.write_all(&piece).await.is_ok() {
+            sent += piece.len();
+            assert!(sent < 512 << 20, "nobody stops this");
+        }
     }
 
     #[tokio::test]

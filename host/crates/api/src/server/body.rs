@@ -1,7 +1,7 @@
-//! Bodies of requests with a limit on silence, and the count of requests that
-//! a connection has open.
+//! Bodies of requests with a limit on silence, what becomes of those that nobody
+//! reads, and the count of requests that a connection has open.
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -10,25 +10,58 @@ use std::time::Duration;
 
 use axum::BoxError;
 use bytes::Bytes;
+use http::Version;
+use http::header::EXPECT;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
-use tokio::time::{Instant, Sleep, sleep};
+use tokio::runtime::Handle;
+use tokio::time::{Instant, Sleep, sleep, timeout};
 
 /// The body stopped coming.
 #[derive(Debug, thiserror::Error)]
 #[error("no piece of the body came for {0:?}")]
 pub(crate) struct BodyStalled(Duration);
 
+/// What is still taken of a body after its request was refused. A client that is cut off while it writes may lose the
+/// answer that says why (RFC 9112 §9.6); one that goes on beyond this is cut off.
+const LINGER_BYTES: usize = 32 << 20;
+
+/// How long that goes on.
+const LINGER: Duration = Duration::from_secs(5);
+
 /// A request's body; an error when nothing comes for too long.
 pub(super) struct Timed {
-    inner: Incoming,
+    /// There until this is dropped.
+    inner: Option<Incoming>,
     patience: Duration,
     until: Option<Pin<Box<Sleep>>>,
+    /// Whether the client sends all of it before it reads the answer, for all that is known.
+    lingers: bool,
 }
 
 impl Timed {
-    pub(super) fn new(inner: Incoming, patience: Duration) -> Self {
-        Self { inner, patience, until: None }
+    /// The body of a request. HTTP/2 has its own way to stop a client, and one that waits for `100 Continue` has not begun.
+    pub(super) fn new(request: &http::request::Parts, inner: Incoming, patience: Duration) -> Self {
+        let lingers = request.version <= Version::HTTP_11 && !request.headers.contains_key(EXPECT);
+        Self { inner: Some(inner), patience, until: None, lingers }
+    }
+}
+
+impl Drop for Timed {
+    fn drop(&mut self) {
+        let rest = self.inner.take().filter(|inner| self.lingers && !inner.is_end_stream());
+        if let (Some(rest), Ok(runtime)) = (rest, Handle::try_current()) {
+            runtime.spawn(timeout(LINGER, discard(rest)));
+        }
+    }
+}
+
+/// Takes what comes and forgets it.
+async fn discard(mut rest: Incoming) {
+    let mut left = LINGER_BYTES;
+    while let Some(Ok(frame)) = poll_fn(|cx| Pin::new(&mut rest).poll_frame(cx)).await {
+        let Some(fewer) = left.checked_sub(frame.data_ref().map_or(0, Bytes::len)) else { return };
+        left = fewer;
     }
 }
 
@@ -38,7 +71,8 @@ impl Body for Timed {
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let this = &mut *self;
-        if let Poll::Ready(frame) = Pin::new(&mut this.inner).poll_frame(cx) {
+        let Some(inner) = &mut this.inner else { return Poll::Ready(None) };
+        if let Poll::Ready(frame) = Pin::new(inner).poll_frame(cx) {
             this.until = None;
             return Poll::Ready(frame.map(|frame| frame.map_err(Into::into)));
         }
@@ -50,11 +84,11 @@ impl Body for Timed {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.inner.is_end_stream()
+        self.inner.as_ref().is_none_or(Body::is_end_stream)
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.inner.size_hint()
+        self.inner.as_ref().map_or_else(|| SizeHint::with_exact(0), Body::size_hint)
     }
 }
 
