@@ -108,6 +108,8 @@ pub(crate) async fn open(settings: &Settings, manner: Manner) -> anyhow::Result<
             ..api::Limits::default()
         },
         allowed_hosts: settings.server.hosts.clone(),
+        on_disconnect: settings.server.on_disconnect,
+        origins: settings.server.origins.clone(),
         stop: stop.clone(),
     });
     Ok(Server { settings: settings.clone(), store, leases, sandbox, engine, host, router, clerk, stop, owner, model_reason })

@@ -49,7 +49,7 @@ pub(crate) fn all(document: &Value) -> Result<Vec<Operation>> {
 impl Operation {
     /// Whether it is about one agent and what belongs to it.
     pub(crate) fn is_of_an_agent(&self) -> bool {
-        self.path.contains("{agent_key}")
+        self.path.contains("{agent_key}") || self.path.contains("{agent_id}")
     }
 
     /// The media type and the example of its body.
@@ -137,7 +137,7 @@ impl World {
         for parameter in operation.parameters("path") {
             let name = string(&parameter["name"])?;
             let value = match &*name {
-                "agent_key" => agent.clone(),
+                "agent_key" | "agent_id" => agent.clone(),
                 "session_key" => session.clone(),
                 "event_id" => event.clone(),
                 "tool_id" if operation.method == Method::GET => "tol_calculator_calculate".to_owned(),

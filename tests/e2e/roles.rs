@@ -149,9 +149,24 @@ async fn status(caller: &Client, operation: &Operation, place: &Place, wanted: u
     anyhow::ensure!(answer.status == wanted, "expected {wanted}, got {}: {body}", answer.status);
     if wanted >= 400 {
         let error = answer.json()?;
-        anyhow::ensure!(error["messages"].is_array() && error["request_id"].is_string() && error["code"].is_string(), "{error}");
+        anyhow::ensure!(is_of_its_door(&operation.path, &error), "{error}");
     }
     Ok(body)
+}
+
+/// Whether an error has the form that clients of this path read.
+fn is_of_its_door(path: &str, error: &Value) -> bool {
+    let inner = &error["error"];
+    if !path.starts_with("/v1/") {
+        error["messages"].is_array() && error["request_id"].is_string() && error["code"].is_string()
+    } else if path.starts_with("/v1/aibot/") && !path.ends_with("/openai/chat/completions") || path.starts_with("/v1/agui/") {
+        error["requestId"].is_string()
+            && error["code"].is_string()
+            && inner["code"] == error["code"]
+            && inner["message"] == error["message"]
+    } else {
+        inner["message"].is_string() && inner["type"].is_string()
+    }
 }
 
 /// The rows of the table on the page about the API.

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use api::OnDisconnect;
 use model::config::ModelsFile;
 use policy::file::{DefaultsFile, NetworkFile, PluginFile, PolicyFile, SecretFile};
 use policy::{Bytes, Rate, Span};
@@ -57,10 +58,14 @@ pub(crate) struct ServerFile {
     pub(crate) approvals: Span,
     /// How long a tool call waits for the client that runs it.
     pub(crate) client_tools: Span,
+    /// What becomes of a turn whose client goes away.
+    pub(crate) on_disconnect: OnDisconnect,
     /// Plain HTTP beyond loopback, on purpose.
     pub(crate) allow_plain: bool,
     /// Names by which clients and web pages may know the server, beside loopback ones.
     pub(crate) hosts: Vec<String>,
+    /// Origins whose pages may call the server.
+    pub(crate) cors: Vec<String>,
     /// `tls = { cert, key }`
     pub(crate) tls: Option<TlsFile>,
 }
@@ -124,8 +129,10 @@ impl Default for ServerFile {
             grace: Span(Duration::from_secs(20)),
             approvals: Span(Duration::from_secs(24 * 3_600)),
             client_tools: Span(Duration::from_secs(24 * 3_600)),
+            on_disconnect: OnDisconnect::default(),
             allow_plain: false,
             hosts: Vec::new(),
+            cors: Vec::new(),
             tls: None,
         }
     }

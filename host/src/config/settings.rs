@@ -6,6 +6,8 @@ use std::num::NonZeroU32;
 use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
+use api::OnDisconnect;
+use api::cors::Origins;
 use model::config::ModelsFile;
 use policy::file::PolicyFile;
 
@@ -56,8 +58,12 @@ pub(crate) struct Server {
     pub(crate) approvals: Duration,
     /// How long a tool call waits for the client that runs it before it counts as expired.
     pub(crate) client_tools: Duration,
+    /// What becomes of a turn whose client goes away, at doors whose clients cannot say that it is to stop.
+    pub(crate) on_disconnect: OnDisconnect,
     /// Names by which clients and web pages may know the server.
     pub(crate) hosts: Vec<String>,
+    /// Origins whose pages may call the server.
+    pub(crate) origins: Origins,
     /// Certificate and key.
     pub(crate) tls: Option<Tls>,
 }
@@ -236,6 +242,10 @@ fn server(file: &ServerFile, base: &Path, faults: &mut Faults) -> Server {
     if per_minute.is_none() {
         faults.add("server.rate", format!("{} is less than one request a minute", file.rate), "");
     }
+    let origins = Origins::parse(&file.cors).unwrap_or_else(|error| {
+        faults.add("server.cors", error, "");
+        Origins::default()
+    });
     let tls = file.tls.as_ref().map(|tls| Tls { cert: base.join(&tls.cert), key: base.join(&tls.key) });
     for (key, path) in tls.iter().flat_map(|tls| [("server.tls.cert", &tls.cert), ("server.tls.key", &tls.key)]) {
         if let Err(error) = std::fs::File::open(path) {
@@ -251,7 +261,9 @@ fn server(file: &ServerFile, base: &Path, faults: &mut Faults) -> Server {
         grace: file.grace.0,
         approvals: file.approvals.0,
         client_tools: file.client_tools.0,
+        on_disconnect: file.on_disconnect,
         hosts: file.hosts.clone(),
+        origins,
         tls,
     }
 }

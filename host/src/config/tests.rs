@@ -128,6 +128,23 @@ fn beyond_loopback_plain_http_has_to_be_allowed() {
 }
 
 #[test]
+fn pages_are_let_in_by_origins_as_browsers_send_them() {
+    let complaint = |line: &str| Place::with(&format!("[server]\n{line}\n")).complaint();
+    assert_eq!(
+        complaint("cors = ['https://app.example', 'https://app.example/']"),
+        "wardian.toml: server.cors: \"https://app.example/\" is not an origin: an origin ends with the host or the port; leave out the path and the slash"
+    );
+    assert!(complaint("cors = 'https://app.example'").starts_with("wardian.toml:2:8: "));
+    let origins = |texts: &[&str]| api::cors::Origins::parse(texts).unwrap();
+    let place = Place::with("[server]\ncors = ['*']\n");
+    assert_eq!(place.load().unwrap().server.origins, origins(&["*"]));
+    let environment = [("WARDIAN_SERVER_CORS", "https://a.example, http://localhost:3000")];
+    let settings = place.sources(&environment, Flags::default()).load().unwrap();
+    assert_eq!(settings.server.origins, origins(&["https://a.example", "http://localhost:3000"]));
+    assert_eq!(Place::with("").load().unwrap().server.origins, origins(&[]));
+}
+
+#[test]
 fn a_file_that_was_named_and_is_missing_is_an_error() {
     let place = Place::with("");
     let flags = Flags { config: Some("nowhere.toml".into()), ..Flags::default() };
@@ -166,7 +183,7 @@ fn the_example_shows_the_defaults() {
     let defaults = File::default();
     assert_eq!((shown.listen, shown.data), (defaults.listen, defaults.data));
     assert_eq!((shown.log, shown.network), (defaults.log, defaults.network));
-    let server = super::file::ServerFile { hosts: Vec::new(), tls: None, ..shown.server };
+    let server = super::file::ServerFile { hosts: Vec::new(), cors: Vec::new(), tls: None, ..shown.server };
     assert_eq!(server, defaults.server);
     let limits = policy::file::DefaultsFile { limits: policy::file::LimitsFile { rate: None, fuel: None, ..shown.defaults.limits } };
     let policy = policy::file::PolicyFile { defaults: limits, ..Default::default() };

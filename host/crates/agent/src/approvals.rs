@@ -16,7 +16,7 @@ use crate::client_calls::Outcome;
 use crate::error::{Error, Thing};
 use crate::live::{Command, Repeat, takes_input};
 use crate::overrides;
-use crate::watcher::Watcher;
+use crate::watcher::{Follow, Watcher};
 
 /// Waits that are due and looked up at once.
 const PAGE: usize = 64;
@@ -36,8 +36,8 @@ pub struct Decisions {
     pub hash: [u8; 32],
     /// The client's idempotency key, if it sent one.
     pub repeat: Option<Repeat>,
-    /// Whether what comes of it is watched as it comes.
-    pub stream: bool,
+    /// How much is followed of what comes of it.
+    pub follow: Follow,
 }
 
 /// A decision about one call.

@@ -1,7 +1,8 @@
 //! The only way to a tool: check, then — once the intent is durable — call, and
 //! make of what comes back the event, the receipt and the writes.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use session::{AskedCall, Awaited, Bound, Call, CallName, Consumed, Event, EventId, Receipt, Seq, Session, Uid};
@@ -13,15 +14,20 @@ use tool::{
     content,
 };
 
-use crate::Engine;
 use crate::client_calls;
 use crate::error::Error;
+use crate::hub::Hub;
 use crate::overrides::{Overrides, Resolved, shown_over};
 use crate::prepared::Prepared;
 use crate::state_store::{Owners, StateStore};
+use crate::{Clock, Engine};
 
 /// Bytes of one call's arguments. Against a model that writes without end.
 const ARGUMENTS_BYTES: usize = 256 << 10;
+
+/// How often at most readers hear how far one call is; what is reported in between is dropped. Against a tool that
+/// reports in a loop. The sandbox bounds the words.
+const REPORT_EVERY: Duration = Duration::from_millis(100);
 
 /// A call that has been checked, or the reason why it is none.
 pub(crate) struct Checked {
@@ -130,28 +136,50 @@ pub(crate) struct Bench {
     toolbox: Arc<dyn Toolbox>,
     caller: Caller,
     owners: Owners,
-    ports: Ports,
-    sink: Arc<Wanted>,
+    store: Arc<StateStore>,
+    /// Cancelled once nobody wants the calls any more.
+    unwanted: CancellationToken,
+    hub: Arc<Hub>,
     tenant_uid: Arc<str>,
     session: Arc<str>,
     user: Option<String>,
 }
 
-/// The live sign of one step's calls: whether anybody still wants them.
-struct Wanted(CancellationToken);
+/// Where the live signs of one call go, and whether anybody still wants it.
+struct Signs {
+    /// The id of the call, as its events carry it.
+    id: Arc<str>,
+    unwanted: CancellationToken,
+    hub: Arc<Hub>,
+    /// When the last report was passed on.
+    reported: Mutex<Option<Instant>>,
+}
 
 #[async_trait]
-impl CallSink for Wanted {
+impl CallSink for Signs {
     fn progress(&self, share: Option<f32>, note: &str) {
-        tracing::debug!(share, note, "a tool reports progress");
+        let mut reported = self.reported.lock().unwrap_or_else(PoisonError::into_inner);
+        // What is reported after the turn is over belongs to no turn.
+        if self.cancelled() || reported.is_some_and(|at| at.elapsed() < REPORT_EVERY) {
+            return;
+        }
+        *reported = Some(Instant::now());
+        self.hub.progress(self.id.clone(), share, note.to_owned(), Clock.now());
     }
 
     fn cancelled(&self) -> bool {
-        self.0.is_cancelled()
+        self.unwanted.is_cancelled()
     }
 
     async fn gone(&self) {
-        self.0.cancelled().await;
+        self.unwanted.cancelled().await;
+    }
+}
+
+/// A turn that is over wants nothing of its calls any more.
+impl Drop for Bench {
+    fn drop(&mut self) {
+        self.cancel();
     }
 }
 
@@ -164,16 +192,15 @@ pub(crate) struct Ran {
 }
 
 impl Bench {
-    pub(crate) fn new(engine: &Engine, prepared: &Prepared, session: &Session, user: Option<String>) -> Self {
+    pub(crate) fn new(engine: &Engine, prepared: &Prepared, session: &Session, hub: Arc<Hub>, user: Option<String>) -> Self {
         let owners = Owners::of(&prepared.agent, session);
-        let sink = Arc::new(Wanted(CancellationToken::new()));
-        let store = StateStore::new(engine.journal.clone(), owners);
         Self {
             toolbox: engine.toolbox.clone(),
             caller: prepared.caller.clone(),
             owners,
-            ports: Ports { store, sink: sink.clone() },
-            sink,
+            store: StateStore::new(engine.journal.clone(), owners),
+            unwanted: CancellationToken::new(),
+            hub,
             tenant_uid: session.tenant.hex().into(),
             session: session.key.as_str().into(),
             user,
@@ -182,7 +209,14 @@ impl Bench {
 
     /// Nobody wants the calls any more; guests that ask are told so.
     pub(crate) fn cancel(&self) {
-        self.sink.0.cancel();
+        self.unwanted.cancel();
+    }
+
+    /// What a call may reach through the engine.
+    fn ports(&self, name: &CallName) -> Ports {
+        let (unwanted, hub) = (self.unwanted.clone(), self.hub.clone());
+        let sink = Signs { id: name.id.clone(), unwanted, hub, reported: Mutex::default() };
+        Ports { store: self.store.clone(), sink: Arc::new(sink) }
     }
 
     /// Runs one call to its end. `id` is ours: the tool's idempotency key; `set` is what the agent sets of the arguments.
@@ -192,6 +226,7 @@ impl Bench {
         let arguments = with(&set, &input);
         let set = set.ok().flatten();
         let veil = set.as_ref().map(|set| set.veil.clone()).unwrap_or_default();
+        let ports = self.ports(&name);
         let ended = Ended { id: id.clone(), bound, name, input, overrides: set.map(|set| set.shown) };
         let reply = match (tool, arguments) {
             (None, _) => ToolReply::without_answer(End::UnknownTool),
@@ -205,7 +240,7 @@ impl Bench {
                     user: self.user.clone(),
                     trace: None,
                 };
-                self.toolbox.call(ToolCall { tool, input, veil, approval, context, ports: self.ports.clone() }).await
+                self.toolbox.call(ToolCall { tool, input, veil, approval, context, ports }).await
             }
         };
         self.finish(ended, reply)

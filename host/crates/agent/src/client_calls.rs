@@ -105,11 +105,16 @@ pub(crate) fn output(task: &Task, call: &Call, outcome: &Outcome) -> Event {
         input: call.input.clone(),
         overrides: waits::overrides(call),
     };
+    answered(ended, outcome)
+}
+
+/// The event of a call of which a client says what came of it.
+pub(crate) fn answered(call: Ended, outcome: &Outcome) -> Event {
     let (output, end) = match outcome {
         Outcome::Success(output) => (output.clone(), End::Done),
         Outcome::Failure(error) => (failure(error), failed()),
     };
-    ended.event(output, &end, Evidence::default(), Usage::default())
+    call.event(output, &end, Evidence::default(), Usage::default())
 }
 
 /// How a call ended that the client could not do. Its words are for the model, and stand in the output alone.

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use session::{Agent, ClientTool, ToolBinding, ToolRef, Uid};
+use session::{Agent, ClientTool, DeclaredTool, ToolBinding, ToolRef, Uid};
 use storage::{Kind, Record, Rename};
 use tokio::sync::MutexGuard;
 use tool::{ToolId, ToolSpec, Traits};
@@ -159,10 +159,28 @@ impl Engine {
     }
 }
 
+/// A tool that a client declared with its input, in the same way. No record stands behind it.
+pub(crate) fn declared_spec(tool: &DeclaredTool) -> ToolSpec {
+    ToolSpec {
+        id: ToolId::client(&tool.name),
+        description: tool.description.clone(),
+        input: tool.input.as_str().into(),
+        output: None,
+        traits: Traits::default(),
+        title: None,
+        component: format!("declared:{}", tool.name).into(),
+        tools: digest(&[&tool.description, &tool.input]),
+        version: String::new(),
+    }
+}
+
+/// The digest of a tool's descriptor.
+fn digest(parts: &[&str]) -> Arc<str> {
+    format!("sha256:{}", hex_digest(parts.join("\0").as_bytes())).into()
+}
+
 /// A client tool as everything else that is called knows tools.
 fn spec(tool: &ClientTool) -> ToolSpec {
-    let output = tool.output.as_deref().unwrap_or_default();
-    let descriptor = [tool.description.as_str(), &tool.input, output].join("\0");
     ToolSpec {
         id: ToolId::client(&tool.name),
         description: tool.description.clone(),
@@ -172,7 +190,7 @@ fn spec(tool: &ClientTool) -> ToolSpec {
         traits: Traits::default(),
         title: tool.title.clone(),
         component: tool.wire().into(),
-        tools: format!("sha256:{}", hex_digest(descriptor.as_bytes())).into(),
+        tools: digest(&[&tool.description, &tool.input, tool.output.as_deref().unwrap_or_default()]),
         version: tool.revision.to_string(),
     }
 }

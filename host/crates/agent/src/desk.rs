@@ -52,8 +52,9 @@ impl Desk {
 
     /// One more reader.
     pub(crate) fn watch(&self, reading: Reading, of: Of) -> Watcher {
-        let before = reading.since.map(|since| self.tail.replay(since, self.unsettled.durable, reading.live));
-        self.hub.watch(reading.live, of, before)
+        let before = reading.since.map(|since| self.tail.replay(since, self.unsettled.durable, reading.follow));
+        let turn = self.turn.filter(|_| of.queued.is_none());
+        self.hub.watch(reading.follow, of, before).of_turn(turn)
     }
 
     /// The task ends in the middle of a turn: those who watch are told what that means for them.
@@ -73,16 +74,17 @@ impl Desk {
             Some(Command::Post(post)) => inbox::post(self, inbox, *post),
             Some(Command::Decide(decide)) => {
                 let taken = Taken::new(&decide.principal, decide.input.hash, decide.input.repeat);
-                let reading = Reading { live: decide.input.stream, since: None };
+                let reading = Reading { follow: decide.input.follow, since: None };
                 let _ = decide.answer.send(self.repeated(inbox, &taken, reading).unwrap_or_else(|| Err(self.busy())));
             }
             Some(Command::Rejoin { reading, answer }) => drop(answer.send(Ok(self.watch(reading, Of::default())))),
             // What is due is looked at again when the turn pauses; it is not idle.
             Some(Command::Expire | Command::Idle { .. }) => {}
-            Some(Command::Interrupt { by, stream, answer }) => {
-                let _ = answer.send(Ok(self.watch(Reading { live: stream, since: None }, Of::default())));
+            Some(Command::Interrupt { by, follow, answer }) => {
+                let _ = answer.send(Ok(self.watch(Reading { follow, since: None }, Of::default())));
                 return Ok(Some(by));
             }
+            Some(Command::Leave { by, turn }) => return Ok(Some(by).filter(|_| self.turn == Some(turn) && !self.hub.answers_somebody())),
             Some(Command::Edit(change)) => change.refuse(Error::EditWhileRunning(self.tail.key.clone())),
             Some(Command::Retire) => self.retiring = true,
             Some(Command::Stop) | None => return Err(Stopped::Leaving),

@@ -71,6 +71,25 @@ pub enum Error {
         /// The name under which the agent binds the tool.
         configuration: String,
     },
+    /// The parts of an input do not go together.
+    #[error("{0}")]
+    WrongInput(String),
+    /// A tool that an input declares cannot be declared.
+    #[error("the tool `{name}` cannot be declared: {why}")]
+    WrongTool {
+        /// Its name.
+        name: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// What an input brings of the past cannot have been.
+    #[error("item {at} of what was said before cannot be taken: {why}")]
+    WrongPast {
+        /// Which item, from 0.
+        at: usize,
+        /// What is wrong with it.
+        why: String,
+    },
     /// An instruction of the agent cannot be rendered.
     #[error("the agent's instruction `{instruction}` cannot be rendered: {why}")]
     Template {

@@ -10,7 +10,7 @@ use crate::desk::Desk;
 use crate::error::{Error, Thing};
 use crate::hub::Of;
 use crate::live::{Post, Queue, takes_input};
-use crate::prepared::Prepared;
+use crate::prepared::{For, Prepared};
 use crate::repeats::Taken;
 use crate::since::Reading;
 use crate::task::{Draft, Stopped, Task, refuse};
@@ -123,8 +123,8 @@ fn means(task: &Task, principal: &Principal) -> Result<(Arc<Session>, Prepared, 
     let session = Arc::new(crate::sessions::decode(&record)?);
     let agent = engine.agent_of(session.agent)?.ok_or_else(|| missing(Thing::Agent, &session.agent.hex()))?;
     takes_input(&agent, &session)?;
-    let prepared = Prepared::new(engine, &agent, &principal.tenant_name)?;
-    let system = turn::ready(task, &session, &prepared)?;
+    let prepared = Prepared::new(engine, &agent, &principal.tenant_name, For::ANSWER)?;
+    let system = turn::ready(task, &session, &prepared, task.state.instructions.as_deref())?;
     Ok((session, prepared, system))
 }
 
@@ -137,7 +137,8 @@ fn follow_up(task: &mut Task, prepared: Prepared, system: String, queued: Queued
     task.desk.hub.taken(queued.no);
     let mut draft = Draft { inbox: vec![InboxChange::Remove(queued.no)], ..Draft::default() };
     draft.event(Event::InputMessage { messages: queued.messages });
-    turn::begin(task, draft, prepared, turn::Start { taken, purpose: Purpose::Answer, system })
+    let (purpose, declared, instructions) = (Purpose::Answer, Vec::new(), task.state.instructions.clone());
+    turn::begin(task, draft, prepared, turn::Start { taken, purpose, system, declared, instructions })
 }
 
 /// An input that waited cannot begin its turn: it is dropped, and whoever reads is told why.
@@ -153,6 +154,6 @@ async fn give_up(task: &mut Task, queued: &Queued, error: &Error) -> Result<(), 
 impl crate::live::Input {
     /// How its answer is read.
     pub(crate) fn reading(&self) -> Reading {
-        Reading { live: self.stream, since: self.queue.map(|queue| queue.since) }
+        Reading { follow: self.follow, since: self.queue.map(|queue| queue.since) }
     }
 }

@@ -5,17 +5,18 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use session::{Agent, AskedCall, Behavior, Decider, DeclaredTool, Message, Principal, Purpose, Session, Uid};
+use session::{Agent, Behavior, Decider, Message, Principal, Purpose, Session, TurnNo, Uid};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::Engine;
 use crate::approvals::Decide;
-use crate::client_calls::Outcome;
+use crate::brought::{self, Brought};
 use crate::edits::Change;
 use crate::error::{Error, Thing};
+use crate::past::Story;
 use crate::since::{Reading, Since};
 use crate::task::Task;
-use crate::watcher::Watcher;
+use crate::watcher::{Follow, Watcher};
 
 /// Commands that wait for one session. Against a client that posts faster than turns end.
 const MAILBOX: usize = 64;
@@ -23,7 +24,7 @@ const MAILBOX: usize = 64;
 /// An input to a session.
 #[derive(Debug, Clone)]
 pub struct Input {
-    /// At least one, none empty; none at all where nothing is said.
+    /// At least one, none empty; none at all where nothing is said, or where what it brings ends with what is to be answered.
     pub messages: Vec<Message>,
     /// What the turn is for.
     pub purpose: Purpose,
@@ -31,45 +32,12 @@ pub struct Input {
     pub hash: [u8; 32],
     /// The client's idempotency key, if it sent one.
     pub repeat: Option<Repeat>,
-    /// Whether the answer is watched as it comes.
-    pub stream: bool,
+    /// How much of the answer is followed as it comes.
+    pub follow: Follow,
     /// How it waits while a turn runs, which refuses it otherwise.
     pub queue: Option<Queue>,
     /// What comes along with the messages. Only an input that answers and does not wait may bring something.
     pub brought: Brought,
-}
-
-/// What an input brings along beside its messages.
-#[derive(Debug, Clone, Default)]
-pub struct Brought {
-    /// What was said before, as the client has it and the session has not, in order. What follows the last message
-    /// of the user there belongs to the turn that this input begins, if the input has no messages of its own.
-    pub past: Vec<Past>,
-    /// Tools that the client runs, for this turn alone. Names all different.
-    pub tools: Vec<DeclaredTool>,
-    /// What the model is told beside the agent's instructions, from this turn on.
-    pub instructions: Option<String>,
-}
-
-/// Something that was said before, elsewhere.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Past {
-    /// By the user.
-    User(String),
-    /// By the agent: text, calls, or both.
-    Agent {
-        /// May be empty beside calls.
-        text: String,
-        /// In their order. One without an output counts as cancelled.
-        calls: Vec<AskedCall>,
-    },
-    /// By a tool.
-    Output {
-        /// The id of the call.
-        call: String,
-        /// What the client says came of it.
-        outcome: Outcome,
-    },
 }
 
 /// How an input waits.
@@ -101,7 +69,9 @@ pub(crate) enum Command {
     /// It may have been idle for too long: it is to be deleted if so.
     Idle { looked: oneshot::Sender<()> },
     /// Somebody wants the turn to stop, and to see its end.
-    Interrupt { by: Decider, stream: bool, answer: oneshot::Sender<Result<Watcher, Error>> },
+    Interrupt { by: Decider, follow: Follow, answer: oneshot::Sender<Result<Watcher, Error>> },
+    /// Somebody for whom this turn ran is gone.
+    Leave { by: Decider, turn: TurnNo },
     /// Somebody wants to see what happened since, and what happens until the turn ends.
     Rejoin { reading: Reading, answer: oneshot::Sender<Result<Watcher, Error>> },
     /// The server wants to stop: no further turn.
@@ -116,6 +86,8 @@ pub(crate) struct Post {
     pub(crate) session: Arc<Session>,
     pub(crate) principal: Principal,
     pub(crate) input: Input,
+    /// What it brings of the past, read.
+    pub(crate) story: Story,
     pub(crate) answer: oneshot::Sender<Result<Watcher, Error>>,
 }
 
@@ -250,16 +222,17 @@ impl Engine {
     ) -> Result<Watcher, Error> {
         takes_input(&agent, &session)?;
         if let Some(queue) = input.queue {
-            self.may_replay(&session, queue.since, input.stream)?;
+            self.may_replay(&session, queue.since, input.follow)?;
         }
+        let (input, story) = brought::read(&agent, input).await?;
         let (answer, taken) = oneshot::channel();
-        let post = Post { agent, session: session.clone(), principal: principal.clone(), input, answer };
+        let post = Post { agent, session: session.clone(), principal: principal.clone(), input, story, answer };
         self.tell(&session, Command::Post(Box::new(post)))?;
         taken.await.unwrap_or_else(|_| Err(self.not_taken(&session)))
     }
 
     /// Stops the turn that runs or waits, and answers with a watcher of its end.
-    pub async fn interrupt(self: &Arc<Self>, session: &Arc<Session>, principal: &Principal, stream: bool) -> Result<Watcher, Error> {
+    pub async fn interrupt(self: &Arc<Self>, session: &Arc<Session>, principal: &Principal, follow: Follow) -> Result<Watcher, Error> {
         // A session that sleeps without a turn is not woken for this.
         if self.live.session(session.agent, &session.key).is_none()
             && self.journal.running_turn(session.uid)?.is_none()
@@ -268,8 +241,19 @@ impl Engine {
             return Err(Error::Idle);
         }
         let (answer, taken) = oneshot::channel();
-        self.tell(session, Command::Interrupt { by: Decider::from(principal), stream, answer })?;
+        self.tell(session, Command::Interrupt { by: Decider::from(principal), follow, answer })?;
         taken.await.unwrap_or_else(|_| Err(self.not_taken(session)))
+    }
+
+    /// Whoever posted an input does not wait for its answer any more: this turn is stopped, if it is the one that runs
+    /// and its answer is for nobody else. Drop the watcher first. Nobody waits for what comes of it.
+    pub fn leave(self: &Arc<Self>, session: &Arc<Session>, principal: &Principal, turn: TurnNo) {
+        // A turn that runs keeps its session in memory.
+        let live = self.live.lock();
+        let Some(handle) = live.handles.get(&session.uid) else { return };
+        if handle.mailbox.try_send(Command::Leave { by: Decider::from(principal), turn }).is_err() {
+            tracing::debug!(session.uid = %session.uid, turn = turn.0, "a turn that was left goes on: its session has too many commands waiting, or ended");
+        }
     }
 
     /// Why a session's task ended without an answer.

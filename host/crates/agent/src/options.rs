@@ -30,7 +30,9 @@ pub struct Limits {
     pub sessions: usize,
     /// How long an idle session stays in memory: longer than a lost answer is kept for its client.
     pub idle: Duration,
-    /// Bytes that wait for one slow reader; beyond it the reader is cut off and can read the journal.
+    /// Bytes of entries that wait for one slow reader. One for whom more waits as further entries come is cut off and can
+    /// read the journal. Text and arguments that are being written do not count: they merge into one piece while they
+    /// wait, their reply has bounds of its own, and they count as the entries that they become.
     pub watcher_bytes: usize,
     /// How long a call waits for a person before it counts as rejected. Against turns that wait for ever.
     pub approvals: Duration,

@@ -118,8 +118,9 @@ impl<'a> Part<'a> {
             return Ok(None);
         }
         match entry.kind {
-            // The message stands in front of the mark that says whose it is.
+            // The message stands in front of the mark that says whose it is; what else does is what its client brought.
             Kind::Began => {
+                self.shown.retain(|entry| entry.kind == Kind::InputMessage);
                 let began: session::Began = serde_json::from_str(&entry.body)?;
                 self.theirs = began.input_hash == self.asked.asker().input_hash;
             }

@@ -6,13 +6,14 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use model::{Model, ToolList};
-use session::{Agent, Bound, ToolRef, Uid};
+use session::{Agent, Bound, DeclaredTool, Millis, Purpose, Session, ToolRef, Uid};
 use tool::{Caller, ToolSpec};
 
+use crate::direct::Direct;
 use crate::error::Error;
 use crate::overrides::{Overrides, Resolved, WrongOverride, narrowed};
 use crate::references::Sources;
-use crate::{Clock, Engine, call};
+use crate::{Clock, Engine, call, client_tools, template};
 
 /// A turn's means.
 pub(crate) struct Prepared {
@@ -24,6 +25,21 @@ pub(crate) struct Prepared {
     pub(crate) overrides: BTreeMap<String, Overrides>,
     /// The tools as they are, where the model is shown less of them.
     whole: BTreeMap<String, Arc<ToolSpec>>,
+    /// Whether there is a model to be asked; otherwise nobody is told anything.
+    pub(crate) asks: bool,
+}
+
+/// What a turn is for, as far as its means depend on that.
+#[derive(Clone, Copy)]
+pub(crate) struct For<'a> {
+    pub(crate) purpose: &'a Purpose,
+    /// The tools that the client declared with its input.
+    pub(crate) declared: &'a [DeclaredTool],
+}
+
+impl For<'_> {
+    /// For an input that brings its messages alone.
+    pub(crate) const ANSWER: Self = Self { purpose: &Purpose::Answer, declared: &[] };
 }
 
 /// The tool lists that were rendered lately, by agent and revision.
@@ -59,11 +75,25 @@ fn same(list: &ToolList, tools: &[(String, Arc<ToolSpec>)]) -> bool {
 }
 
 impl Prepared {
-    /// The means of a turn that begins now. Tools that are bound but not in service, not
-    /// granted or not enabled are left out: the model is not told of them.
-    pub(crate) fn new(engine: &Engine, agent: &Arc<Agent>, tenant_name: &Arc<str>) -> Result<Self, Error> {
-        let model = engine.known_model(&agent.model.name)?;
+    /// The means of a turn that begins or goes on now.
+    pub(crate) fn new(engine: &Engine, agent: &Arc<Agent>, tenant_name: &Arc<str>, turn: For<'_>) -> Result<Self, Error> {
         let caller = Caller { tenant: tenant_name.clone(), agent: agent.key.as_str().into() };
+        match turn.purpose {
+            Purpose::Answer | Purpose::Compact { .. } => Ok(Self::of_agent(engine, agent, caller)?.declaring(turn.declared)),
+            Purpose::Call { name, tool, arguments } => {
+                let visible = engine.toolbox.find(&caller, tool).map(|spec| (name.clone(), spec));
+                let tools = Arc::new(ToolList::new(visible.into_iter().collect()));
+                let model = Arc::new(Direct::new(name, arguments));
+                let (overrides, whole) = (BTreeMap::new(), BTreeMap::new());
+                Ok(Self { agent: agent.clone(), model, tools, caller, overrides, whole, asks: false })
+            }
+        }
+    }
+
+    /// An agent's own. Tools that are bound but not in service, not granted or not enabled are left out: the model is not
+    /// told of them.
+    fn of_agent(engine: &Engine, agent: &Arc<Agent>, caller: Caller) -> Result<Self, Error> {
+        let model = engine.known_model(&agent.model.name)?;
         let allowed = agent.entry_step().and_then(|step| step.allowed_tools.as_ref());
         let visible = engine.toolbox.tools(&caller);
         let (overrides, mut whole) = (overrides(agent)?, BTreeMap::new());
@@ -82,7 +112,35 @@ impl Prepared {
             whole.insert(name.clone(), spec);
         }
         let tools = engine.lists.list(agent, tools);
-        Ok(Self { agent: agent.clone(), model, tools, caller, overrides, whole })
+        Ok(Self { agent: agent.clone(), model, tools, caller, overrides, whole, asks: true })
+    }
+
+    /// The same with the tools that the client declared behind the agent's. A name means what it meant when the turn began,
+    /// whatever the agent binds under it since.
+    fn declaring(mut self, declared: &[DeclaredTool]) -> Self {
+        if declared.is_empty() {
+            return self;
+        }
+        let of_agent = |name: &str| !declared.iter().any(|tool| tool.name == name);
+        self.overrides.retain(|name, _| of_agent(name));
+        self.whole.retain(|name, _| of_agent(name));
+        let own = self.tools.iter().filter(|(name, _)| of_agent(name)).map(|(name, spec)| (name.to_owned(), spec.clone()));
+        let theirs = declared.iter().map(|tool| (tool.name.clone(), Arc::new(client_tools::declared_spec(tool))));
+        self.tools = Arc::new(ToolList::new(own.chain(theirs).collect()));
+        self
+    }
+
+    /// What the model is told first: the agent's instructions, and what the client added to them in a paragraph of its own.
+    pub(crate) fn system(&self, session: &Session, now: Millis, added: Option<&str>) -> Result<String, Error> {
+        if !self.asks {
+            return Ok(String::new());
+        }
+        let mut system = template::system(self, session, now)?;
+        if let Some(added) = added {
+            system.push_str(if system.is_empty() { "" } else { "\n\n" });
+            system.push_str(added);
+        }
+        Ok(system)
     }
 
     /// Whether everything that agents set themselves is there, as far as it needs no tool's output. `sources` are the turn's.
@@ -99,6 +157,12 @@ impl Prepared {
     /// The tool as it is, of which the model is shown `shown`.
     pub(crate) fn whole<'a>(&'a self, configuration: &str, shown: &'a Arc<ToolSpec>) -> &'a ToolSpec {
         self.whole.get(configuration).unwrap_or(shown)
+    }
+
+    /// Whether a call of this tool is shown only when it waits for the client: the client is to act on what the agent
+    /// sets too, and what the model writes is not all of it.
+    pub(crate) fn withholds(&self, configuration: &str) -> bool {
+        self.overrides.contains_key(configuration) && self.tools.find(configuration).is_some_and(|spec| spec.id.is_client())
     }
 
     /// What the turn pins.

@@ -8,7 +8,7 @@ use storage::{Running, When};
 use tool::{Caller, End};
 
 use crate::error::Error;
-use crate::prepared::Prepared;
+use crate::prepared::{For, Prepared};
 use crate::task::{Draft, Stopped, Task};
 use crate::{Engine, turn};
 
@@ -89,7 +89,8 @@ pub(crate) fn prepare(task: &Task) -> Result<Prepared, Error> {
     let agent = task.engine.agent_of(task.session.agent)?;
     let agent = agent.ok_or_else(|| Error::Damaged(task.session.agent, "the agent of a running turn is gone".into()))?;
     let tenant_name = task.engine.tenant_name(task.session.tenant)?;
-    Prepared::new(&task.engine, &agent, &tenant_name)
+    let turn = task.state.turn.as_ref().map(|turn| For { purpose: &turn.began.purpose, declared: &turn.began.declared });
+    Prepared::new(&task.engine, &agent, &tenant_name, turn.unwrap_or(For::ANSWER))
 }
 
 /// A call that had begun and left no result may have taken effect: it is run

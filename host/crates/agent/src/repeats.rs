@@ -49,6 +49,12 @@ pub(crate) struct Answered {
     readers: Vec<Arc<Reader>>,
 }
 
+/// An input that is in the session already, and has no answer.
+pub(crate) struct Retried {
+    /// Its message, where it has one of its own.
+    pub(crate) message: Option<Arc<Entry>>,
+}
+
 impl Asked {
     pub(crate) fn new(principal: &Principal, hash: [u8; 32]) -> Self {
         Self { key: principal.key, subject: principal.subject.clone(), hash }
@@ -138,8 +144,8 @@ impl Desk {
     fn join(&self, asked: &Asked, queued: Option<u64>, reading: Reading) -> Watcher {
         // Nobody knows how long an input waits behind a pause.
         if self.turn.is_none() && queued.is_some() {
-            let before = reading.since.map(|since| self.tail.replay(since, self.unsettled.durable, reading.live));
-            return Watcher::of_past(before, &[], reading.live, Closing::Paused);
+            let before = reading.since.map(|since| self.tail.replay(since, self.unsettled.durable, reading.follow));
+            return Watcher::of_past(before, &[], reading.follow, Closing::Paused);
         }
         self.watch(reading, Of { asked: Some(asked.clone()), queued })
     }
@@ -150,11 +156,11 @@ impl Desk {
             None => {
                 let (shown, closing) = self.tail.shown(turn, asked)?;
                 let closing = closing.unwrap_or_else(|| Closing::Ended(HowEnded::Failed("the turn did not end".into())));
-                Ok(Watcher::of_past(None, &shown, reading.live, closing))
+                Ok(Watcher::of_past(None, &shown, reading.follow, closing))
             }
             Some(since) => {
                 let (to, closing) = self.tail.end_of(turn)?;
-                Ok(Watcher::of_past(Some(self.tail.replay(since, to, reading.live)), &[], reading.live, closing))
+                Ok(Watcher::of_past(Some(self.tail.replay(since, to, reading.follow)), &[], reading.follow, closing))
             }
         }
     }
@@ -169,15 +175,15 @@ impl Desk {
         self.past.drain(..self.past.len().saturating_sub(KEPT));
     }
 
-    /// The message of the last turn, if that failed on this very input: the client
-    /// repeats it, and the message is not recorded a second time.
-    pub(crate) fn retried(&mut self, asked: &Asked) -> Result<Option<Arc<Entry>>, Error> {
+    /// What the last turn recorded, if that failed on this very input: the client
+    /// repeats it, and nothing of it is recorded a second time.
+    pub(crate) fn retried(&mut self, asked: &Asked) -> Result<Option<Retried>, Error> {
         let (last, now) = (self.tail.head.turn, self.tail.clock.now());
         let at = self.past.iter().rposition(|past| past.asked == *asked && past.failed && past.turn == last && past.is_fresh(now));
         let Some(past) = at.and_then(|at| self.past.remove(at)) else { return Ok(None) };
         let from = self.tail.start_of(past.turn)?;
         let first = self.tail.journal.entry(self.tail.session, from)?;
-        Ok(first.filter(|entry| entry.kind == Kind::InputMessage).map(Arc::new))
+        Ok(Some(Retried { message: first.filter(|entry| entry.kind == Kind::InputMessage).map(Arc::new) }))
     }
 }
 

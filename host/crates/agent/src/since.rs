@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::Engine;
 use crate::error::Error;
 use crate::live::Command;
-use crate::watcher::{Closing, Watcher};
+use crate::watcher::{Closing, Follow, Watcher};
 
 /// Entries that one answer goes back at most. Against answers that are a whole life: lists are for those.
 pub const REPLAY_ENTRIES: u64 = 10_000;
@@ -32,8 +32,8 @@ impl Since {
 /// How the answer to an input is read.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Reading {
-    /// Text as it is written too, or entries alone.
-    pub(crate) live: bool,
+    /// How much of it.
+    pub(crate) follow: Follow,
     /// From where on; from the input on where absent.
     pub(crate) since: Option<Since>,
 }
@@ -58,22 +58,22 @@ impl Engine {
         session: &Arc<Session>,
         principal: &Principal,
         since: Since,
-        live: bool,
+        follow: Follow,
     ) -> Result<Watcher, Error> {
-        self.may_replay(session, since, live)?;
+        self.may_replay(session, since, follow)?;
         tracing::debug!(session.uid = %session.uid, key = %principal.key, since = since.0.0, "a reader rejoins");
         if self.live.session(session.agent, &session.key).is_none() && self.journal.running_turn(session.uid)?.is_none() {
             let head = self.head(session)?;
-            let before = crate::tail::replay(&self.journal, session.uid, &head, since, head.last, live);
-            return Ok(Watcher::of_past(Some(before), &[], live, Closing::Idle));
+            let before = crate::tail::replay(&self.journal, session.uid, &head, since, head.last, follow);
+            return Ok(Watcher::of_past(Some(before), &[], follow, Closing::Idle));
         }
         let (answer, taken) = tokio::sync::oneshot::channel();
-        self.tell(session, Command::Rejoin { reading: Reading { live, since: Some(since) }, answer })?;
+        self.tell(session, Command::Rejoin { reading: Reading { follow, since: Some(since) }, answer })?;
         taken.await.unwrap_or_else(|_| Err(self.not_taken(session)))
     }
 
     /// Whether what happened since is little enough for one answer.
-    pub(crate) fn may_replay(&self, session: &Session, since: Since, live: bool) -> Result<(), Error> {
+    pub(crate) fn may_replay(&self, session: &Session, since: Since, follow: Follow) -> Result<(), Error> {
         let last = self.head(session)?.last;
         if last.0.saturating_sub(since.0.0) > REPLAY_ENTRIES {
             let why = format!("more than {REPLAY_ENTRIES} entries lie after `since`; list the session's events and name a later one");
@@ -81,7 +81,7 @@ impl Engine {
         }
         let mut bytes = 0;
         let mut from = since.0.next();
-        while !live && from <= last {
+        while follow == Follow::Entries && from <= last {
             let page = self.journal.read(session.uid, from, PAGE)?;
             let shown = page.entries.iter().filter(|entry| entry.audience() != Audience::Internal);
             bytes += shown.map(|entry| entry.body.len()).sum::<usize>();

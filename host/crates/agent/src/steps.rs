@@ -8,17 +8,16 @@ use std::pin::pin;
 use std::time::Duration;
 
 use futures_util::stream::{FuturesUnordered, StreamExt};
-use model::{Delta, Prompt, Reply, Trouble};
-use session::{Corrected, Decider, Event, HowEnded, Kind, OutputSchema, Overflowed, Queued, ReplyMark, Seq, TokenUsage};
+use model::{Prompt, Reply, Trouble};
+use session::{CallIds, Corrected, Decider, Event, HowEnded, Kind, OutputSchema, Overflowed, Queued, ReplyMark, Seq, TokenUsage};
 use storage::When;
 
 use crate::call::{self, Bench, Checked, Ended, Ran};
 use crate::desk::Desk;
-use crate::hub::Hub;
 use crate::prepared::Prepared;
+use crate::streamed::Streamed;
 use crate::task::{Draft, Stopped, Task};
-use crate::watcher::Part;
-use crate::{Clock, structured, template, turn, waits};
+use crate::{structured, turn, waits};
 
 /// How long the calls of an interrupted turn have to say what they did. A client
 /// that interrupts waits for it.
@@ -47,12 +46,12 @@ pub(crate) async fn beside<T>(desk: &mut Desk, inbox: &mut VecDeque<Queued>, wor
     }
 }
 
-/// Asks the model once.
+/// Asks the model once, or what stands in its place.
 pub(crate) async fn ask(task: &mut Task) -> Result<(), Stopped> {
     let Some(prepared) = task.prepared.clone() else { return Err(Stopped::Store) };
     // As of the turn's beginning: the prompt stays the same from step to step.
     let at = task.state.turn.as_ref().map_or_else(|| task.now(), |turn| turn.began_at);
-    let system = match template::system(&prepared, &task.session, at) {
+    let system = match prepared.system(&task.session, at, task.state.instructions.as_deref()) {
         Ok(system) => system,
         Err(error) => return turn::end_with(task, Draft::default(), steps_taken(task) + 1, HowEnded::Failed(error.to_string())).await,
     };
@@ -71,17 +70,20 @@ pub(crate) async fn ask(task: &mut Task) -> Result<(), Stopped> {
         // The desk is lent to two: the select serves its mailbox, the sink writes to its hub.
         let hub = task.desk.hub.clone();
         let clock = task.engine.clock;
-        let mut streamed = Streamed { whole: form.is_some(), ..Streamed::default() };
+        let mut streamed = Streamed::new(form.is_some(), &prepared, CallIds::new(&task.state.transcript));
         let mut sink = |delta| streamed.pass(delta, &hub, clock);
         let work = prepared.model.ask(&prompt, &mut sink);
         let began = std::time::Instant::now();
-        let asked = beside(&mut task.desk, &mut task.state.inbox, work).await?;
-        let seconds = began.elapsed().as_secs_f64();
-        metrics::histogram!("wardian_model_call_seconds", "model" => prepared.agent.model.name.clone()).record(seconds);
-        if let Worked::Done(Ok(reply)) = &asked
-            && hub.watched()
-        {
-            streamed.complete(reply, &hub, clock);
+        let mut asked = beside(&mut task.desk, &mut task.state.inbox, work).await?;
+        if prepared.asks {
+            let seconds = began.elapsed().as_secs_f64();
+            metrics::histogram!("wardian_model_call_seconds", "model" => prepared.agent.model.name.clone()).record(seconds);
+        }
+        if let Worked::Done(Ok(reply)) = &mut asked {
+            streamed.rename(reply);
+            if hub.watched() {
+                streamed.complete(reply, &hub, clock);
+            }
         }
         asked
     };
@@ -93,49 +95,6 @@ pub(crate) async fn ask(task: &mut Task) -> Result<(), Stopped> {
             task.desk.hub.void(task.engine.clock.now());
             task.interrupt(by);
             Ok(())
-        }
-    }
-}
-
-/// What of a reply reached the hub, so that readers get all text once, also
-/// from a wire that brings it in one piece.
-#[derive(Default)]
-struct Streamed {
-    thinking: bool,
-    text: bool,
-    /// Text is shown only once it is known what it is: an answer that must have a form comes in one piece.
-    whole: bool,
-}
-
-impl Streamed {
-    fn pass(&mut self, delta: Delta, hub: &Hub, clock: Clock) {
-        match delta {
-            Delta::Thinking(piece) => {
-                self.thinking = true;
-                hub.delta(Part::Thinking, piece, clock.now());
-            }
-            Delta::Text(_) if self.whole => {}
-            Delta::Text(piece) => {
-                self.text = true;
-                hub.delta(Part::Text, piece, clock.now());
-            }
-            Delta::Restarted => {
-                hub.void(clock.now());
-                *self = Self { whole: self.whole, ..Self::default() };
-            }
-            // The Agents API shows a call when it is whole.
-            Delta::CallBegan { .. } | Delta::CallArguments { .. } => {}
-        }
-    }
-
-    fn complete(&self, reply: &Reply, hub: &Hub, clock: Clock) {
-        if !self.thinking && !reply.thinking.is_empty() {
-            hub.delta(Part::Thinking, reply.thinking.clone(), clock.now());
-        }
-        // What has a form to keep to is shown as what it turns out to be.
-        let formed = self.whole && reply.calls.is_empty();
-        if !self.text && !reply.text.is_empty() && !formed {
-            hub.delta(Part::Text, reply.text.clone(), clock.now());
         }
     }
 }
@@ -158,6 +117,9 @@ async fn record(task: &mut Task, reply: Reply) -> Result<(), Stopped> {
     for asked in &reply.calls {
         let set = prepared.set(&asked.name, &task.sources(&prepared.agent, now));
         checked.push(call::check(&*task.engine.toolbox, &prepared, asked, set).await);
+    }
+    for asked in reply.calls.iter().filter(|asked| prepared.withholds(&asked.name)) {
+        task.desk.hub.withhold(asked.id.clone());
     }
     let first_call = Seq(first.0 + draft.lines.len() as u64);
     let asked = waits::asked(task, &checked[..checked.len().min(calls_max)], first_call, now);
@@ -272,7 +234,7 @@ async fn give_up(task: &mut Task, error: &model::Error) -> Result<(), Stopped> {
 /// Runs the open calls at these positions, all at the same time.
 pub(crate) async fn call_tools(task: &mut Task, open: Vec<Seq>) -> Result<(), Stopped> {
     let (Some(prepared), Some(turn)) = (task.prepared.clone(), task.state.turn.clone()) else { return Err(Stopped::Store) };
-    let bench = Bench::new(&task.engine, &prepared, &task.session, turn.began.subject.clone());
+    let bench = Bench::new(&task.engine, &prepared, &task.session, task.desk.hub.clone(), turn.began.subject.clone());
     let mut running: FuturesUnordered<_> = turn
         .calls
         .iter()

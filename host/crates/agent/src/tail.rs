@@ -12,7 +12,7 @@ use crate::Clock;
 use crate::draft::{Line, json};
 use crate::error::Error;
 use crate::since::Since;
-use crate::watcher::Replay;
+use crate::watcher::{Follow, Replay};
 
 /// The end of a session's journal.
 pub(crate) struct Tail {
@@ -71,8 +71,8 @@ impl Tail {
     }
 
     /// What happened since, up to an entry that is durable.
-    pub(crate) fn replay(&self, since: Since, to: Seq, live: bool) -> Replay {
-        replay(&self.journal, self.session, &self.head, since, to, live)
+    pub(crate) fn replay(&self, since: Since, to: Seq, follow: Follow) -> Replay {
+        replay(&self.journal, self.session, &self.head, since, to, follow)
     }
 
     /// The first entry of a turn. Turns follow one another, so it is looked for by halves.
@@ -91,7 +91,7 @@ impl Tail {
 }
 
 /// What happened in a session since, up to an entry that is durable, without what is hidden.
-pub(crate) fn replay(journal: &Arc<dyn Journal>, session: Uid, head: &Head, since: Since, to: Seq, live: bool) -> Replay {
+pub(crate) fn replay(journal: &Arc<dyn Journal>, session: Uid, head: &Head, since: Since, to: Seq, follow: Follow) -> Replay {
     let (next, hidden) = (since.0.next(), head.hidden.clone());
-    Replay { journal: journal.clone(), session, next, to, hidden, live, ready: VecDeque::new() }
+    Replay { journal: journal.clone(), session, next, to, hidden, follow, ready: VecDeque::new() }
 }

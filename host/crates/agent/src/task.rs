@@ -6,13 +6,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use session::{Agent, Decider, Event, Head, Kind, Millis, Session, State, Status, TurnNo, Uid};
+use session::{Agent, Decider, Head, Millis, Session, State, Status, TurnNo, Uid};
 use storage::{Batch, When};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::Engine;
 use crate::desk::{Desk, Unsettled};
-use crate::draft::json;
+use crate::draft::Passage;
 use crate::error::Error;
 use crate::expiry::Rest;
 use crate::hub::{Hub, Of};
@@ -117,11 +117,13 @@ impl Task {
                     }
                 }
                 // Between commands a turn is there only if it is paused.
-                Ok(Some(Command::Interrupt { by, stream, answer })) if self.state.turn.is_some() => {
-                    let _ = answer.send(Ok(self.desk.watch(Reading { live: stream, since: None }, Of::default())));
+                Ok(Some(Command::Interrupt { by, follow, answer })) if self.state.turn.is_some() => {
+                    let _ = answer.send(Ok(self.desk.watch(Reading { follow, since: None }, Of::default())));
                     self.interrupt(by);
                     turn::run(self).await?;
                 }
+                // The turn that is left is over, or pauses; what comes later is not meant.
+                Ok(Some(Command::Leave { .. })) => {}
                 Ok(Some(Command::Interrupt { answer, .. })) => drop(answer.send(Err(Error::Idle))),
                 Ok(Some(Command::Rejoin { reading, answer })) => drop(answer.send(Ok(self.look_back(reading)))),
                 Ok(Some(Command::Stop | Command::Retire) | None) => return Ok(()),
@@ -147,8 +149,8 @@ impl Task {
     /// What happened so far, for a reader who comes while no turn runs.
     fn look_back(&self, reading: Reading) -> Watcher {
         let closing = if self.state.turn.is_some() { Closing::Paused } else { Closing::Idle };
-        let before = reading.since.map(|since| self.desk.tail.replay(since, self.desk.unsettled.durable, reading.live));
-        Watcher::of_past(before, &[], reading.live, closing)
+        let before = reading.since.map(|since| self.desk.tail.replay(since, self.desk.unsettled.durable, reading.follow));
+        Watcher::of_past(before, &[], reading.follow, closing)
     }
 
     /// Everybody who watches is told that nothing follows and let go; the answer is kept for who repeats the input.
@@ -207,17 +209,20 @@ impl Task {
     pub(crate) fn submit(&mut self, draft: Draft, step: u32, when: When) -> Result<(), Stopped> {
         let (expect, turn) = (self.desk.tail.head.last, self.state.turn_no.max(self.desk.tail.head.turn));
         let at = self.now();
-        let mut entries = Vec::with_capacity(draft.lines.len());
+        let (mut entries, mut shown) = (Vec::with_capacity(draft.lines.len()), Vec::new());
         let mut audit = Vec::new();
+        for Passage { turn, step, lines, shown: told } in draft.before {
+            // Nothing of it was called or decided here: the audit log has no word of it.
+            for line in lines.into_iter().flat_map(Line::with_receipt) {
+                let entry = Arc::new(self.desk.tail.entry(line, at, turn, step));
+                shown.extend(told.then(|| entry.clone()));
+                entries.push(entry);
+            }
+        }
+        let own = entries.len();
         for line in draft.lines {
             audit.extend(audited::rows(self, &line, turn, at));
-            let receipt = match &line {
-                Line::Event(Event::ToolOutput { receipt, .. }) => Some(Line::Mark(Kind::Receipt, json(receipt))),
-                Line::Event(_) | Line::Waiting(_) | Line::Resolved(_) | Line::Mark(..) => None,
-            };
-            for line in [Some(line), receipt].into_iter().flatten() {
-                entries.push(Arc::new(self.desk.tail.entry(line, at, turn, step)));
-            }
+            entries.extend(line.with_receipt().map(|line| Arc::new(self.desk.tail.entry(line, at, turn, step))));
         }
         for entry in &entries {
             if let Err(error) = self.state.apply(entry) {
@@ -241,7 +246,8 @@ impl Task {
             ..self.desk.tail.batch(expect)
         };
         let ticket = self.engine.journal.commit(vec![batch], when);
-        self.desk.unsettled.show(ticket, entries);
+        shown.extend(entries.drain(own..));
+        self.desk.unsettled.show(ticket, shown);
         Ok(())
     }
 

@@ -1,20 +1,23 @@
 //! The turn: begin, then one decision after the other until it has ended.
 
 use session::{
-    Began, Behavior, Call, CallState, Decider, Ended, Event, HowEnded, Kind, Millis, Next, Purpose, Resolution, Session, TurnNo, next,
+    Began, Behavior, Call, CallState, Decider, DeclaredTool, Ended, Event, HowEnded, Kind, Message, Millis, Next, Purpose, Resolution,
+    Session, TurnNo, next,
 };
 use storage::{Idempotency, IdempotencyKey, Running, When};
 use tool::{End, Evidence};
 
+use crate::brought::Brought;
 use crate::error::Error;
 use crate::hub::Of;
-use crate::live::Post;
-use crate::prepared::Prepared;
+use crate::live::{Input, Post};
+use crate::past::Story;
+use crate::prepared::{For, Prepared};
 use crate::references::Sources;
-use crate::repeats::Taken;
+use crate::repeats::{Retried, Taken};
 use crate::task::{Draft, Stopped, Task, refuse};
 use crate::watcher::Closing;
-use crate::{call, compaction, inbox, steps, template, waits};
+use crate::{call, compaction, inbox, past, steps, waits};
 
 /// Runs the turn to its end, or to where it has to wait.
 pub(crate) async fn run(task: &mut Task) -> Result<(), Stopped> {
@@ -42,14 +45,18 @@ pub(crate) struct Start {
     pub(crate) purpose: Purpose,
     /// What the model is told first, as `ready` rendered it.
     pub(crate) system: String,
+    /// Tools that the client declared with the input.
+    pub(crate) declared: Vec<DeclaredTool>,
+    /// What the client has the model told from now on.
+    pub(crate) instructions: Option<String>,
 }
 
 /// What the model is told first in a turn that would begin now in this session, if all is there that the agent
 /// sets and refers to.
-pub(crate) fn ready(task: &Task, session: &Session, prepared: &Prepared) -> Result<String, Error> {
+pub(crate) fn ready(task: &Task, session: &Session, prepared: &Prepared, added: Option<&str>) -> Result<String, Error> {
     let now = task.now();
     prepared.check_early(&Sources { agent: &prepared.agent, session, now, state: &task.state })?;
-    template::system(prepared, session, now)
+    prepared.system(session, now, added)
 }
 
 /// Takes an input while no turn runs; one that pauses is over with it.
@@ -65,15 +72,14 @@ pub(crate) async fn take(task: &mut Task, post: Post, taken: Taken) -> Result<()
         refuse(post.answer, Error::NothingToCompact);
         return Ok(());
     }
-    let prepared = match Prepared::new(&task.engine, &post.agent, &post.principal.tenant_name) {
-        Ok(prepared) => prepared,
-        Err(error) => {
-            refuse(post.answer, error);
-            return Ok(());
-        }
-    };
-    let system = match ready(task, &post.session, &prepared) {
-        Ok(system) => system,
+    let (story, Input { messages, purpose, brought, .. }) = (post.story, post.input);
+    let Brought { tools: declared, instructions, .. } = brought;
+    let instructions = instructions.or_else(|| task.state.instructions.clone()).filter(|text| !text.is_empty());
+    let turn = For { purpose: &purpose, declared: &declared };
+    let means = Prepared::new(&task.engine, &post.agent, &post.principal.tenant_name, turn)
+        .and_then(|prepared| Ok((ready(task, &post.session, &prepared, instructions.as_deref())?, prepared)));
+    let (system, prepared) = match means {
+        Ok(means) => means,
         Err(error) => {
             refuse(post.answer, error);
             return Ok(());
@@ -83,29 +89,39 @@ pub(crate) async fn take(task: &mut Task, post: Post, taken: Taken) -> Result<()
     if task.state.turn.is_some() {
         waits::supersede(task, Decider::from(&post.principal)).await?;
     }
-    let retried = task.desk.retried(&taken.asked).unwrap_or_else(|error| {
-        tracing::warn!(session.uid = %task.session.uid, %error, "the input of the turn before could not be read; it is recorded again");
-        None
-    });
-    let mut draft = Draft::default();
-    match retried {
-        Some(message) => task.desk.hub.preface([message]),
-        None if post.input.messages.is_empty() => {}
-        None => draft.event(Event::InputMessage { messages: post.input.messages }),
-    }
+    let draft = said(task, &taken, messages, story);
     // The reader is there before the first entry, so that it misses nothing.
     let watcher = task.desk.watch(reading, Of { asked: Some(taken.asked.clone()), queued: None });
-    begin(task, draft, prepared, Start { taken, purpose: post.input.purpose, system })?;
+    begin(task, draft, prepared, Start { taken, purpose, system, declared, instructions })?;
+    let watcher = watcher.of_turn(task.desk.turn);
     if post.answer.send(Ok(watcher)).is_err() {
         tracing::debug!(session.uid = %task.session.uid, "the client left before its turn began");
     }
     Ok(())
 }
 
+/// What an input says, with what it brings of the past; nothing of it where it was recorded with the turn that failed on it.
+fn said(task: &mut Task, taken: &Taken, messages: Vec<Message>, story: Story) -> Draft {
+    let retried = task.desk.retried(&taken.asked).unwrap_or_else(|error| {
+        tracing::warn!(session.uid = %task.session.uid, %error, "the input of the turn before could not be read; it is recorded again");
+        None
+    });
+    let mut draft = Draft::default();
+    if let Some(Retried { message }) = retried {
+        task.desk.hub.preface(message);
+        return draft;
+    }
+    draft.before = past::passages(task, &taken.asked, story);
+    if !messages.is_empty() {
+        draft.event(Event::InputMessage { messages });
+    }
+    draft
+}
+
 /// Begins a turn: its input, which the draft holds, and the mark that it began, in one batch.
 /// Nobody waits for it unless somebody watches; the turn's own end does.
 pub(crate) fn begin(task: &mut Task, mut draft: Draft, prepared: Prepared, start: Start) -> Result<(), Stopped> {
-    let Start { taken, purpose, system } = start;
+    let Start { taken, purpose, system, declared, instructions } = start;
     let turn = task.next_turn();
     let began = Began {
         agent_revision: prepared.agent.revision,
@@ -118,8 +134,8 @@ pub(crate) fn begin(task: &mut Task, mut draft: Draft, prepared: Prepared, start
         purpose,
         compaction: Some(task.session.compaction.clone()),
         window: prepared.model.context_window(),
-        declared: Vec::new(),
-        instructions: None,
+        declared,
+        instructions,
     };
     draft.mark(Kind::Began, &began);
     task.attempt = 1;

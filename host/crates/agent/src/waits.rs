@@ -120,7 +120,7 @@ pub(crate) fn settle(task: &Task, draft: &mut Draft, call: &Call, resolution: Re
 /// Takes what somebody says about calls that wait, all of it or nothing, and lets the turn go on.
 pub(crate) async fn decide(task: &mut Task, decide: Decide) -> Result<(), Stopped> {
     let taken = Taken::new(&decide.principal, decide.input.hash, decide.input.repeat);
-    let reading = Reading { live: decide.input.stream, since: None };
+    let reading = Reading { follow: decide.input.follow, since: None };
     if let Some(answer) = task.desk.repeated(&task.state.inbox, &taken, reading) {
         let _ = decide.answer.send(answer);
         return Ok(());

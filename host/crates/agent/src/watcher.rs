@@ -7,10 +7,11 @@ use std::future::poll_fn;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
-use session::{Audience, Entry, Hidden, HowEnded, Kind, Millis, Seq, StoredEvent, TokenUsage, Uid, hidden};
+use session::{Audience, Entry, Hidden, HowEnded, Kind, Millis, Seq, StoredEvent, TokenUsage, TurnNo, Uid, hidden};
 use storage::Journal;
 
 use crate::error::Error;
+use crate::hub::calls;
 
 /// Stored entries that are read at once for one reader: it takes them in its own time.
 const PAGE: usize = 64;
@@ -59,6 +60,31 @@ pub enum News {
     },
     /// Nothing follows.
     Closed(Closing),
+}
+
+/// How much a reader follows of what happens.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Follow {
+    /// The entries alone: for an answer in one piece.
+    #[default]
+    Entries,
+    /// Text as it is written too.
+    Text,
+    /// Calls as they are written, and what they report, too. Every call that is to run is told as `Began` and all of
+    /// its `Arguments` before its `ToolInput`; one that the client runs with arguments of the agent's over the
+    /// model's before the `ClientToolPending` that names it, with what the client is to act on.
+    Calls,
+}
+
+impl Follow {
+    /// Whether this is for such a reader.
+    pub(crate) fn wants(self, news: &News) -> bool {
+        match news {
+            News::Entry(_) | News::Closed(_) => true,
+            News::Delta { .. } | News::Void { .. } | News::Usage { .. } | News::CompactionStarted { .. } => self >= Self::Text,
+            News::Call { .. } => self >= Self::Calls,
+        }
+    }
 }
 
 /// What is learnt of a call beside its entries.
@@ -135,19 +161,30 @@ impl Part {
 pub struct Watcher {
     before: Option<Replay>,
     reader: Arc<Reader>,
+    turn: Option<TurnNo>,
 }
 
 impl Watcher {
     /// One that reads what this replay has, and then what this reader is handed.
     pub(crate) fn new(before: Option<Replay>, reader: Arc<Reader>) -> Self {
-        Self { before, reader }
+        Self { before, reader, turn: None }
+    }
+
+    /// The same, of the turn that runs.
+    pub(crate) fn of_turn(self, turn: Option<TurnNo>) -> Self {
+        Self { turn, ..self }
+    }
+
+    /// The turn that it was told to follow, where one runs; none of an input that waits for one.
+    pub fn turn(&self) -> Option<TurnNo> {
+        self.turn
     }
 
     /// One for whom nothing happens any more.
-    pub(crate) fn of_past(before: Option<Replay>, shown: &[Arc<Entry>], live: bool, closing: Closing) -> Self {
-        let reader = Reader::after(shown, live);
-        reader.push(News::Closed(closing), usize::MAX);
-        Self { before, reader }
+    pub(crate) fn of_past(before: Option<Replay>, shown: &[Arc<Entry>], follow: Follow, closing: Closing) -> Self {
+        let reader = Reader::after(shown, follow, &[]);
+        reader.push(News::Closed(closing));
+        Self { before, reader, turn: None }
     }
 
     /// The reader, for whoever wants to know whether it took the end of its answer.
@@ -188,8 +225,8 @@ pub(crate) struct Replay {
     pub(crate) to: Seq,
     /// What is left out.
     pub(crate) hidden: Vec<Hidden>,
-    /// Whether the reader follows text as it is written; then it gets stored text the same way.
-    pub(crate) live: bool,
+    /// How much the reader follows; what is stored it gets the same way.
+    pub(crate) follow: Follow,
     pub(crate) ready: VecDeque<News>,
 }
 
@@ -205,7 +242,7 @@ impl Replay {
             self.next = last.seq.next();
             for entry in page.entries.into_iter().filter(|entry| entry.seq <= self.to) {
                 if entry.audience() != Audience::Internal && !hidden::covers(&self.hidden, entry.seq) {
-                    stored(&Arc::new(entry), self.live, |news| self.ready.push_back(news));
+                    stored(&Arc::new(entry), self.follow, &[], |news| self.ready.push_back(news));
                 }
             }
         }
@@ -219,13 +256,17 @@ impl fmt::Debug for Replay {
     }
 }
 
-/// A stored event as news: text in one piece before it, for who follows text.
-fn stored(entry: &Arc<Entry>, live: bool, mut push: impl FnMut(News)) {
-    if let (true, Some(part)) = (live, Part::of(entry.kind)) {
+/// A stored event as news: text and calls in one piece before it, for who follows them. Of the calls that are
+/// `withheld` it tells when they wait for the client.
+fn stored(entry: &Arc<Entry>, follow: Follow, withheld: &[Arc<str>], mut push: impl FnMut(News)) {
+    if let (true, Some(part)) = (follow >= Follow::Text, Part::of(entry.kind)) {
         let text = serde_json::from_str::<StoredEvent<'_>>(&entry.body).map(|event| event.text()).unwrap_or_default();
         if !text.is_empty() {
             push(News::Delta { part, text, at: entry.at });
         }
+    }
+    if follow >= Follow::Calls {
+        calls::told(entry, withheld, &[]).into_iter().for_each(&mut push);
     }
     push(News::Entry(entry.clone()));
 }
@@ -245,11 +286,11 @@ struct Queue {
 
 impl Reader {
     /// A reader to whom this was shown so far.
-    pub(crate) fn after(shown: &[Arc<Entry>], live: bool) -> Arc<Self> {
+    pub(crate) fn after(shown: &[Arc<Entry>], follow: Follow, withheld: &[Arc<str>]) -> Arc<Self> {
         let reader = Arc::new(Self::default());
         for entry in shown {
-            stored(entry, live, |news| {
-                reader.push(news, usize::MAX);
+            stored(entry, follow, withheld, |news| {
+                reader.push(news);
             });
         }
         reader
@@ -275,26 +316,35 @@ impl Reader {
         Poll::Pending
     }
 
-    /// Hands over news; false where the reader had fallen too far behind before
-    /// and is cut off. One piece of any size always fits: it exists anyway.
-    pub(crate) fn push(&self, news: News, bytes_max: usize) -> bool {
+    /// Hands over news; false where nothing can be handed over any more. What continues the piece that waits last
+    /// merges with it.
+    pub(crate) fn push(&self, news: News) -> bool {
         let mut queue = self.lock();
-        if queue.bytes > bytes_max {
-            (queue.news, queue.over) = (VecDeque::new(), true);
-        } else {
+        if queue.over {
+            return false;
+        }
+        queue.over = matches!(news, News::Closed(_));
+        if let Some(news) = queue.merged(news) {
             queue.bytes += size(&news);
-            queue.over = matches!(news, News::Closed(_));
-            match (queue.news.back_mut(), news) {
-                (Some(News::Delta { part, text, .. }), News::Delta { part: more_of, text: more, .. }) if *part == more_of => {
-                    text.push_str(&more);
-                }
-                (_, news) => queue.news.push_back(news),
-            }
+            queue.news.push_back(news);
         }
         if let Some(waker) = queue.waker.take() {
             waker.wake();
         }
         !queue.over
+    }
+
+    /// Whether more waits than may. Then it is cut off, and what waits is dropped.
+    pub(crate) fn is_behind(&self, bytes_max: usize) -> bool {
+        let mut queue = self.lock();
+        let behind = queue.bytes > bytes_max;
+        if behind {
+            (queue.news, queue.over) = (VecDeque::new(), true);
+            if let Some(waker) = queue.waker.take() {
+                waker.wake();
+            }
+        }
+        behind
     }
 
     /// Nothing follows; what waits is still handed out.
@@ -312,14 +362,45 @@ impl Reader {
     }
 }
 
-/// What a piece of news weighs while it waits.
+impl Queue {
+    /// The news, unless it became a part of what waits: it continues the last piece, or overtakes an older report of
+    /// the same call.
+    fn merged(&mut self, news: News) -> Option<News> {
+        if let News::Call { id, what: CallNews::Progress { .. }, .. } = &news {
+            let older = self
+                .news
+                .iter_mut()
+                .find(|waiting| matches!(waiting, News::Call { id: of, what: CallNews::Progress { .. }, .. } if of == id));
+            let Some(older) = older else { return Some(news) };
+            *older = news;
+            return None;
+        }
+        match (self.news.back_mut(), news) {
+            (Some(News::Delta { part, text, .. }), News::Delta { part: more_of, text: more, .. }) if *part == more_of => {
+                text.push_str(&more);
+                None
+            }
+            (
+                Some(News::Call { id, what: CallNews::Arguments(text), .. }),
+                News::Call { id: more_of, what: CallNews::Arguments(more), .. },
+            ) if *id == more_of => {
+                text.push_str(&more);
+                None
+            }
+            (_, news) => Some(news),
+        }
+    }
+}
+
+/// What a piece of news weighs while it waits. What is being written weighs next to nothing, however long it is: the
+/// reply that it belongs to is bounded, and weighs as the entries that it becomes.
 fn size(news: &News) -> usize {
     match news {
         News::Entry(entry) => entry.body.len(),
-        News::Delta { text, .. } => text.len(),
-        News::Call { what: CallNews::Arguments(piece), .. } => piece.len(),
-        News::Call { what: CallNews::Progress { note, .. }, .. } => note.len(),
-        News::Call { what: CallNews::Began { .. } | CallNews::Void, .. } => 16,
-        News::Void { .. } | News::Usage { .. } | News::CompactionStarted { .. } | News::Closed(_) => 16,
+        News::Delta { .. } | News::Call { .. } | News::Void { .. } => PIECE,
+        News::Usage { .. } | News::CompactionStarted { .. } | News::Closed(_) => PIECE,
     }
 }
+
+/// What everything weighs that is no entry, in bytes: about what it takes to hold it.
+const PIECE: usize = 64;

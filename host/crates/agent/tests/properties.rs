@@ -7,10 +7,12 @@
 mod world;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use agent::{Closing, Edit, Error, ForkOf, News, Part, Watcher};
+use agent::{CallNews, Closing, Edit, Error, Follow, ForkOf, News, Part, Watcher};
 use proptest::prelude::*;
-use session::{Audience, Behavior, Entry, EventId, ItemBody, Kind, Seq, State, StoredEvent};
+use serde_json::value::RawValue;
+use session::{Audience, Behavior, Entry, EventId, HowEnded, ItemBody, Kind, Seq, State, StoredEvent};
 
 use world::World;
 
@@ -25,8 +27,8 @@ enum Step {
     Repeat,
     /// Asks for the end of the turn.
     Interrupt,
-    /// Leaves without having read all.
-    Leave(prop::sample::Index),
+    /// Leaves without having read all; and says so, or does not.
+    Leave(prop::sample::Index, bool),
     /// The model and the tools come so many pieces further.
     Go(usize),
     /// The server stops where it is, and another one takes up its work.
@@ -41,7 +43,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => Just(Step::Approve),
         1 => Just(Step::Repeat),
         2 => Just(Step::Interrupt),
-        2 => any::<prop::sample::Index>().prop_map(Step::Leave),
+        2 => (any::<prop::sample::Index>(), any::<bool>()).prop_map(|(at, says)| Step::Leave(at, says)),
         6 => (1_usize..6).prop_map(Step::Go),
         1 => Just(Step::Restart),
     ]
@@ -108,8 +110,13 @@ async fn play(steps: Vec<Step>) {
                 Err(Error::Idle) => {}
                 Err(error) => panic!("{error}"),
             },
-            Step::Leave(at) if !readers.is_empty() => drop(readers.swap_remove(at.index(readers.len()))),
-            Step::Leave(_) => {}
+            Step::Leave(at, says) if !readers.is_empty() => {
+                let turn = readers.swap_remove(at.index(readers.len())).turn();
+                if let (true, Some(turn)) = (says, turn) {
+                    world.engine.leave(&world.session, &world.principal, turn);
+                }
+            }
+            Step::Leave(..) => {}
             Step::Go(pieces) => world.go(pieces).await,
             Step::Restart => {
                 world = world.restart().await;
@@ -154,6 +161,7 @@ async fn closing(reader: &mut Watcher) -> Option<Closing> {
 struct Reading {
     seen: Vec<Entry>,
     open: BTreeMap<bool, String>,
+    calls: BTreeMap<Arc<str>, String>,
 }
 
 impl Reading {
@@ -168,9 +176,23 @@ impl Reading {
                     let streamed = self.open.remove(&(entry.kind == Kind::AgentOutput)).unwrap_or_default();
                     assert_eq!(streamed, whole, "the pieces are the text");
                 }
+                if entry.kind == Kind::ToolInput {
+                    let event: StoredEvent<'_> = serde_json::from_str(&entry.body).unwrap();
+                    let written = self.calls.remove(&event.call_name().id);
+                    assert_eq!(written.as_deref(), event.tool_input.map(RawValue::get), "the pieces are the arguments");
+                }
                 self.seen.push((*entry).clone());
             }
-            News::Call { .. } | News::Usage { .. } | News::CompactionStarted { .. } => {}
+            News::Call { id, what, .. } => match what {
+                CallNews::Began { name } => {
+                    assert_eq!(&*name, "echo");
+                    assert_eq!(self.calls.insert(id, String::new()), None, "a call begins once");
+                }
+                CallNews::Arguments(piece) => self.calls.get_mut(&id).expect("a call begins before its arguments").push_str(&piece),
+                CallNews::Void => drop(self.calls.remove(&id).expect("what is void was written")),
+                CallNews::Progress { .. } => {}
+            },
+            News::Usage { .. } | News::CompactionStarted { .. } => {}
             News::Closed(closing) => return Some(closing),
         }
         None
@@ -179,6 +201,7 @@ impl Reading {
     /// The connection breaks: what was not whole is forgotten.
     fn cut(&mut self) {
         self.open.clear();
+        self.calls.clear();
     }
 }
 
@@ -194,7 +217,7 @@ async fn rejoin(inputs: Vec<(Option<Behavior>, bool)>, cuts: Vec<usize>) {
             let posted = world.post(world.input(&text, queue, true)).await;
             assert!(matches!(posted, Ok(_) | Err(Error::Busy(_) | Error::InboxFull(..))), "{posted:?}");
         }
-        let mut watcher = world.rejoin(reading.seen.last(), true).await;
+        let mut watcher = world.rejoin(reading.seen.last(), Follow::Calls).await;
         let (mut closing, seen) = (None, reading.seen.len());
         for _ in 0..cuts.next().unwrap_or(1) + stalled {
             world.allow(1);
@@ -218,6 +241,55 @@ async fn rejoin(inputs: Vec<(Option<Behavior>, bool)>, cuts: Vec<usize>) {
 fn run(work: impl Future<Output = ()>) {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     runtime.block_on(async { tokio::time::timeout(world::PATIENCE, work).await.expect("the engine comes to rest") });
+}
+
+/// The end of the turn that a reader follows.
+async fn end(mut reader: Watcher) -> Closing {
+    closing(&mut reader).await.expect("a reader that stays is told the end")
+}
+
+#[tokio::test]
+async fn whoever_leaves_stops_the_turn_that_answers_nobody_else_and_no_later_one() {
+    let world = World::new().await;
+    let input = world.input("talk", None, true);
+    let (first, again) = (world.post(input.clone()).await.unwrap(), world.post(input).await.unwrap());
+    let turn = first.turn().unwrap();
+    assert_eq!(again.turn(), Some(turn));
+    drop(first);
+    world.engine.leave(&world.session, &world.principal, turn);
+    // The mailbox is served in order: the onlooker is there after the word of the one who left.
+    let onlooker = world.rejoin(None, Follow::Text).await;
+    drop(again);
+    world.engine.leave(&world.session, &world.principal, turn);
+    assert_eq!(end(onlooker).await, Closing::Ended(HowEnded::Interrupted));
+
+    let next = world.post(world.input("talk", None, true)).await.unwrap();
+    world.engine.leave(&world.session, &world.principal, turn);
+    world.allow(100);
+    assert_eq!(end(next).await, Closing::Ended(HowEnded::Answered));
+}
+
+#[tokio::test]
+async fn a_reader_of_calls_hears_how_far_a_tool_is() {
+    let world = World::new().await;
+    world.allow(3);
+    let mut input = world.input("tool", None, true);
+    input.follow = Follow::Calls;
+    let mut reader = world.post(input).await.unwrap();
+    let mut asked = None;
+    loop {
+        match reader.next().await.unwrap() {
+            News::Call { id, what: CallNews::Began { .. }, .. } => asked = Some(id),
+            News::Call { id, what: CallNews::Progress { share, note }, .. } => {
+                assert_eq!((Some(id), share, note.as_str()), (asked, Some(0.5), "half"));
+                break;
+            }
+            News::Closed(closing) => panic!("{closing:?} before the tool was done"),
+            News::Entry(_) | News::Delta { .. } | News::Call { .. } | News::Void { .. } => {}
+            News::Usage { .. } | News::CompactionStarted { .. } => {}
+        }
+    }
+    world.finish().await;
 }
 
 /// A copy of a session whose beginning is hidden, in the middle of a step too.

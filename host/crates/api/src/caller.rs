@@ -47,8 +47,7 @@ fn authenticated(parts: &Parts, app: &App) -> Result<Arc<Principal>> {
         return Ok(Arc::new(app.keyring.operator()));
     }
     let address = peer.and_then(Peer::address);
-    let missing = || Error::new(Code::Unauthorized, "an API key is required; send it as x-api-key");
-    let principal = match credential(&parts.headers).ok_or_else(missing)? {
+    let principal = match credential(&parts.headers).ok_or_else(|| without_a_key(&parts.headers))? {
         Credential::Key(text) => app.keyring.verify(text),
         Credential::Bearer(text) => match app.tokens.read(text, Clock.now()) {
             token::Read::Of(key) => app.keyring.of_id(key),
@@ -63,6 +62,15 @@ fn authenticated(parts: &Parts, app: &App) -> Result<Arc<Principal>> {
     Ok(principal)
 }
 
+fn without_a_key(headers: &HeaderMap) -> Error {
+    let tried = headers.contains_key(KEY) || headers.contains_key(AUTHORIZATION);
+    let code = if tried { Code::Unauthorized } else { Code::MissingCredentials };
+    Error::new(code, "an API key is required; send it as x-api-key, or as Authorization: Bearer")
+}
+
+/// The header of a key.
+const KEY: &str = "x-api-key";
+
 /// What a request shows of its caller.
 #[derive(Debug, PartialEq, Eq)]
 enum Credential<'a> {
@@ -74,7 +82,7 @@ enum Credential<'a> {
 
 /// `x-api-key` wins over `Authorization: Bearer`.
 fn credential(headers: &HeaderMap) -> Option<Credential<'_>> {
-    if let Some(key) = headers.get("x-api-key") {
+    if let Some(key) = headers.get(KEY) {
         return key.to_str().ok().map(Credential::Key);
     }
     let (scheme, text) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
@@ -151,6 +159,14 @@ impl<T: DeserializeOwned + Send> FromRequestParts<Arc<App>> for Segments<T> {
 mod tests {
     use super::*;
     use http::HeaderValue;
+
+    #[test]
+    fn a_header_that_holds_no_key_is_a_wrong_one() {
+        let mut headers = HeaderMap::new();
+        assert_eq!(without_a_key(&headers).code(), Code::MissingCredentials);
+        headers.insert(AUTHORIZATION, HeaderValue::from_static("Basic eA=="));
+        assert_eq!(without_a_key(&headers).code(), Code::Unauthorized);
+    }
 
     #[test]
     fn x_api_key_wins_over_a_bearer_token() {

@@ -1,5 +1,7 @@
 //! Every error that a client can get: one table of codes with their statuses,
-//! one body shape, and the one place where the engine's errors become both.
+//! the bodies by door, and the one place where the engine's errors become both.
+
+mod shape;
 
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
@@ -8,6 +10,8 @@ use serde_json::{Map, Value, json};
 
 use agent::Thing;
 use session::Uid;
+
+pub(crate) use shape::Shape;
 
 macro_rules! codes {
     ($($(#[$doc:meta])* $name:ident = $status:literal $word:literal),+ $(,)?) => {
@@ -19,12 +23,20 @@ macro_rules! codes {
             /// All of them, in the order of their statuses.
             pub const ALL: &[Self] = &[$(Self::$name),+];
 
+            /// Their words, each once.
+            pub fn words() -> Vec<&'static str> {
+                let mut words: Vec<&str> = Self::ALL.iter().map(|code| code.word()).collect();
+                // Codes of one word stand beside each other.
+                words.dedup();
+                words
+            }
+
             /// The HTTP status.
             pub fn status(self) -> StatusCode {
                 match self { $(Self::$name => StatusCode::from_u16($status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)),+ }
             }
 
-            /// The stable word in the body's `code`.
+            /// The stable word in the body's `code` on the Agents API, which tells fewer apart than other doors do.
             pub fn word(self) -> &'static str {
                 match self { $(Self::$name => $word),+ }
             }
@@ -35,6 +47,14 @@ macro_rules! codes {
 codes! {
     /// Malformed body, missing field, bad parameter, bad key.
     InvalidRequest = 400 "invalid_request",
+    /// The body is of a protocol that this address does not speak.
+    UnsupportedProtocol = 400 "invalid_request",
+    /// Nobody was asked about this call.
+    InterruptNotFound = 400 "invalid_request",
+    /// No such call waits for its client.
+    ToolCallNotFound = 400 "invalid_request",
+    /// The conversation does not fit the model any more.
+    ContextLimitExceeded = 400 "invalid_request",
     /// The content of a message is empty or too long.
     InvalidMessageContent = 400 "invalid_message_content",
     /// Metadata that is no object, or too large.
@@ -51,12 +71,16 @@ codes! {
     InvalidTemplate = 400 "invalid_template",
     /// The token address knows no such way to get a token.
     UnsupportedGrantType = 400 "unsupported_grant_type",
-    /// No key, or a wrong or revoked one.
+    /// No key at all.
+    MissingCredentials = 401 "unauthorized",
+    /// A wrong or revoked key.
     Unauthorized = 401 "unauthorized",
     /// No client, or a wrong one, at the token address.
     InvalidClient = 401 "invalid_client",
     /// The key may not do this.
     Forbidden = 403 "forbidden",
+    /// A call waits for a person, at a door where nobody can be asked.
+    ApprovalRequired = 403 "forbidden",
     /// The agent takes no sessions and no input.
     AgentDisabled = 403 "agent_disabled",
     /// The session takes no input.
@@ -65,6 +89,8 @@ codes! {
     AgentNotFound = 404 "agent_not_found",
     /// No such session of this agent.
     SessionNotFound = 404 "session_not_found",
+    /// No such conversation of this caller with this agent.
+    ConversationNotFound = 404 "session_not_found",
     /// No such event in this session.
     EventNotFound = 404 "event_not_found",
     /// No such tool.
@@ -75,8 +101,12 @@ codes! {
     MethodNotAllowed = 405 "method_not_allowed",
     /// The body stopped coming.
     BodyTimeout = 408 "body_timeout",
-    /// In use, running, or changed meanwhile.
+    /// In use, or changed meanwhile.
     Conflict = 409 "conflict",
+    /// A turn runs.
+    ConversationBusy = 409 "conflict",
+    /// The call was decided or answered already, or nobody can any more.
+    InterruptResolved = 409 "conflict",
     /// Agents bind the tool; `agents` names them.
     ToolInUse = 409 "tool_in_use",
     /// The body is larger than this server takes.
@@ -179,7 +209,7 @@ impl Error {
         &self.message
     }
 
-    /// The body.
+    /// The body on the Agents API.
     pub fn body(&self, request_id: &str) -> Value {
         let mut body = Map::new();
         if self.code.status() == StatusCode::BAD_REQUEST {
@@ -242,8 +272,11 @@ impl From<agent::Error> for Error {
             E::Taken { what, name } => {
                 Self::new(Code::Conflict, format!("{} `{name}` exists already; choose another key and name", word(what)))
             }
-            E::Conflict | E::Busy(_) => Self::new(Code::Conflict, text),
+            E::Conflict => Self::new(Code::Conflict, text),
+            E::Busy(_) => Self::new(Code::ConversationBusy, text),
             E::InboxFull(..) => Self::new(Code::RateLimitExceeded, text).retry_after(INBOX_RETRY_S),
+            E::WrongInput(_) | E::WrongPast { .. } => Self::field("messages", text),
+            E::WrongTool { .. } => Self::field("tools", text),
             E::NotSince(_) => Self::field("since", text),
             E::Idle => Self::new(Code::InvalidRequest, text).at("type"),
             E::Disabled(Thing::Session, name) => {
@@ -251,9 +284,11 @@ impl From<agent::Error> for Error {
             }
             E::Disabled(_, name) => Self::new(Code::AgentDisabled, format!("agent `{name}` is disabled; enable it before using it")),
             E::UnknownModel(..) => Self::new(Code::InvalidModelConfiguration, text).at("model.name"),
-            E::Decided { .. } => Self::new(Code::Conflict, text),
-            E::NotAsked(_) | E::WrongEdit { .. } => Self::field("decisions", text),
-            E::NotPending(_) | E::WrongOutput { .. } => Self::field("tool_outputs", text),
+            E::Decided { .. } => Self::new(Code::InterruptResolved, text),
+            E::NotAsked(_) => Self::field("decisions", text).with(Code::InterruptNotFound),
+            E::WrongEdit { .. } => Self::field("decisions", text),
+            E::NotPending(_) => Self::field("tool_outputs", text).with(Code::ToolCallNotFound),
+            E::WrongOutput { .. } => Self::field("tool_outputs", text),
             E::NotBindable { configuration, .. } => {
                 Self::field(format!("tool_configurations.{configuration}.tool_id"), text).with(Code::InvalidToolReference)
             }
@@ -332,12 +367,15 @@ mod tests {
     }
 
     #[test]
-    fn every_code_has_its_own_word_and_an_error_status() {
-        let mut words: Vec<&str> = Code::ALL.iter().map(|code| code.word()).collect();
+    fn every_code_is_an_error_and_each_word_has_one_status() {
         assert!(Code::ALL.iter().all(|code| code.status().as_u16() >= 400));
+        let (mut words, many) = (Code::words(), Code::words().len());
         words.sort_unstable();
         words.dedup();
-        assert_eq!(words.len(), Code::ALL.len());
+        assert_eq!(words.len(), many);
+        for code in Code::ALL {
+            assert!(Code::ALL.iter().all(|other| other.word() != code.word() || other.status() == code.status()), "{code:?}");
+        }
     }
 
     #[test]

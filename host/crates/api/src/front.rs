@@ -1,4 +1,4 @@
-//! The outermost layer: gives each request its id, checks where it was sent to,
+//! The outermost layer: gives each request its id, checks where it was sent to and from which page,
 //! writes the bodies of errors, and leaves one log line and one count behind.
 //! Bodies and keys never reach the log.
 
@@ -15,7 +15,7 @@ use http::{HeaderName, StatusCode};
 use agent::Clock;
 use session::Uid;
 
-use crate::errors::{Error, refused_by_the_router};
+use crate::errors::{Error, Shape, refused_by_the_router};
 use crate::{App, metrics};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -40,12 +40,16 @@ pub(crate) async fn front(State(app): State<Arc<App>>, mut request: Request, nex
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().map_or_else(|| "none".to_owned(), |path| path.as_str().to_owned());
 
+    let (shape, page) = (Shape::of(request.uri().path()), app.origins.page(&request));
     let span = tracing::info_span!("request", request.id = %id);
-    let response = match app.hosts.check(&request) {
-        Ok(()) => tracing::Instrument::instrument(next.run(request), span).await,
+    let response = match app.hosts.check(&request, &page) {
+        Ok(()) => match page.preflight(&request) {
+            Some(answer) => answer,
+            None => tracing::Instrument::instrument(next.run(request), span).await,
+        },
         Err(error) => error.into_response(),
     };
-    let response = finish(response, &id);
+    let response = page.mark(finish(response, shape, &id));
 
     let (status, took) = (response.status(), began.elapsed());
     metrics::request(&route, status, took);
@@ -57,11 +61,11 @@ pub(crate) async fn front(State(app): State<Arc<App>>, mut request: Request, nex
 }
 
 /// Writes the body of an error, and the request's id on everything.
-fn finish(mut response: Response, id: &str) -> Response {
+fn finish(mut response: Response, shape: Shape, id: &str) -> Response {
     let refused = response.status().is_client_error() || response.status().is_server_error();
     let error = response.extensions_mut().remove::<Error>();
     if let Some(error) = error.or_else(|| (refused && !is_json(&response)).then(|| refused_by_the_router(response.status()))) {
-        response = with_body(response, &error, id);
+        response = with_body(response, &error, shape, id);
     }
     if let Ok(value) = HeaderValue::from_str(id) {
         response.headers_mut().insert(REQUEST_ID, value);
@@ -73,8 +77,8 @@ fn is_json(response: &Response) -> bool {
     response.headers().get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"application/json"))
 }
 
-fn with_body(bare: Response, error: &Error, id: &str) -> Response {
-    let mut response = Response::new(Body::from(crate::reply::ascii(&error.body(id))));
+fn with_body(bare: Response, error: &Error, shape: Shape, id: &str) -> Response {
+    let mut response = Response::new(Body::from(crate::reply::ascii(&shape.body(error, id))));
     *response.status_mut() = error.code().status();
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     for name in [ALLOW, http::header::RETRY_AFTER] {

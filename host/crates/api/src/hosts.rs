@@ -1,11 +1,12 @@
 //! Which names this server answers to. A page of a hostile site can make a
 //! browser send requests to a loopback address under the site's own name; so on
 //! loopback only loopback names and those that the operator listed are taken,
-//! and an `Origin` must be the server itself.
+//! and an `Origin` must be the server itself, or one that the operator opened it to.
 
 use axum::extract::Request;
 use http::header::{HOST, ORIGIN};
 
+use crate::cors::Page;
 use crate::errors::{Code, Error, Result};
 use crate::server::Peer;
 
@@ -17,8 +18,8 @@ impl Hosts {
         Self(allowed.into_iter().map(|host| host.to_ascii_lowercase()).collect())
     }
 
-    /// Refuses a request that was meant for another host.
-    pub(crate) fn check(&self, request: &Request) -> Result<()> {
+    /// Refuses a request that was meant for another host, or that a page sent which may not.
+    pub(crate) fn check(&self, request: &Request, page: &Page) -> Result<()> {
         let Some(Peer::Network { loopback, .. }) = request.extensions().get::<Peer>() else { return Ok(()) };
         let header = request.headers().get(HOST).and_then(|v| v.to_str().ok());
         let host = request.uri().authority().map(|authority| authority.as_str()).or(header).map(name);
@@ -29,6 +30,7 @@ impl Hosts {
         }
         match request.headers().get(ORIGIN) {
             None => Ok(()),
+            Some(_) if page.is_welcome() => Ok(()),
             Some(origin) => self.check_origin(origin.to_str().unwrap_or_default(), &host),
         }
     }
@@ -43,7 +45,8 @@ impl Hosts {
         if !from.is_empty() && (from == host || self.0.contains(&from)) {
             return Ok(());
         }
-        Err(Error::new(Code::Forbidden, "pages of other origins may not call this server; add the origin's host to its allowed hosts"))
+        let why = "pages of this origin may not call this server; name it in server.cors, or its host in server.hosts where that is the server's own";
+        Err(Error::new(Code::Forbidden, why))
     }
 }
 
@@ -63,6 +66,7 @@ fn is_loopback(host: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cors::Origins;
     use axum::body::Body;
 
     fn request(host: &str, origin: Option<&str>, loopback: bool) -> Request {
@@ -73,25 +77,38 @@ mod tests {
         builder.extension(Peer::Network { address: "127.0.0.1:9".parse().unwrap(), loopback }).body(Body::empty()).unwrap()
     }
 
+    fn check(hosts: &Hosts, open_to: &[&str], request: &Request) -> Result<()> {
+        hosts.check(request, &Origins::parse(open_to).unwrap().page(request))
+    }
+
     #[test]
     fn a_rebound_name_is_refused_on_loopback() {
         let hosts = Hosts::new(vec!["Wardian.example".into()]);
         for good in ["127.0.0.1:8750", "localhost", "[::1]:8750", "wardian.example:1"] {
-            assert!(hosts.check(&request(good, None, true)).is_ok(), "{good}");
+            assert!(check(&hosts, &[], &request(good, None, true)).is_ok(), "{good}");
         }
         for bad in ["evil.example", "127.0.0.1.evil.example", "", "evil.example:8750"] {
-            assert!(hosts.check(&request(bad, None, true)).is_err(), "{bad}");
+            assert!(check(&hosts, &[], &request(bad, None, true)).is_err(), "{bad}");
         }
     }
 
     #[test]
     fn a_page_of_another_origin_is_refused() {
         let hosts = Hosts::new(Vec::new());
-        assert!(hosts.check(&request("localhost:8750", Some("http://localhost:8750"), true)).is_ok());
+        assert!(check(&hosts, &[], &request("localhost:8750", Some("http://localhost:8750"), true)).is_ok());
         for bad in ["https://evil.example", "null", ""] {
-            assert!(hosts.check(&request("localhost:8750", Some(bad), true)).is_err(), "{bad}");
+            assert!(check(&hosts, &[], &request("localhost:8750", Some(bad), true)).is_err(), "{bad}");
         }
-        assert!(hosts.check(&request("api.example", None, false)).is_ok());
-        assert!(hosts.check(&request("api.example", Some("https://evil.example"), false)).is_err());
+        assert!(check(&hosts, &[], &request("api.example", None, false)).is_ok());
+        assert!(check(&hosts, &[], &request("api.example", Some("https://evil.example"), false)).is_err());
+    }
+
+    #[test]
+    fn a_page_that_the_operator_named_may_come_but_not_under_a_foreign_host() {
+        let (hosts, app) = (Hosts::new(Vec::new()), "https://app.example");
+        assert!(check(&hosts, &[app], &request("localhost:8750", Some(app), true)).is_ok());
+        assert!(check(&hosts, &["*"], &request("localhost:8750", Some("null"), true)).is_ok());
+        assert!(check(&hosts, &[app], &request("localhost:8750", Some("https://evil.example"), true)).is_err());
+        assert!(check(&hosts, &["*"], &request("app.example", Some(app), true)).is_err());
     }
 }

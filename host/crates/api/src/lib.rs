@@ -7,9 +7,12 @@ mod agents_v2;
 pub mod auth;
 mod body;
 mod caller;
+mod conversations;
+pub mod cors;
 mod docs;
 pub mod errors;
 mod fields;
+mod following;
 mod front;
 mod health;
 mod hosts;
@@ -23,6 +26,7 @@ mod operation;
 pub mod operator;
 mod page;
 mod rate;
+mod repeats;
 mod reply;
 mod router;
 pub mod server;
@@ -55,15 +59,30 @@ pub struct Options {
     pub outbox: Arc<dyn storage::Outbox>,
     /// Where `/metrics` is read from.
     pub metrics: metrics::Handle,
-    /// Of this data directory; page keys and access tokens are made under it, so they outlive a restart.
+    /// Of this data directory; page keys, access tokens and the keys of conversations are made under it, so they outlive a restart.
     pub secret: [u8; 32],
     /// The bounds of a request.
     pub limits: Limits,
     /// Names under which this server may be called, beside the loopback ones; without port. Empty means any on
     /// listeners beyond loopback.
     pub allowed_hosts: Vec<String>,
+    /// What becomes of a turn whose client goes away, at doors whose clients cannot say that it is to stop.
+    pub on_disconnect: OnDisconnect,
+    /// Origins whose pages may call this server.
+    pub origins: cors::Origins,
     /// Cancelled when the server is to stop: open streams end, readiness turns.
     pub stop: CancellationToken,
+}
+
+/// What becomes of a turn whose client goes away before its end, at doors whose clients have no other way to stop one.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OnDisconnect {
+    /// It is stopped, as by an interrupt.
+    #[default]
+    Interrupt,
+    /// It goes on.
+    Continue,
 }
 
 /// What every request can reach.
@@ -75,9 +94,12 @@ pub(crate) struct App {
     metrics: metrics::Handle,
     page_keys: page::PageKeys,
     tokens: token::Tokens,
+    conversations: conversations::Names,
     limits: Limits,
     rate: rate::Rate,
     hosts: hosts::Hosts,
+    on_disconnect: OnDisconnect,
+    origins: cors::Origins,
     openapi: bytes::Bytes,
     docs: docs::Docs,
     stop: CancellationToken,

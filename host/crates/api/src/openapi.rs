@@ -16,7 +16,7 @@ use serde_json::{Map, Value, json};
 use policy::{Action, Role};
 
 use crate::App;
-use crate::errors::{Code, Error};
+use crate::errors::{Code, Error, Shape};
 use crate::limits::METADATA_FILTER_CHARACTERS;
 use crate::operation::{Answer, Method, Operation, Query};
 
@@ -102,13 +102,16 @@ fn described(operation: &Operation, schemas: &Map<String, Value>) -> Value {
 
 fn responses(operation: &Operation, schemas: &Map<String, Value>) -> Map<String, Value> {
     let mut responses = Map::new();
+    let shape = Shape::of(operation.path);
     let (status, success) = success(operation.answer, schemas);
     responses.insert(status.to_owned(), success);
     for status in statuses(operation) {
         let codes: Vec<Code> = codes(operation, status).collect();
-        let words: Vec<&str> = codes.iter().map(|code| code.word()).collect();
-        let example = Error::new(codes[0], "what is wrong, and what would help").body("4f2a0c1be0d94c1f9f0f6d1a2b3c4d5e");
-        let body = json!({ "schema": reference("Error"), "example": example });
+        let mut words: Vec<&str> = codes.iter().map(|code| shape.word(*code)).collect();
+        // Codes of one word stand beside each other.
+        words.dedup();
+        let example = shape.body(&Error::new(codes[0], "what is wrong, and what would help"), "4f2a0c1be0d94c1f9f0f6d1a2b3c4d5e");
+        let body = json!({ "schema": reference(shape.schema()), "example": example });
         let mut described = json!({ "description": words.join(", "), "content": {"application/json": body} });
         if matches!(status, 429 | 503) {
             let seconds = json!({"type": "integer", "minimum": 1});
@@ -132,6 +135,15 @@ fn success(answer: Answer, schemas: &Map<String, Value>) -> (&'static str, Value
             });
             ("201", json)
         }
+        Answer::OkOrStream(schema) => {
+            let mut json = json_of(schema);
+            json["content"]["text/event-stream"] = json!({ "schema": {"type": "string", "description": "One chunk a `data:` line."} });
+            ("200", json)
+        }
+        Answer::Stream(schema) => {
+            let text = format!("Frames of {schema}, one a `data:` line.");
+            ("200", of("text/event-stream", json!({ "schema": {"type": "string", "description": text} })))
+        }
         Answer::Nothing => ("204", json!({ "description": "Done; no body." })),
         Answer::Text => ("200", of("text/plain", json!({ "schema": {"type": "string"} }))),
         Answer::Page => ("200", of("text/html", json!({ "schema": {"type": "string"} }))),
@@ -147,19 +159,24 @@ fn statuses(operation: &Operation) -> Vec<u16> {
 /// The codes under a status that an operation may answer.
 fn codes(operation: &Operation, status: u16) -> impl Iterator<Item = Code> {
     let (path, action, body) = (operation.path, operation.action.is_some(), operation.body.is_some());
-    let (turn, query) = (matches!(operation.answer, Answer::CreatedOrStream(_)), !operation.query.is_empty());
-    let writes = operation.method != Method::Get;
+    let shape = Shape::of(path);
+    let streams = matches!(operation.answer, Answer::OkOrStream(_) | Answer::Stream(_));
+    let turn = streams || matches!(operation.answer, Answer::CreatedOrStream(_));
+    let (writes, query) = (operation.method != Method::Get, !operation.query.is_empty());
     let agents = path.starts_with("/v2/agents");
     let approval = path.starts_with("/operator/v1/approvals");
     let token = path.starts_with("/oauth");
     let (session, event) = (path.contains("{session_key}"), path.contains("{event_id}"));
-    let fork = operation.action == Some(Action::CreateSession);
+    let fork = operation.action == Some(Action::CreateSession) && agents;
+    let (bots, openai) = (shape == Shape::Bots, shape == Shape::OpenAi);
     Code::ALL.iter().copied().filter(move |code| {
         code.status().as_u16() == status
             && match code {
                 Code::InvalidRequest => body || query || path.contains('{'),
-                Code::InvalidMessageContent | Code::IdempotencyKeyReused | Code::RequestTimeout => turn,
-                Code::AgentProcessingFailed => turn || fork,
+                Code::UnsupportedProtocol | Code::InterruptNotFound | Code::ToolCallNotFound => streams && bots,
+                Code::ContextLimitExceeded | Code::ApprovalRequired => streams && openai,
+                Code::InvalidMessageContent | Code::IdempotencyKeyReused | Code::RequestTimeout => turn && agents,
+                Code::AgentProcessingFailed => (turn && !bots) || fork,
                 Code::UnresolvedReference => turn,
                 Code::InvalidMetadata => body && agents && !turn,
                 Code::InvalidModelConfiguration
@@ -167,19 +184,22 @@ fn codes(operation: &Operation, status: u16) -> impl Iterator<Item = Code> {
                 | Code::InvalidInstructionReference
                 | Code::InvalidTemplate => body && agents && !path.contains("/sessions"),
                 Code::UnsupportedGrantType | Code::InvalidClient => token,
-                Code::Unauthorized | Code::Forbidden => action,
+                Code::MissingCredentials | Code::Unauthorized | Code::Forbidden => action,
                 Code::RateLimitExceeded | Code::InternalError => action || token,
                 Code::InvalidToolType => body && path.starts_with("/v2/tools"),
                 Code::ToolInUse => path.contains("{tool_id}") && operation.method == Method::Delete,
-                Code::AgentDisabled => body && (path.contains("/sessions") || approval),
-                Code::SessionDisabled => turn || approval,
-                Code::AgentNotFound => agents && path.contains("{agent_key}"),
+                Code::AgentDisabled => body && (path.contains("/sessions") || approval || turn),
+                Code::SessionDisabled => (turn && !openai) || approval,
+                Code::AgentNotFound => (agents && path.contains("{agent_key}")) || path.contains("{agent_id}") || (turn && openai),
                 Code::SessionNotFound => session || fork,
-                Code::EventNotFound => event || turn || fork,
+                Code::ConversationNotFound => path.contains("{conversation_id}"),
+                Code::EventNotFound => event || (turn && agents) || fork,
                 Code::ToolNotFound => path.contains("{tool_id}"),
                 Code::NotFound => path.starts_with("/operator") && (path.contains('{') || (body && path.ends_with("/keys"))),
                 Code::MethodNotAllowed => false,
-                Code::Conflict => (body && action && !path.ends_with("/keys")) || (event && writes),
+                Code::Conflict | Code::ConversationBusy | Code::InterruptResolved => {
+                    (body && action && !path.ends_with("/keys")) || (event && writes)
+                }
                 Code::BodyTimeout | Code::RequestTooLarge | Code::UnsupportedMediaType => body,
                 Code::ServerUnavailable => path == "/readyz" || (action && writes),
             }
@@ -198,7 +218,7 @@ fn media_types(operation: &Operation) -> &'static [&'static str] {
 fn path_parameters(path: &'static str) -> impl Iterator<Item = Value> {
     path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}')).map(|name| {
         let schema = match name {
-            "agent_key" | "session_key" => json!({"$ref": "#/components/schemas/Key"}),
+            "agent_key" | "agent_id" | "session_key" => json!({"$ref": "#/components/schemas/Key"}),
             _ => json!({"type": "string"}),
         };
         json!({ "name": name, "in": "path", "required": true, "schema": schema })
@@ -284,6 +304,10 @@ fn tag(path: &str) -> &'static str {
         path if path.starts_with("/v2/tools") => "tools",
         path if path.starts_with("/v2/llms") => "models",
         path if path.starts_with("/oauth") => "tokens",
+        path if path.starts_with("/v1/") => match Shape::of(path) {
+            Shape::Bots => "bots",
+            Shape::OpenAi | Shape::Agents => "openai",
+        },
         _ => "server",
     }
 }

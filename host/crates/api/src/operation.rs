@@ -10,7 +10,7 @@ pub(crate) struct Operation {
     pub id: &'static str,
     /// Which method.
     pub method: Method,
-    /// The path, parameters in braces.
+    /// The path, parameters in braces. Below `/v1/` a slash may follow it, and a last parameter takes the whole rest.
     pub path: &'static str,
     /// One line.
     pub summary: &'static str,
@@ -54,6 +54,10 @@ pub(crate) enum Answer {
     Created(&'static str),
     /// 201 with this schema, or a stream.
     CreatedOrStream(&'static str),
+    /// 200 with this schema, or a stream.
+    OkOrStream(&'static str),
+    /// 200 with a stream of frames of this schema.
+    Stream(&'static str),
     /// 204.
     Nothing,
     /// 200 with plain text.

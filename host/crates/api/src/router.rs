@@ -11,7 +11,7 @@ use http::StatusCode;
 
 use crate::agents_v2::{agents, approvals, client_calls, client_tools, edits, events, identity, llms, secrets, sessions, tools};
 use crate::operation::{Method, Operation};
-use crate::{App, Options, docs, front, health, hosts, oauth, openapi, operator, page, rate, token};
+use crate::{App, Options, conversations, docs, front, health, hosts, oauth, openapi, operator, page, rate, token};
 
 /// The whole server as a service. Requests come in through [`crate::serve`].
 pub fn router(options: Options) -> Router {
@@ -107,7 +107,9 @@ impl Routes {
         T: 'static,
     {
         let route = on(filter(operation.method), handler).layer(Extension(operation));
-        self.router = std::mem::take(&mut self.router).route(operation.path, route);
+        for path in spellings(operation.path) {
+            self.router = std::mem::take(&mut self.router).route(&path, route.clone());
+        }
         self.operations.push(operation);
     }
 
@@ -121,9 +123,12 @@ impl Routes {
             metrics: options.metrics,
             page_keys: page::PageKeys::new(options.secret),
             tokens: token::Tokens::new(options.secret),
+            conversations: conversations::Names::new(options.secret),
             rate: rate::Rate::new(&options.limits),
             limits: options.limits,
             hosts: hosts::Hosts::new(options.allowed_hosts),
+            on_disconnect: options.on_disconnect,
+            origins: options.origins,
             openapi: openapi::render(&document),
             docs: docs::render(&document),
             stop: options.stop,
@@ -131,6 +136,18 @@ impl Routes {
         // Running code that a client sends is not done here; the path is no tool of this name.
         let router = self.router.route("/v2/tools/test", any(|| async { StatusCode::NOT_FOUND }));
         router.layer(from_fn_with_state(app.clone(), front::front)).with_state(app)
+    }
+}
+
+/// The path as the router reads it. Clients of the doors below `/v1/` send a slash after it now and then, and write
+/// what names a conversation unescaped, whatever is in it.
+fn spellings(path: &str) -> Vec<String> {
+    if !path.starts_with("/v1/") {
+        return vec![path.to_owned()];
+    }
+    match path.strip_suffix("/{conversation_id}") {
+        Some(before) => vec![format!("{before}/{{*conversation_id}}")],
+        None => vec![path.to_owned(), format!("{path}/")],
     }
 }
 

@@ -153,6 +153,8 @@ async fn start(limits: Limits) -> Server {
         secret: [7; 32],
         limits,
         allowed_hosts: Vec::new(),
+        on_disconnect: api::OnDisconnect::default(),
+        origins: api::cors::Origins::default(),
         stop: stop.clone(),
     });
     Server { router, engine, store, keyring, stop, _folder: folder }
@@ -226,6 +228,23 @@ async fn every_error_has_the_one_body_with_the_id_of_its_request() {
         assert_eq!((answer.status.as_u16(), body["code"].as_str().unwrap()), (status, code), "{path}");
         assert_eq!(body["request_id"], json!(answer.request_id), "{path}");
         assert!(body["messages"][0].as_str().is_some_and(|text| !text.is_empty()), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn each_door_has_its_own_body_of_errors_also_for_what_no_operation_has_seen() {
+    let server = start(Limits::default()).await;
+    for (path, code) in [("/v1/aibot/bots/a/files", "NOT_FOUND"), ("/v1/agui", "NOT_FOUND")] {
+        let answer = server.post(path, "", json!({})).await;
+        let (body, id) = (answer.json(), json!(answer.request_id));
+        assert_eq!((answer.status.as_u16(), body["code"].as_str(), &body["requestId"]), (404, Some(code), &id), "{path}");
+        assert_eq!((&body["error"]["code"], &body["error"]["message"]), (&body["code"], &body["message"]), "{path}");
+    }
+    for path in ["/v1/embeddings", "/v1/aibot/bots/a/openai/chat/completions/x/openai/chat/completions"] {
+        let answer = server.post(path, "", json!({})).await;
+        let error = answer.json()["error"].clone();
+        assert_eq!((answer.status.as_u16(), error["type"].as_str()), (404, Some("invalid_request_error")), "{path}");
+        assert!(error["message"].is_string() && error["param"].is_null() && error["code"].is_string(), "{path}");
     }
 }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::agents::Agents;
 use crate::capabilities::cache;
 use crate::capabilities::config::{self, Settings};
 use crate::capabilities::files::{self, Access, Mount};
@@ -134,7 +135,7 @@ pub struct Grant {
     pub(crate) reveal: BTreeMap<String, Arc<SecretRef>>,
     pub(crate) tools: Option<Vec<Glob>>,
     tenants: Vec<Glob>,
-    agents: Option<Vec<Glob>>,
+    agents: Agents,
     approve: Approve,
     approver: Approver,
     tool: HashMap<String, (Approve, Approver)>,
@@ -194,7 +195,7 @@ impl Grant {
             reveal: BTreeMap::new(),
             tools: None,
             tenants: vec![Glob::new(crate::OPERATOR_TENANT)],
-            agents: None,
+            agents: Agents::default(),
             approve: Approve::Never,
             approver: Approver::default(),
             tool: HashMap::new(),
@@ -208,7 +209,7 @@ impl Grant {
         problems.extend(grant.limits.faults().into_iter().map(|(limit, fault)| Problem::error(format!("{key}.limits.{limit}"), fault, "")));
         grant.builtin = context.builtin;
         grant.tenants = file.tenants.as_ref().map_or(grant.tenants, globs);
-        grant.agents = file.agents.as_ref().map(globs);
+        grant.agents = Agents::new(file.agents.as_deref());
         grant.tools = file.tools.as_ref().map(globs);
         grant.pin = file.pin.unwrap_or_default();
         grant.pins = pins(&key, file, problems);
@@ -298,8 +299,8 @@ impl Grant {
             let list = self.widened(Some(&self.tenants), "tenants", who.tenant);
             return Err(self.denied(Layer::Tenant, format!("tenant {}", who.tenant), list));
         }
-        if !glob::any(self.agents.as_deref(), who.agent) {
-            let list = self.widened(self.agents.as_deref(), "agents", who.agent);
+        if !self.agents.include(who.agent) {
+            let list = self.agents.widened(who.agent);
             return Err(self.denied(Layer::Agent, format!("agent {}", who.agent), list));
         }
         match (&self.pins.digest, who.digest) {
@@ -324,7 +325,7 @@ impl Grant {
     /// Which of these the entry does not speak for, if one of them.
     pub(crate) fn excludes(&self, tenant: Option<&str>, agent: Option<&str>) -> Option<String> {
         let tenant = tenant.filter(|tenant| !glob::any(Some(&self.tenants), tenant));
-        let agent = agent.filter(|agent| !glob::any(self.agents.as_deref(), agent));
+        let agent = agent.filter(|agent| !self.agents.include(agent));
         tenant.map(|tenant| format!("tenant {tenant}")).or_else(|| agent.map(|agent| format!("agent {agent}")))
     }
 

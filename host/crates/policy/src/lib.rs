@@ -22,6 +22,7 @@
 //! # Ok::<(), policy::Problem>(())
 //! ```
 
+mod agents;
 pub mod capabilities;
 mod denied;
 mod doubts;
@@ -41,6 +42,7 @@ mod snapshot;
 mod units;
 mod words;
 
+pub use agents::MCP_AGENT;
 pub use capabilities::cache::CachePermit;
 pub use capabilities::call::CallPermit;
 pub use capabilities::config::ConfigPermit;

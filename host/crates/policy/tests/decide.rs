@@ -141,6 +141,26 @@ fn a_builtin_grant_is_bound_to_its_bytes_and_yields_to_any_entry() {
 }
 
 #[test]
+fn the_agent_of_mcp_needs_its_name_in_the_entry() {
+    let mcp = Who { agent: policy::MCP_AGENT, ..WHO };
+    for without in ["", "[plugin.fetch]", "[plugin.fetch]\nagents = ['*']", "[plugin.fetch]\nagents = ['mcp*']"] {
+        let refusal = policy(without).call(&mcp, "get").expect_err("its name is not there");
+        assert_eq!(refusal.layer, policy::Layer::Agent);
+        assert!(refusal.toml.contains("\"mcp\"]"), "{refusal}");
+        assert!(policy(&refusal.toml).call(&mcp, "get").is_ok(), "{}", refusal.toml);
+    }
+    let refusal = policy("").call(&mcp, "get").expect_err("its name is not there");
+    assert_eq!(refusal.toml, "[plugin.fetch]\nagents = [\"*\", \"mcp\"]\n");
+    assert!(policy(&refusal.toml).call(&WHO, "get").is_ok(), "the others keep it");
+
+    let shipped = PolicyFile::parse("[plugin.notes]\nagents = ['*']").expect("the text is a policy");
+    let builtin = [Builtin { plugin: "notes".into(), digest: "sha256:aa".into(), file: shipped.plugin["notes"].clone() }];
+    let policy = Policy::build(&PolicyFile::default(), Path::new("/srv"), &builtin).expect("nothing is wrong");
+    let who = Who { plugin: "notes", digest: Some("sha256:aa"), ..WHO };
+    assert!(policy.call(&who, "note_read").is_ok() && policy.call(&Who { agent: policy::MCP_AGENT, ..who }, "note_read").is_err());
+}
+
+#[test]
 fn what_is_not_in_force_in_this_version_is_said() {
     assert_eq!(
         errors("[plugin.fetch]\nshape = 'functions'\n[plugin.weather]\nshape = 'command'"),

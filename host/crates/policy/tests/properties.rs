@@ -38,7 +38,7 @@ fn plugin() -> impl Strategy<Value = PluginFile> {
     let files = prop::option::of(access.prop_map(|access| MountFile { host: "d/{tenant}".into(), guest: "d".into(), access, quota: None }));
     let http = prop::collection::vec(http(), 0..6);
     let parts = (any::<bool>(), any::<bool>(), any::<bool>(), any::<bool>());
-    let whom = (names(&["default", "acme", "*"]), names(&["a1", "a*"]), names(&["t", "u", "*"]));
+    let whom = (names(&["default", "acme", "*"]), names(&["a1", "a*", "mcp", "*"]), names(&["t", "u", "*"]));
     (whom, http, files, parts, 1u64..100).prop_map(|((tenants, agents, tools), http, files, (store, cache, config, reveal), quota)| {
         let quota = Some(Bytes(quota));
         PluginFile {
@@ -103,7 +103,7 @@ fn question() -> impl Strategy<Value = Question> {
         "xn--mnchen-3ya.example",
     ];
     (
-        (pick(&["default", "default", "acme"]), pick(&["a1", "a1", "b1"]), pick(&["t", "u"])),
+        (pick(&["default", "default", "acme"]), pick(&["a1", "a1", "b1", "mcp"]), pick(&["t", "u"])),
         pick(&["GET", "GET", "POST"]),
         prop::sample::select(&[Scheme::Https, Scheme::Https, Scheme::Http]),
         pick(hosts),
@@ -216,6 +216,16 @@ fn narrowed(mut plugin: PluginFile, how: u8, index: usize) -> PluginFile {
 }
 
 proptest! {
+    #[test]
+    fn nothing_is_there_for_the_agent_of_mcp_unless_the_entry_has_its_name(
+        plugin in plugin(), lease in lease("l1"), question in question(),
+    ) {
+        let question = Question { agent: policy::MCP_AGENT.into(), ..question };
+        let named = plugin.agents.iter().flatten().any(|agent| agent == policy::MCP_AGENT);
+        let policy = build(&plugin).with_leases(&[lease], 1);
+        prop_assert!(named || question.asked().iter().all(|what| policy.decide(&question.who(), what).is_err()));
+    }
+
     #[test]
     fn taking_something_away_never_allows_more(plugin in plugin(), how in 0u8..15, index in 0usize..6, question in question()) {
         let (wide, narrow) = (build(&plugin), build(&narrowed(plugin.clone(), how, index)));

@@ -110,7 +110,7 @@ pub struct Message {
 /// The names that a tool event carries.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct CallName {
-    /// The provider's id of the call, made unique in its step. Only shown; our own id is the idempotency key.
+    /// The provider's id of the call, made unique in the session. Our own id is the idempotency key.
     pub id: Arc<str>,
     /// The name under which the agent binds the tool and the model sees it.
     pub configuration: Arc<str>,

@@ -3,6 +3,7 @@
 //! clock, no randomness: time and ids come in as values.
 
 pub mod agent;
+pub mod call_ids;
 pub mod client_tool;
 pub mod compaction;
 pub mod entry;
@@ -24,6 +25,7 @@ pub use agent::{
     Agent, Compaction, Identity, Instruction, ModelChoice, OutputSchema, Retry, ScopedRole, Secrets, Step, TemplateType, ToolBinding,
     ToolEventPolicy, ToolRef,
 };
+pub use call_ids::CallIds;
 pub use client_tool::{ClientTool, DeclaredTool};
 pub use entry::{Audience, Entry, Kind};
 pub use event::{CallName, Event, Message, PendingCall, StoredEvent};

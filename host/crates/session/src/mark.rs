@@ -62,7 +62,8 @@ pub enum Purpose {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         message: Option<String>,
     },
-    /// To make one call of a tool that the agent need not bind. No model is asked.
+    /// To make one call of a tool that the agent need not bind, with these arguments alone: what the agent sets in its
+    /// own bindings is not put over them. No model is asked.
     Call {
         /// The name under which the call stands in the events.
         name: String,

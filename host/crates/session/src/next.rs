@@ -30,7 +30,7 @@ impl Default for TurnLimits {
 pub enum Next {
     /// No turn runs.
     Idle,
-    /// Send the transcript to the model.
+    /// Send the transcript to the model; in a turn that makes one call, ask for that.
     AskModel,
     /// Run the calls at these positions, all at the same time.
     CallTools(Vec<Seq>),
@@ -64,8 +64,9 @@ pub fn next(state: &State, limits: &TurnLimits) -> Next {
     if let Purpose::Compact { up_to, .. } = &turn.began.purpose {
         return asked_to_compact(state, turn, *up_to);
     }
-    if let (Purpose::Call { .. }, 1..) = (&turn.began.purpose, turn.steps) {
-        return Next::End(HowEnded::Answered);
+    // A turn that makes one call takes nothing in and is never too long: there is no model to be told of it.
+    if let Purpose::Call { .. } = &turn.began.purpose {
+        return if turn.steps == 0 { Next::AskModel } else { Next::End(HowEnded::Answered) };
     }
     let reached = limit(turn, limits);
     // A turn that may not ask again takes nothing more in: what waits begins a turn of its own.
@@ -124,7 +125,9 @@ mod tests {
     use crate::entry::{Entry, Kind};
     use crate::event::{CallName, Event, Message};
     use crate::ids::{EventId, Millis, TurnNo, Uid};
+    use crate::inbox::Queued;
     use crate::mark::{Began, Corrected, Ended, Overflowed, ReplyMark};
+    use crate::principal::Principal;
     use crate::transcript::{ItemBody, Origin};
     use crate::wait::{Awaited, Decider, Paused, Resolution, Resolved, Resumed, Wait, Waiting};
 
@@ -388,6 +391,29 @@ mod tests {
         story.event(Event::Compaction { turns: 1, events: 2, key: "sum_1".into(), text: "short".into(), up_to: Some(up_to) });
         assert_eq!(story.next(), Next::AskModel);
         assert_eq!(story.0.transcript.items.len(), 3);
+    }
+
+    #[test]
+    fn a_turn_of_one_call_asks_once_and_ends_with_its_result_whatever_waits_behind_it() {
+        let mut story = Story(State::default(), TurnNo(1));
+        let purpose = Purpose::Call { name: "c".into(), tool: tool::ToolId::client("t"), arguments: "{}".into() };
+        story.mark(Kind::Began, &Began { purpose, ..began() });
+        let principal = Principal {
+            tenant: Uid([3; 16]),
+            tenant_name: "t".into(),
+            key: Uid([2; 16]),
+            subject: None,
+            role: policy::Role::Owner,
+            agents: None,
+        };
+        let messages = vec![Message { content: "hi".into() }];
+        story.0.inbox.push_back(Queued { no: 1, behavior: Behavior::Steer, messages, principal, input_hash: String::new(), repeat: None });
+        assert_eq!(story.next(), Next::AskModel);
+        let call = story.call("a", "{}");
+        story.replied();
+        assert_eq!(story.next(), Next::CallTools(vec![call]));
+        story.output("a", &End::UnknownTool);
+        assert_eq!(story.next(), Next::End(HowEnded::Answered));
     }
 
     #[test]

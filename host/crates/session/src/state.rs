@@ -36,11 +36,15 @@ pub struct State {
     pub usage: Option<TokenUsage>,
     /// The summary in the place of what was before it: its entry, where there is one.
     pub summary: Option<Seq>,
+    /// What the client has the model told beside the agent's instructions, as of the last turn that began.
+    pub instructions: Option<String>,
     /// The estimated size of the transcript when `usage` was counted.
     counted_at: u64,
     /// Runs of positions whose events the model is not shown.
     hidden: Vec<Hidden>,
     step: Gathering,
+    /// Whether the last reply was given elsewhere, as a client says, and so were the outputs that follow it.
+    elsewhere: bool,
     /// The last position that the model is not shown though it stands after the last summary.
     torn: Seq,
 }
@@ -195,12 +199,10 @@ impl State {
     }
 
     /// The last answer of a tool, by the name under which the agent binds it, as far as the model is shown one: a
-    /// JSON object, exact text. Failures are no answers.
+    /// JSON object, exact text. Failures are no answers, and neither is what a client says of a call elsewhere: agents
+    /// take arguments from these.
     pub fn latest_output(&self, configuration: &str) -> Option<String> {
-        self.transcript.items.iter().rev().find_map(|item| match &item.body {
-            ItemBody::ToolResult { name, output, error: false, .. } if **name == *configuration => Some(unedited(output)),
-            ItemBody::ToolResult { .. } | ItemBody::User { .. } | ItemBody::Assistant { .. } => None,
-        })
+        self.transcript.latest_output(configuration).map(unedited)
     }
 
     fn is_hidden(&self, seq: Seq) -> bool {
@@ -241,6 +243,7 @@ impl State {
 
     fn began(&mut self, entry: &Entry, began: Began) {
         self.turn_no = entry.turn;
+        self.instructions.clone_from(&began.instructions);
         self.turn = Some(Turn {
             no: entry.turn,
             began_at: entry.at,
@@ -327,6 +330,7 @@ impl State {
         }
         let place = Place::Reply(seq);
         let torn = self.torn >= mark.first;
+        self.elsewhere = mark.origin.is_brought();
         match corrected {
             Some(Corrected { text, fault }) => {
                 self.transcript.push(place, ItemBody::Assistant { thinking, text, calls, raw: None });
@@ -360,7 +364,7 @@ impl State {
             }
         }
         let body = ItemBody::ToolResult { call_id: name.id, name: name.configuration, output, error: event.error };
-        self.transcript.push(Place::Output(seq), body);
+        self.transcript.push(if self.elsewhere { Place::Told(seq) } else { Place::Output(seq) }, body);
     }
 }
 

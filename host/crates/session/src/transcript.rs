@@ -30,6 +30,8 @@ pub(crate) enum Place {
     Reply(Seq),
     /// A tool's output.
     Output(Seq),
+    /// What a client says that a tool answered elsewhere.
+    Told(Seq),
 }
 
 /// How a summary is introduced to the model, as the user's words: it is made from what users
@@ -44,7 +46,7 @@ impl Place {
     pub(crate) fn entry(self) -> Option<Seq> {
         match self {
             Self::Summary => None,
-            Self::Input(at) | Self::Reply(at) | Self::Output(at) => Some(at),
+            Self::Input(at) | Self::Reply(at) | Self::Output(at) | Self::Told(at) => Some(at),
         }
     }
 }
@@ -66,9 +68,24 @@ impl Transcript {
         self.tokens
     }
 
+    /// The ids of all calls, oldest first.
+    pub(crate) fn call_ids(&self) -> impl Iterator<Item = &Arc<str>> {
+        self.items.iter().flat_map(|item| item.body.calls()).map(|call| &call.id)
+    }
+
     /// Where the items stand that come from entries, oldest first.
     pub(crate) fn placed(&self) -> impl DoubleEndedIterator<Item = (Place, Seq)> {
         self.places.iter().filter_map(|place| Some((*place, place.entry()?)))
+    }
+
+    /// The last answer of a tool that the model was shown under this name. What a client says that one answered
+    /// elsewhere is none, and neither is a failure.
+    pub(crate) fn latest_output(&self, configuration: &str) -> Option<&str> {
+        let here = self.items.iter().zip(&self.places).rev().filter(|(_, place)| matches!(place, Place::Output(_)));
+        here.map(|(item, _)| &item.body).find_map(|body| match body {
+            ItemBody::ToolResult { name, output, error: false, .. } if **name == *configuration => Some(output.as_str()),
+            ItemBody::ToolResult { .. } | ItemBody::User { .. } | ItemBody::Assistant { .. } => None,
+        })
     }
 
     /// The summary that stands in the place of what was before it.
@@ -238,10 +255,20 @@ pub enum ItemBody {
     },
 }
 
+impl ItemBody {
+    /// The tools that it asks for.
+    fn calls(&self) -> &[AskedCall] {
+        match self {
+            Self::Assistant { calls, .. } => calls,
+            Self::User { .. } | Self::ToolResult { .. } => &[],
+        }
+    }
+}
+
 /// A tool call as the model wrote it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AskedCall {
-    /// The provider's id, made unique in its step.
+    /// The provider's id; made unique in its reply by the wire, in its session when it is recorded.
     pub id: Arc<str>,
     /// The name that the model used.
     pub name: Arc<str>,
@@ -260,6 +287,30 @@ pub struct Origin {
     pub model: String,
     /// The version of the form in which the raw reply is kept.
     pub format: u32,
+}
+
+impl Origin {
+    /// The wire of what no provider sent to this server: a client says that it was said elsewhere.
+    const BROUGHT: &str = "brought";
+
+    /// Of a reply that a client says was given elsewhere.
+    pub fn brought() -> Self {
+        Self::nobody(Self::BROUGHT)
+    }
+
+    /// Of a call that a client asked for itself.
+    pub fn direct() -> Self {
+        Self::nobody("direct")
+    }
+
+    /// Whether a client says that it was given elsewhere.
+    pub fn is_brought(&self) -> bool {
+        self.wire == Self::BROUGHT
+    }
+
+    fn nobody(wire: &str) -> Self {
+        Self { wire: wire.to_owned(), provider: String::new(), model: String::new(), format: 0 }
+    }
 }
 
 /// A provider's own JSON of an assistant message.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use agent::{Closing, Decision, Decisions, Engine, Error, Input, Limits, NewAgent, NewSession, News, OpenApproval, Queue, Watcher};
+use agent::{Closing, Decision, Decisions, Engine, Error, Follow, Input, Limits, NewAgent, NewSession, News, OpenApproval, Queue, Watcher};
 use async_trait::async_trait;
 use model::{Delta, Finish, Model, Models, Prompt, Reply, Sink};
 use policy::Role;
@@ -33,7 +33,7 @@ async fn piece(pace: &Pace) {
 }
 
 /// Says words, one for each piece. Asks for the tool first where the user's message says `tool`, or `ask` for one that
-/// needs a person's agreement; fails where it says `fail`.
+/// needs a person's agreement, always under the same id; fails where it says `fail`.
 struct Stepping {
     origin: Origin,
     pace: Pace,
@@ -52,18 +52,26 @@ impl Model for Stepping {
     async fn ask(&self, prompt: &Prompt<'_>, sink: Sink<'_>) -> Result<Reply, model::Error> {
         piece(&self.pace).await;
         let (thinking, mut text, mut calls) = ("hm ".to_owned(), String::new(), Vec::new());
-        let id = format!("call_{}", prompt.items.len());
+        let id: Arc<str> = "call".into();
         match prompt.items.last().map(|item| &item.body) {
             Some(ItemBody::User { text }) if text.starts_with("fail") => {
                 return Err(model::Error { trouble: model::Trouble::Nonsense, message: "as it was told".into() });
             }
             Some(ItemBody::User { text }) if text.starts_with("tool") || text.starts_with("ask") => {
                 let arguments = format!("{{\"n\":{},\"ask\":{}}}", prompt.items.len(), text.starts_with("ask"));
-                calls.push(AskedCall { id: id.into(), name: "echo".into(), arguments });
+                calls.push(AskedCall { id: id.clone(), name: "echo".into(), arguments });
             }
             _ => {}
         }
         sink(Delta::Thinking(thinking.clone()));
+        for AskedCall { name, arguments, .. } in &calls {
+            sink(Delta::CallBegan { index: 0, id: id.clone(), name: name.clone() });
+            let (first, second) = arguments.split_at(3);
+            for half in [first, second] {
+                piece(&self.pace).await;
+                sink(Delta::CallArguments { index: 0, piece: half.into() });
+            }
+        }
         if calls.is_empty() {
             for word in ["one ", "two ", "three"] {
                 piece(&self.pace).await;
@@ -76,7 +84,7 @@ impl Model for Stepping {
     }
 }
 
-/// One tool, which answers after a piece.
+/// One tool, which answers after a piece, and says before that it is half done.
 struct Echo {
     spec: Arc<ToolSpec>,
     pace: Pace,
@@ -101,6 +109,7 @@ impl Toolbox for Echo {
     }
 
     async fn call(&self, call: ToolCall) -> ToolReply {
+        call.ports.sink.progress(Some(0.5), "half");
         tokio::select! {
             () = piece(&self.pace) => ToolReply { parts: vec![Content::Text(call.input)], ..ToolReply::without_answer(End::Done) },
             () = call.ports.sink.gone() => ToolReply::without_answer(End::Cancelled),
@@ -217,7 +226,7 @@ impl World {
             purpose: Purpose::Answer,
             hash,
             repeat: None,
-            stream,
+            follow: if stream { Follow::Text } else { Follow::Entries },
             queue,
             brought: agent::Brought::default(),
         }
@@ -228,14 +237,14 @@ impl World {
     }
 
     pub(crate) async fn interrupt(&self) -> Result<Watcher, Error> {
-        self.engine.interrupt(&self.session, &self.principal, true).await
+        self.engine.interrupt(&self.session, &self.principal, Follow::Text).await
     }
 
     /// A reader of all that came after this entry, or of all.
-    pub(crate) async fn rejoin(&self, last: Option<&Entry>, live: bool) -> Watcher {
+    pub(crate) async fn rejoin(&self, last: Option<&Entry>, follow: Follow) -> Watcher {
         let since = last.map_or("start".to_owned(), |entry| EventId { session: self.session.uid, seq: entry.seq }.to_string());
         let since = self.engine.since(&self.session, &since).unwrap();
-        self.engine.rejoin(&self.session, &self.principal, since, live).await.unwrap()
+        self.engine.rejoin(&self.session, &self.principal, since, follow).await.unwrap()
     }
 
     /// Lets what waits for a person run; none where nothing does.
@@ -247,7 +256,7 @@ impl World {
             return None;
         }
         let Input { hash, .. } = self.input("", None, true);
-        let input = Decisions { decisions, hash, repeat: None, stream: true };
+        let input = Decisions { decisions, hash, repeat: None, follow: Follow::Text };
         Some(self.engine.decide(&self.agent, &self.session, &self.principal, Approver::Client, input).await)
     }
 
@@ -268,7 +277,7 @@ impl World {
     pub(crate) async fn finish(&self) {
         self.allow(10_000);
         loop {
-            let mut reader = self.rejoin(None, false).await;
+            let mut reader = self.rejoin(None, Follow::Entries).await;
             let mut idle = false;
             while let Some(news) = reader.next().await {
                 idle = matches!(news, News::Closed(Closing::Idle));

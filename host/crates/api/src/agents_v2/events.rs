@@ -6,22 +6,23 @@ use axum::extract::State;
 use axum::response::Response;
 use http::{HeaderMap, StatusCode, Uri, Version};
 
-use agent::{Brought, Decisions, Input, News, Queue, Watcher};
+use agent::{Brought, Decisions, Follow, Input, Queue, Watcher};
 use policy::Action;
 use session::{Agent, Purpose, Seq, Session};
 
-use super::answer::{deadline, failure, next, whole};
+use super::answer::whole;
 use super::approvals;
-use super::input::{Asked, Compact, Later, Posted, compact_hash, hash, repeat, timeout};
-use super::stream::{Cut, Frames, Named};
+use super::input::{Asked, Compact, Later, Posted, compact_hash, hash, timeout};
+use super::stream::{Frames, Named};
 use super::view::View;
 use crate::App;
 use crate::body::ExactBody;
 use crate::caller::{Caller, Segments};
 use crate::errors::{Code, Error, Result};
+use crate::following::{Following, cut, deadline, first};
 use crate::operation::{Answer, Method, Operation, Query};
 use crate::page::{Params, Place};
-use crate::{reply, sse};
+use crate::{repeats, reply, sse};
 
 /// Events on a page when the client does not say.
 const PAGE: usize = 20;
@@ -63,15 +64,10 @@ pub(crate) async fn create(
         };
     }
     // What fails before the first frame is an ordinary error, not a stream. Who waits for a turn to come is not kept waiting for that.
-    let first = if waits { None } else { Some(next(&app, &session, &mut watcher, until).await?) };
-    if let Some(News::Closed(how)) = &first
-        && let Some(error) = failure(how)
-    {
-        return Err(error);
-    }
+    let first = if waits { None } else { Some(first(&app, &session, &mut watcher, until).await?) };
     let cut = cut(&app, caller.0.key, timeout.map(|_| until));
     let named = Named { uid: session.uid, key: session.key.as_str().into() };
-    Ok(sse::answer(Frames::new(watcher, first, named, view, cut), version))
+    Ok(sse::answer(Following::new(watcher, first, Frames::new(named, view), cut), version))
 }
 
 /// Hands to the engine what was posted; the watcher shows what comes of it.
@@ -84,12 +80,13 @@ async fn ask(
     Posted { asked, stream }: Posted,
 ) -> Result<Watcher> {
     let (engine, principal) = (&app.engine, &caller.0);
-    let repeat = || repeat(headers, principal, &agent.key, &session.key);
+    let repeat = || repeats::named(headers, principal, &agent.key, &session.key);
+    let follow = if stream { Follow::Text } else { Follow::Entries };
     let input = match asked {
-        Asked::Interrupt => return Ok(engine.interrupt(session, principal, stream).await?),
-        Asked::Rejoin(since) => return Ok(engine.rejoin(session, principal, engine.since(session, &since)?, stream).await?),
+        Asked::Interrupt => return Ok(engine.interrupt(session, principal, follow).await?),
+        Asked::Rejoin(since) => return Ok(engine.rejoin(session, principal, engine.since(session, &since)?, follow).await?),
         Asked::Decide(decisions) => {
-            let input = Decisions { hash: approvals::hash(&decisions), decisions, repeat: repeat()?, stream };
+            let input = Decisions { hash: approvals::hash(&decisions), decisions, repeat: repeat()?, follow };
             return Ok(engine.decide(agent, session, principal, caller.standing(app), input).await?);
         }
         Asked::Turn(messages, place) => {
@@ -100,7 +97,7 @@ async fn ask(
                 messages,
                 purpose: Purpose::Answer,
                 repeat: repeat()?,
-                stream,
+                follow,
                 queue,
                 brought: Brought::default(),
             }
@@ -109,7 +106,7 @@ async fn ask(
             let up_to = up_to.map(|id| listed(app, session, &id)).transpose()?;
             let hash = compact_hash(up_to, message.as_deref());
             let purpose = Purpose::Compact { up_to, message };
-            let input = Input { messages: Vec::new(), purpose, hash, repeat: repeat()?, stream, queue: None, brought: Brought::default() };
+            let input = Input { messages: Vec::new(), purpose, hash, repeat: repeat()?, follow, queue: None, brought: Brought::default() };
             let watcher = engine.post(agent.clone(), session.clone(), principal, input).await;
             return watcher.map_err(|error| match error {
                 agent::Error::NothingToCompact if up_to.is_some() => Error::from(error).at("compact_up_to_event_id"),
@@ -130,24 +127,6 @@ fn listed(app: &App, session: &Session, id: &str) -> Result<Seq> {
         }
         Err(error) => Err(error.into()),
     }
-}
-
-/// What ends a stream before its turn: the server stops, the key is revoked, or the client's time is over.
-fn cut(app: &App, key: session::Uid, until: Option<tokio::time::Instant>) -> Cut {
-    let (stop, revoked) = (app.stop.clone(), app.keyring.clone().until_revoked(key));
-    Box::pin(async move {
-        let over = async {
-            match until {
-                Some(until) => tokio::time::sleep_until(until).await,
-                None => std::future::pending().await,
-            }
-        };
-        tokio::select! {
-            () = stop.cancelled() => "the server is shutting down; the turn is kept, read the session's events later",
-            () = revoked => "the API key of this stream was revoked",
-            () = over => "the turn takes longer than this request may; it goes on, read the session's events",
-        }
-    })
 }
 
 pub(crate) static LIST: Operation = Operation {

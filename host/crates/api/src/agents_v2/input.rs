@@ -6,16 +6,14 @@ use http::HeaderMap;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
-use agent::{Decision, Queue, Repeat};
-use session::{Behavior, Message, Principal, Seq};
+use agent::{Decision, Queue};
+use session::{Behavior, Message, Seq};
 
 use super::{approvals, client_calls};
 use crate::errors::{Code, Error, Result};
 use crate::fields::{Fields, unsupported_value};
 use crate::limits::{COMPACTION_MESSAGE, MESSAGES};
-
-/// Characters of an `Idempotency-Key`.
-const IDEMPOTENCY_KEY: usize = 255;
+use crate::repeats::push;
 
 /// Characters of an event's id, and some more: what is longer is none.
 const EVENT_ID: usize = 64;
@@ -185,25 +183,6 @@ pub(super) fn compact_hash(up_to: Option<Seq>, message: Option<&str>) -> [u8; 32
     hasher.update(up_to.map_or(0, |seq| seq.0).to_be_bytes());
     push(&mut hasher, message.unwrap_or_default().as_bytes());
     hasher.finalize().into()
-}
-
-fn push(hasher: &mut Sha256, part: &[u8]) {
-    hasher.update((part.len() as u64).to_be_bytes());
-    hasher.update(part);
-}
-
-/// The client's own name for this request, scoped to who sends it where.
-pub(super) fn repeat(headers: &HeaderMap, principal: &Principal, agent: &str, session: &str) -> Result<Option<Repeat>> {
-    let Some(value) = headers.get("idempotency-key") else { return Ok(None) };
-    let key = value.to_str().ok().filter(|key| (1..=IDEMPOTENCY_KEY).contains(&key.len()));
-    let wrong = || Error::field("Idempotency-Key", format!("`Idempotency-Key` must be 1 to {IDEMPOTENCY_KEY} ASCII characters"));
-    let subject = principal.subject.as_deref().unwrap_or_default();
-    let mut hasher = Sha256::new();
-    hasher.update(principal.key.0);
-    for part in [subject, agent, session, key.ok_or_else(wrong)?] {
-        push(&mut hasher, part.as_bytes());
-    }
-    Ok(Some(Repeat { digest: hasher.finalize().into() }))
 }
 
 /// How long the client waits at most: the smaller of both headers.

@@ -1,28 +1,13 @@
-//! A turn's news as a stream of frames: a body that the connection itself
-//! polls, without a task or a queue of its own.
+//! A turn's news as frames of the Agents API.
 
-use std::convert::Infallible;
-use std::future::Future;
-use std::pin::Pin;
-use std::task::{Context, Poll};
-
-use bytes::Bytes;
-use http_body::{Body, Frame};
-use tokio::time::{Instant, Sleep, sleep};
-
-use agent::{News, Part, Watcher};
+use agent::{Closing, News, Part};
 use session::json::push_string;
 use session::{Entry, EventId, Kind, Millis, Seq, TokenUsage, Uid};
 
-use super::answer::failure;
 use super::view::View;
 use crate::errors::Error;
-use crate::limits::PING;
-use crate::metrics::Open;
+use crate::following::{Dialect, failure};
 use crate::sse;
-
-/// Resolves with a sentence for the client when the stream has to end before its turn does.
-pub(super) type Cut = Pin<Box<dyn Future<Output = &'static str> + Send>>;
 
 /// The session whose turn is shown, as events name it.
 #[derive(Debug)]
@@ -36,93 +21,34 @@ const PASSING: u64 = 1 << 62;
 
 /// Frames of one turn.
 pub(super) struct Frames {
-    watcher: Watcher,
-    first: Option<News>,
     session: Named,
     view: View,
     /// Reasoning was shown and its end was not.
     thinking: bool,
-    cut: Cut,
-    ping: Pin<Box<Sleep>>,
-    last_frame: Instant,
-    over: bool,
-    _open: Open,
 }
 
 impl Frames {
-    /// The frames of this watcher; `first` was read from it already, if something was.
-    pub(super) fn new(watcher: Watcher, first: Option<News>, session: Named, view: View, cut: Cut) -> Self {
-        let (ping, last_frame) = (Box::pin(sleep(PING)), Instant::now());
-        Self { watcher, first, session, view, thinking: false, cut, ping, last_frame, over: false, _open: Open::stream() }
-    }
-
-    /// The last bytes: why it ended early, if it did, and `end`.
-    fn end(&mut self, failure: Option<&str>) -> String {
-        self.over = true;
-        let mut out = String::new();
-        sse::push_end(&mut out, failure);
-        out
-    }
-
-    /// Whether the stream was silent for so long that a reader may think it dead.
-    fn poll_ping(&mut self, cx: &mut Context<'_>) -> bool {
-        while self.ping.as_mut().poll(cx).is_ready() {
-            let due = self.last_frame + PING;
-            let now = Instant::now();
-            let silent = due <= now;
-            self.ping.as_mut().reset(if silent { now + PING } else { due });
-            if silent {
-                return true;
-            }
-        }
-        false
+    /// Frames of a turn of this session.
+    pub(super) fn new(session: Named, view: View) -> Self {
+        Self { session, view, thinking: false }
     }
 }
 
-impl Body for Frames {
-    type Data = Bytes;
-    type Error = Infallible;
-
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        let this = &mut *self;
-        if this.over {
-            return Poll::Ready(None);
+impl Dialect for Frames {
+    fn news(&mut self, news: News, out: &mut String) {
+        if self.view.shows(&news)
+            && let Some(frame) = frame(&news, &self.session, &mut self.thinking)
+        {
+            out.push_str(&frame);
         }
-        let bytes = loop {
-            let news = match this.first.take() {
-                Some(first) => Poll::Ready(Some(first)),
-                None => this.watcher.poll_next(cx),
-            };
-            match news {
-                Poll::Ready(Some(News::Closed(closing))) => {
-                    break this.end(failure(&closing).as_ref().map(Error::message)).into();
-                }
-                Poll::Ready(Some(news)) if !this.view.shows(&news) => continue,
-                Poll::Ready(Some(news)) => match frame(&news, &this.session, &mut this.thinking) {
-                    Some(text) => break text.into(),
-                    None => continue,
-                },
-                Poll::Ready(None) => {
-                    break this
-                        .end(Some("the stream broke off: it was read too slowly, or the session went away; read the session's events"))
-                        .into();
-                }
-                Poll::Pending => {}
-            }
-            if let Poll::Ready(why) = this.cut.as_mut().poll(cx) {
-                break this.end(Some(why)).into();
-            }
-            if this.poll_ping(cx) {
-                break Bytes::from_static(sse::PING);
-            }
-            return Poll::Pending;
-        };
-        this.last_frame = Instant::now();
-        Poll::Ready(Some(Ok(Frame::data(bytes))))
     }
 
-    fn is_end_stream(&self) -> bool {
-        self.over
+    fn closed(&mut self, closing: &Closing, out: &mut String) {
+        sse::push_end(out, failure(closing).as_ref().map(Error::message));
+    }
+
+    fn broken(&mut self, why: &str, out: &mut String) {
+        sse::push_end(out, Some(why));
     }
 }
 

@@ -117,9 +117,23 @@ fn shared() -> Value {
             "agents": {"type": "array", "items": refer("Key"), "description": "On 409 tool_in_use: the agents that bind the tool, at most 100."},
             "messages": {"type": "array", "items": text()},
             "request_id": text(),
-            "code": {"type": "string", "enum": crate::errors::Code::ALL.iter().map(|code| code.word()).collect::<Vec<_>>()},
+            "code": {"type": "string", "enum": crate::errors::Code::words()},
             "error": {"type": "string", "description": "At the token addresses: the word of RFC 6749."},
             "error_description": {"type": "string", "description": "At the token addresses: the message again, in plain ASCII."},
+        })),
+        "BotError": object(&["code", "message", "requestId", "error"], json!({
+            "code": text(),
+            "message": text(),
+            "requestId": text(),
+            "error": object(&["code", "message"], json!({"code": text(), "message": text()})),
+        })),
+        "OpenAiError": object(&["error"], json!({
+            "error": object(&["message", "type", "param", "code"], json!({
+                "message": text(),
+                "type": text(),
+                "param": {"type": ["string", "null"]},
+                "code": {"type": ["string", "null"]},
+            })),
         })),
     })
 }

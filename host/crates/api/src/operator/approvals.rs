@@ -7,7 +7,7 @@ use axum::response::Response;
 use http::{StatusCode, Uri};
 use serde_json::json;
 
-use agent::{Decisions, OpenApprovals};
+use agent::{Decisions, Follow, OpenApprovals};
 use policy::Action;
 use session::Uid;
 use session::json::push_string;
@@ -95,7 +95,7 @@ pub(crate) async fn decide(
     let decision = decision(event(&id)?, &Fields::of_body(&body.members), &body.text)?;
     let (agent, session) = app.engine.place_of(decision.event)?;
     let decisions = vec![decision];
-    let input = Decisions { hash: hash(&decisions), decisions, repeat: None, stream: false };
+    let input = Decisions { hash: hash(&decisions), decisions, repeat: None, follow: Follow::Entries };
     // Whoever watches the session sees what comes of it; here it only has to be durable.
     drop(app.engine.decide(&agent, &session, &caller.0, caller.standing(&app), input).await?);
     let json = json!({ "event_id": id, "decision": body.members["decision"], "agent_key": agent.key, "session_key": session.key });
