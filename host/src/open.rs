@@ -99,6 +99,7 @@ pub(crate) async fn open(settings: &Settings, manner: Manner) -> anyhow::Result<
         keyring,
         operator: host.clone(),
         outbox: store.clone(),
+        blobs: store.clone(),
         metrics: api::metrics::install().context("cannot start the metrics")?,
         secret: files::secret(&settings.data.join("page.key"), Clock.random()).context("cannot keep the secret of page keys")?,
         limits: api::Limits {
@@ -108,8 +109,8 @@ pub(crate) async fn open(settings: &Settings, manner: Manner) -> anyhow::Result<
             ..api::Limits::default()
         },
         allowed_hosts: settings.server.hosts.clone(),
-        on_disconnect: settings.server.on_disconnect,
         origins: settings.server.origins.clone(),
+        on_disconnect: settings.server.on_disconnect,
         stop: stop.clone(),
     });
     Ok(Server { settings: settings.clone(), store, leases, sandbox, engine, host, router, clerk, stop, owner, model_reason })

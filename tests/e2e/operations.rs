@@ -160,11 +160,11 @@ impl World {
             let example = example.as_str().with_context(|| format!("{}: the parameter {name} has no example", operation.id))?;
             path += &format!("{}{name}={}", if at == 0 { '?' } else { '&' }, example.replace(' ', "%20"));
         }
-        Ok(Place { agent, session, path, body: self.body(operation).await? })
+        Ok(Place { body: self.body(operation, &agent).await?, agent, session, path })
     }
 
-    /// The example of the body, with what only this server can know put in.
-    async fn body(&self, operation: &Operation) -> Result<Option<(String, Bytes)>> {
+    /// The example of the body, with this agent and what only this server can know put in.
+    async fn body(&self, operation: &Operation, agent: &str) -> Result<Option<(String, Bytes)>> {
         let Some((kind, example)) = operation.body()? else { return Ok(None) };
         let mut body = example.clone();
         match &*operation.id {
@@ -172,6 +172,7 @@ impl World {
                 let (id, secret) = self.key(&json!({"role": "agent_user"})).await?;
                 (body["client_id"], body["client_secret"]) = (id.into(), secret.into());
             }
+            "createChatCompletion" => body["model"] = agent.into(),
             "acceptPlugin" => {
                 let found = self.owner.get("/operator/v1/plugins/calculator/changes").await?.expect(200)?["found"].clone();
                 for (name, value) in body.as_object_mut().context("digests")? {

@@ -153,7 +153,7 @@ async fn usable(mut tools: Vec<DeclaredTool>) -> Result<Vec<DeclaredTool>, Error
         }
         Ok(tools)
     });
-    work.await.unwrap_or_else(|_| Err(Error::Overloaded("schemas that are being read")))
+    work.await.unwrap_or(Err(Error::Overloaded("schemas that are being read")))
 }
 
 /// A schema of an object's members, of whichever dialect: the arguments of a call are an object, also where nobody says so.

@@ -141,6 +141,9 @@ pub enum Error {
     /// The model made no summary.
     #[error("{0}")]
     NoSummary(String),
+    /// The model did not answer what it was asked beside all sessions.
+    #[error("{0}; try again in a moment")]
+    NotAnswered(&'static str),
     /// An event from which, or up to which, no session can be made.
     #[error("event `{event}` cannot be the last one of a copy: {why}")]
     NoFork {

@@ -4,6 +4,7 @@
 
 mod agents;
 mod approvals;
+mod aside;
 mod audited;
 mod brought;
 mod call;

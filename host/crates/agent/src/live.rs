@@ -256,6 +256,15 @@ impl Engine {
         }
     }
 
+    /// Stops the turn that runs or waits. Nobody waits for what comes of it.
+    pub fn abandon(self: &Arc<Self>, session: &Arc<Session>, principal: &Principal) {
+        let (answer, _) = oneshot::channel();
+        let stop = Command::Interrupt { by: Decider::from(principal), follow: Follow::Entries, answer };
+        if let Err(error) = self.tell(session, stop) {
+            tracing::warn!(session.uid = %session.uid, %error, "a turn that nobody wants any more goes on");
+        }
+    }
+
     /// Why a session's task ended without an answer.
     pub(crate) fn not_taken(&self, session: &Session) -> Error {
         match self.directory.get(session.uid) {

@@ -265,3 +265,57 @@ fn said(draft: &mut Draft, text: Option<String>) {
     let messages = text.map(|content| vec![Message { content }]);
     draft.lines.extend(messages.map(|messages| Line::Event(Event::InputMessage { messages })));
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn agent(calls: &[&str]) -> Past {
+        let call = |id: &&str| AskedCall { id: (*id).into(), name: "t".into(), arguments: String::new() };
+        Past::Agent { text: String::new(), calls: calls.iter().map(call).collect() }
+    }
+
+    fn result(call: &str, json: &str) -> Past {
+        Past::Output { call: call.into(), outcome: Outcome::Success(json.into()) }
+    }
+
+    fn user(text: &str) -> Past {
+        Past::User(text.into())
+    }
+
+    #[test]
+    fn a_result_that_comes_late_stands_with_its_call() {
+        let past = vec![user("1"), agent(&["a"]), user("2"), agent(&["a"]), result("a", "{}"), user("3")];
+        let story = Story::read(past, true).unwrap();
+        let open = |told: &Told| told.replies[0].calls[0].1.is_none();
+        assert!(open(&story.before[0]) && !open(&story.before[1]), "of two calls with one id the later one is meant");
+        assert_eq!(story.own.unwrap().said.as_deref(), Some("3"));
+        let late = Story::read(vec![user("1"), agent(&["a", "b"]), user("2"), result("a", "{}")], true).unwrap();
+        assert!(!open(&late.before[0]));
+    }
+
+    #[test]
+    fn a_past_that_cannot_have_been_is_refused_by_the_item() {
+        let named = |name: &str| AskedCall { id: "a".into(), name: name.into(), arguments: String::new() };
+        let failed = Past::Output { call: "a".into(), outcome: Outcome::Failure("7".into()) };
+        let cases = [
+            (vec![user("")], 0, "empty"),
+            (vec![user("a\0")], 0, "u0000"),
+            (vec![user("1"), result("a", "{}")], 1, "not before it"),
+            (vec![agent(&["a"]), result("a", "{}"), result("a", "{}")], 2, "already"),
+            (vec![agent(&["a"]), result("a", "[]")], 1, "not a JSON object"),
+            (vec![agent(&["a"]), result("a", "{")], 1, "not valid JSON"),
+            (vec![agent(&["a"]), result("a", r#"{"x":"\u0000"}"#)], 1, "u0000"),
+            (vec![agent(&["a"]), failed], 1, "not a JSON object"),
+            (vec![agent(&["a", "a"])], 0, "two of its calls"),
+            (vec![agent(&[""])], 0, "1 to 256"),
+            (vec![Past::Agent { text: String::new(), calls: vec![named("a b")] }], 0, "names no tool"),
+            (vec![user("1"); PAST_ITEMS + 1], PAST_ITEMS, "at most 1000"),
+        ];
+        for (past, item, word) in cases {
+            let Err(Error::WrongPast { at, why }) = Story::read(past, false) else { panic!("{word}") };
+            assert!(at == item && why.contains(word), "{at}: {why}");
+        }
+        assert!(Story::read(vec![user("1"), agent(&[])], true).is_err(), "nothing is left to be answered");
+    }
+}

@@ -95,6 +95,12 @@ impl Engine {
         records.iter().map(decode).collect()
     }
 
+    /// The same from the newest on, before `before`.
+    pub fn latest_sessions(&self, agent: &Agent, before: Option<session::Uid>, limit: usize) -> Result<Vec<Session>, Error> {
+        let records = self.directory.latest(agent.tenant, Kind::Session, agent.uid, before, limit)?;
+        records.iter().map(decode).collect()
+    }
+
     /// Replaces what clients may change about a session that was read as `seen`; key, identity and age stay.
     pub async fn update_session(&self, agent: &Agent, seen: &Session, new: NewSession) -> Result<Arc<Session>, Error> {
         let session = Session {

@@ -65,7 +65,7 @@ pub enum News {
 /// How much a reader follows of what happens.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Follow {
-    /// The entries alone: for an answer in one piece.
+    /// The entries, and what model calls consume: for an answer in one piece.
     #[default]
     Entries,
     /// Text as it is written too.
@@ -80,8 +80,8 @@ impl Follow {
     /// Whether this is for such a reader.
     pub(crate) fn wants(self, news: &News) -> bool {
         match news {
-            News::Entry(_) | News::Closed(_) => true,
-            News::Delta { .. } | News::Void { .. } | News::Usage { .. } | News::CompactionStarted { .. } => self >= Self::Text,
+            News::Entry(_) | News::Usage { .. } | News::Closed(_) => true,
+            News::Delta { .. } | News::Void { .. } | News::CompactionStarted { .. } => self >= Self::Text,
             News::Call { .. } => self >= Self::Calls,
         }
     }

@@ -3,10 +3,14 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot set itself up has failed; the lint's exception covers test functions alone")]
 
+#[path = "properties/brought.rs"]
+mod brought;
+#[path = "properties/one_call.rs"]
+mod one_call;
 #[path = "properties/world.rs"]
 mod world;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use agent::{CallNews, Closing, Edit, Error, Follow, ForkOf, News, Part, Watcher};
@@ -21,8 +25,12 @@ use world::World;
 enum Step {
     /// Says something; queued where a turn runs, if it may be.
     Say { queue: Option<Behavior>, stream: bool, what: &'static str },
-    /// Agrees to what waits for that.
-    Approve,
+    /// Says something and brings along what was said elsewhere; with nothing to say itself, that is to be answered.
+    Bring { what: Option<&'static str>, past: &'static str, instructions: bool },
+    /// Has the tool called without asking a model, with or without a person's agreement.
+    Call { ask: bool },
+    /// Agrees to what waits for that, and answers what waits for the client.
+    Settle,
     /// Says the last thing once more.
     Repeat,
     /// Asks for the end of the turn.
@@ -40,7 +48,10 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         6 => (queue, any::<bool>(), prop::sample::select(vec!["talk", "talk", "talk", "tool", "tool", "ask", "fail"]))
             .prop_map(|(queue, stream, what)| Step::Say { queue, stream, what }),
-        1 => Just(Step::Approve),
+        3 => (prop::option::of(prop::sample::select(vec!["talk", "mine", "fail"])), prop::sample::select(vec!["", "u", "ua", "ucra", "uacr", "acruc", "uuccr"]), any::<bool>())
+            .prop_map(|(what, past, instructions)| Step::Bring { what, past, instructions }),
+        1 => any::<bool>().prop_map(|ask| Step::Call { ask }),
+        2 => Just(Step::Settle),
         1 => Just(Step::Repeat),
         2 => Just(Step::Interrupt),
         2 => (any::<prop::sample::Index>(), any::<bool>()).prop_map(|(at, says)| Step::Leave(at, says)),
@@ -58,6 +69,15 @@ fn turns(entries: &[Entry]) -> BTreeMap<u64, (usize, usize)> {
         turn.1 += usize::from(entry.kind == Kind::Ended);
     }
     turns
+}
+
+/// The ids of all calls, sorted.
+fn ids(entries: &[Entry]) -> Vec<String> {
+    let calls = entries.iter().filter(|entry| entry.kind == Kind::ToolInput);
+    let mut ids: Vec<String> =
+        calls.map(|entry| serde_json::from_str::<StoredEvent<'_>>(&entry.body).unwrap().call_name().id.to_string()).collect();
+    ids.sort();
+    ids
 }
 
 fn count(entries: &[Entry], kind: Kind) -> usize {
@@ -80,18 +100,18 @@ async fn play(steps: Vec<Step>) {
                     Ok(watcher) => {
                         accepted.insert(text.clone(), 1);
                         readers.push(watcher);
-                        last = Some((text, input));
+                        last = Some((vec![text], input));
                     }
                     Err(Error::Busy(_) | Error::InboxFull(..)) => {}
                     Err(error) => panic!("{error}"),
                 }
             }
             Step::Repeat => {
-                if let Some((text, input)) = last.clone() {
+                if let Some((texts, input)) = last.clone() {
                     match world.post(input).await {
                         // It joins; or its answer was read to the end, and it is said once more.
                         Ok(watcher) => {
-                            *accepted.entry(text).or_default() += 1;
+                            texts.into_iter().for_each(|text| *accepted.entry(text).or_default() += 1);
                             readers.push(watcher);
                         }
                         Err(Error::Busy(_) | Error::InboxFull(..)) => {}
@@ -99,10 +119,31 @@ async fn play(steps: Vec<Step>) {
                     }
                 }
             }
-            Step::Approve => match world.approve().await {
+            Step::Bring { what, past, instructions } => {
+                said += 1;
+                let (input, texts) = brought::input(&world, said, what, past, instructions);
+                match world.post(input.clone()).await {
+                    Ok(watcher) => {
+                        for text in &texts {
+                            accepted.insert(text.clone(), 1);
+                        }
+                        readers.push(watcher);
+                        last = Some((texts, input));
+                    }
+                    Err(Error::Busy(_)) => {}
+                    Err(Error::WrongInput(_) | Error::WrongPast { .. }) if what.is_none() && !past.ends_with(['u', 'r']) => {}
+                    Err(error) => panic!("{error}"),
+                }
+            }
+            Step::Call { ask } => match world.post(one_call::input(&world, ask)).await {
+                Ok(watcher) => readers.push(watcher),
+                Err(Error::Busy(_)) => {}
+                Err(error) => panic!("{error}"),
+            },
+            Step::Settle => match world.settle().await {
                 Some(Ok(watcher)) => readers.push(watcher),
                 // What it was about is over, or goes on already.
-                None | Some(Err(Error::Busy(_) | Error::Decided { .. } | Error::NotAsked(_))) => {}
+                None | Some(Err(Error::Busy(_) | Error::Decided { .. } | Error::NotAsked(_) | Error::NotPending(_))) => {}
                 Some(Err(error)) => panic!("{error}"),
             },
             Step::Interrupt => match world.interrupt().await {
@@ -132,6 +173,7 @@ async fn play(steps: Vec<Step>) {
     }
     assert!(entries.is_sorted_by_key(|entry| entry.turn), "turns do not interleave");
     assert_eq!(count(&entries, Kind::ToolInput), count(&entries, Kind::ToolOutput), "each call has one result");
+    assert_eq!(ids(&entries), BTreeSet::from_iter(ids(&entries)).into_iter().collect::<Vec<_>>(), "each call has an id of its own");
     let mut recorded = 0;
     for (text, times) in accepted {
         let with = |entry: &&Entry| entry.kind == Kind::InputMessage && entry.body.contains(&format!("\"{text}\""));

@@ -45,6 +45,18 @@ impl FromRequest<Arc<App>> for ExactBody {
     }
 }
 
+/// The text of a body that is to be JSON, for whoever reads it as something of its own.
+pub(crate) struct JsonText(pub String);
+
+impl FromRequest<Arc<App>> for JsonText {
+    type Rejection = Error;
+
+    async fn from_request(request: Request, app: &Arc<App>) -> Result<Self> {
+        let (_, text) = whole(request, app, &[JSON]).await?;
+        sound(&text).map(|text| Self(text.to_owned()))
+    }
+}
+
 /// A body that may come in either of two forms.
 pub(crate) enum EitherBody {
     /// The pairs of a form, in order.
@@ -116,6 +128,16 @@ fn cut_off(error: &(dyn std::error::Error + Send + Sync + 'static), most: usize)
 }
 
 fn parse(bytes: &[u8]) -> Result<Map<String, Value>> {
+    let text = sound(bytes)?;
+    let value: Value = serde_json::from_str(text).map_err(|e| Error::field("body", format!("the body is not valid JSON: {e}")))?;
+    match value {
+        Value::Object(members) => Ok(members),
+        other => Err(crate::fields::wrong("", "an object", &other)),
+    }
+}
+
+/// Text that a parser may be given.
+fn sound(bytes: &[u8]) -> Result<&str> {
     let text =
         std::str::from_utf8(bytes).map_err(|e| Error::field("body", format!("the body is not UTF-8 at byte {}", e.valid_up_to())))?;
     if depth(text) > DEPTH {
@@ -124,11 +146,7 @@ fn parse(bytes: &[u8]) -> Result<Map<String, Value>> {
     if has_nul(text) {
         return Err(Error::field("body", "the body holds a NUL character (\\u0000), which cannot be kept; remove it"));
     }
-    let value: Value = serde_json::from_str(text).map_err(|e| Error::field("body", format!("the body is not valid JSON: {e}")))?;
-    match value {
-        Value::Object(members) => Ok(members),
-        other => Err(crate::fields::wrong("", "an object", &other)),
-    }
+    Ok(text)
 }
 
 /// How deep brackets nest, outside strings; found before a parser recurses.

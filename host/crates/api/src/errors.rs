@@ -298,7 +298,7 @@ impl From<agent::Error> for Error {
             E::TooManyHidden(_) => Self::field("event_id", text),
             E::NothingToCompact => Self::field("type", text),
             E::NoFork { .. } | E::TooLong(_) => Self::field("from_session", text),
-            E::NoSummary(_) => Self::new(Code::AgentProcessingFailed, text),
+            E::NoSummary(_) | E::NotAnswered(_) => Self::new(Code::AgentProcessingFailed, text),
             E::Unresolved { .. } | E::Changed { .. } | E::Template { .. } => Self::new(Code::UnresolvedReference, text),
             E::KeyReused => Self::new(Code::IdempotencyKeyReused, text),
             E::Overloaded(_) | E::NotTaken(_) | E::Draining => Self::new(Code::ServerUnavailable, text).retry_after(1),

@@ -20,22 +20,30 @@ use crate::{App, metrics};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// What is learnt about a request on its way in, for the log.
-#[derive(Clone, Default)]
-pub(crate) struct Seen(Arc<OnceLock<Uid>>);
+/// What a request is known by, and what is learnt about it on its way in, for the log.
+#[derive(Clone)]
+pub(crate) struct Seen {
+    id: Arc<str>,
+    key: Arc<OnceLock<Uid>>,
+}
 
 impl Seen {
+    /// The request's id, for answers that name it themselves.
+    pub(crate) fn id(&self) -> Arc<str> {
+        self.id.clone()
+    }
+
     /// The key it came with.
     pub(crate) fn key(&self, uid: Uid) {
         // The first one counts; a request has only one.
-        let _ = self.0.set(uid);
+        let _ = self.key.set(uid);
     }
 }
 
 pub(crate) async fn front(State(app): State<Arc<App>>, mut request: Request, next: Next) -> Response {
     let began = Instant::now();
     let id = data_encoding::HEXLOWER.encode(&Clock.random::<16>());
-    let seen = Seen::default();
+    let seen = Seen { id: id.as_str().into(), key: Arc::default() };
     request.extensions_mut().insert(seen.clone());
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().map_or_else(|| "none".to_owned(), |path| path.as_str().to_owned());
@@ -55,7 +63,7 @@ pub(crate) async fn front(State(app): State<Arc<App>>, mut request: Request, nex
     metrics::request(&route, status, took);
     tracing::info!(
         request.id = %id, %method, route, status = status.as_u16(), duration_ms = took.as_millis() as u64,
-        key.id = seen.0.get().map(Uid::hex), "request answered"
+        key.id = seen.key.get().map(Uid::hex), "request answered"
     );
     response
 }

@@ -6,6 +6,7 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use http::header::CONTENT_TYPE;
+use serde_json::json;
 
 use policy::Action;
 
@@ -13,6 +14,7 @@ use crate::App;
 use crate::caller::Caller;
 use crate::errors::{Code, Error, Result};
 use crate::operation::{Answer, Method, Operation};
+use crate::reply;
 
 pub(crate) static LIVE: Operation = Operation {
     id: "live",
@@ -45,6 +47,31 @@ pub(crate) async fn ready(State(app): State<Arc<App>>) -> Result<String> {
         return Err(Error::new(Code::ServerUnavailable, "not ready").retry_after(1));
     }
     Ok(["ok"].into_iter().chain(app.operator.attention()).map(|line| format!("{line}\n")).collect())
+}
+
+pub(crate) static OF_ALL: Operation = Operation {
+    id: "health",
+    method: Method::Get,
+    path: "/healthz",
+    summary: "Whether the process runs, in the form that clients of bots know",
+    action: None,
+    query: &[],
+    body: None,
+    answer: Answer::Ok("Health"),
+};
+
+pub(crate) static OF_BOTS: Operation = Operation { id: "healthOfBots", path: "/v1/aibot/healthz", ..OF_ALL };
+
+pub(crate) static OF_ALL_BOTS: Operation = Operation { id: "healthOfAllBots", path: "/v1/aibot/bots/healthz", ..OF_ALL };
+
+pub(crate) async fn of_bots() -> Response {
+    let body = json!({
+        "status": "healthy",
+        "timestamp": agent::Clock.now().rfc3339(),
+        "service": "wardian",
+        "version": env!("CARGO_PKG_VERSION"),
+    });
+    reply::json(StatusCode::OK, &body)
 }
 
 pub(crate) static METRICS: Operation = Operation {

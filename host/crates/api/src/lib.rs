@@ -7,6 +7,7 @@ mod agents_v2;
 pub mod auth;
 mod body;
 mod caller;
+mod cloudbase;
 mod conversations;
 pub mod cors;
 mod docs;
@@ -17,10 +18,12 @@ mod front;
 mod health;
 mod hosts;
 pub mod limits;
+mod mcp;
 mod metadata_filter;
 pub mod metrics;
 mod naming;
 mod oauth;
+mod openai;
 mod openapi;
 mod operation;
 pub mod operator;
@@ -57,6 +60,8 @@ pub struct Options {
     pub operator: Arc<dyn Operator>,
     /// Where the audit log takes what operators do from.
     pub outbox: Arc<dyn storage::Outbox>,
+    /// Where files lie that tools answered with.
+    pub blobs: Arc<dyn storage::Blobs>,
     /// Where `/metrics` is read from.
     pub metrics: metrics::Handle,
     /// Of this data directory; page keys, access tokens and the keys of conversations are made under it, so they outlive a restart.
@@ -66,10 +71,10 @@ pub struct Options {
     /// Names under which this server may be called, beside the loopback ones; without port. Empty means any on
     /// listeners beyond loopback.
     pub allowed_hosts: Vec<String>,
-    /// What becomes of a turn whose client goes away, at doors whose clients cannot say that it is to stop.
-    pub on_disconnect: OnDisconnect,
     /// Origins whose pages may call this server.
     pub origins: cors::Origins,
+    /// What becomes of a turn whose client goes away, at doors whose clients cannot say that it is to stop.
+    pub on_disconnect: OnDisconnect,
     /// Cancelled when the server is to stop: open streams end, readiness turns.
     pub stop: CancellationToken,
 }
@@ -91,15 +96,17 @@ pub(crate) struct App {
     keyring: Arc<Keyring>,
     operator: Arc<dyn Operator>,
     outbox: Arc<dyn storage::Outbox>,
+    blobs: Arc<dyn storage::Blobs>,
     metrics: metrics::Handle,
     page_keys: page::PageKeys,
     tokens: token::Tokens,
     conversations: conversations::Names,
+    mcp: mcp::Mcp,
     limits: Limits,
     rate: rate::Rate,
     hosts: hosts::Hosts,
-    on_disconnect: OnDisconnect,
     origins: cors::Origins,
+    on_disconnect: OnDisconnect,
     openapi: bytes::Bytes,
     docs: docs::Docs,
     stop: CancellationToken,

@@ -33,6 +33,9 @@ pub(crate) const DEPTH: usize = 64;
 /// Messages of one input. Each becomes part of one event.
 pub(crate) const MESSAGES: usize = 256;
 
+/// Messages that a client may post where it may post all that was said: what the session has of them is not recorded again.
+pub(crate) const POSTED: usize = 4_000;
+
 /// Decisions or outputs of one input: as many calls as one step may have by any configuration.
 pub(crate) const DECISIONS: usize = 1_000;
 

@@ -18,7 +18,7 @@ use policy::{Action, Role};
 use crate::App;
 use crate::errors::{Code, Error, Shape};
 use crate::limits::METADATA_FILTER_CHARACTERS;
-use crate::operation::{Answer, Method, Operation, Query};
+use crate::operation::{Answer, Form, Method, Operation, Query};
 
 pub(crate) static DOCUMENT: Operation = Operation {
     id: "getOpenapi",
@@ -261,6 +261,9 @@ fn query_parameter(query: &Query) -> Value {
             "Whether the answer may hold the types `client` and `client_tool_pending`, which older clients refuse. Without it a tool that \
              the client runs is shown as `dynamic_vectara`, and pending calls by `outstanding_client_tool_calls` alone.",
         ),
+        Query::Thinking => {
+            ("thinking", json!({"type": "boolean", "default": false}), "Whether the model's reasoning is shown, as `thinking` events.")
+        }
         Query::Tenant => ("tenant", json!({"type": "string"}), "Only what belongs to this tenant."),
         Query::Plugin => ("plugin", json!({"type": "string"}), "Which plugin."),
         Query::Ask => (
@@ -269,6 +272,7 @@ fn query_parameter(query: &Query) -> Value {
             "What, in words: `http GET https://api.example.com/x`, `files read maps/x`, `secret NAME`, `config`, `store`, `cache`, `call TOOL`.",
         ),
         Query::ForTenant => ("tenant", json!({"type": "string", "default": "default"}), "For which tenant."),
+        Query::Of(parameter) => (parameter.name, form(&parameter.form), parameter.text),
         Query::ForAgent => ("agent", json!({"type": "string", "default": "assistant"}), "For which agent."),
     };
     let mut json = json!({ "name": name, "in": "query", "required": false, "schema": schema, "description": text });
@@ -276,6 +280,16 @@ fn query_parameter(query: &Query) -> Value {
         (json["required"], json["example"]) = (json!(true), json!(example));
     }
     json
+}
+
+fn form(form: &Form) -> Value {
+    match form {
+        Form::Text => json!({"type": "string"}),
+        Form::Whole => json!({"type": "integer", "minimum": 0}),
+        Form::Number => json!({"type": "number"}),
+        Form::Flag => json!({"type": "boolean"}),
+        Form::Words(words) => json!({"type": "string", "enum": words}),
+    }
 }
 
 /// The headers that an operation understands: those of a turn.
@@ -291,7 +305,8 @@ fn header_parameters(operation: &Operation) -> impl Iterator<Item = Value> {
         ("Request-Timeout-Millis", whole, "The same in milliseconds."),
     ];
     let turn = matches!(operation.answer, Answer::CreatedOrStream(_));
-    let headers = headers.into_iter().filter(move |_| turn);
+    let repeats = turn || matches!((operation.answer, operation.action), (Answer::Stream(_), Some(Action::PostEvent)));
+    let headers = headers.into_iter().filter(move |(name, ..)| turn || (repeats && *name == "Idempotency-Key"));
     headers.map(|(name, schema, text)| json!({ "name": name, "in": "header", "required": false, "schema": schema, "description": text }))
 }
 
@@ -304,9 +319,10 @@ fn tag(path: &str) -> &'static str {
         path if path.starts_with("/v2/tools") => "tools",
         path if path.starts_with("/v2/llms") => "models",
         path if path.starts_with("/oauth") => "tokens",
+        "/mcp" => "mcp",
         path if path.starts_with("/v1/") => match Shape::of(path) {
             Shape::Bots => "bots",
-            Shape::OpenAi | Shape::Agents => "openai",
+            Shape::OpenAi | Shape::Agents | Shape::Mcp => "openai",
         },
         _ => "server",
     }

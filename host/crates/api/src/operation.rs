@@ -38,11 +38,33 @@ pub(crate) enum Query {
     Category,
     ToolServer,
     AllTypes,
+    Thinking,
     Tenant,
     Plugin,
     Ask,
     ForTenant,
     ForAgent,
+    /// One that only this operation has, or its neighbours.
+    Of(&'static Parameter),
+}
+
+/// A parameter of the query, described where it is read. All of them may be left out.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Parameter {
+    pub name: &'static str,
+    pub form: Form,
+    pub text: &'static str,
+}
+
+/// What the value of a parameter looks like.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Form {
+    Text,
+    Whole,
+    Number,
+    Flag,
+    /// One of these.
+    Words(&'static [&'static str]),
 }
 
 /// What a success looks like.

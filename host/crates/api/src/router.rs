@@ -10,8 +10,10 @@ use axum::routing::{MethodFilter, any, on};
 use http::StatusCode;
 
 use crate::agents_v2::{agents, approvals, client_calls, client_tools, edits, events, identity, llms, secrets, sessions, tools};
+use crate::cloudbase::{self, bots, feedback, recommend, records, send_message};
+use crate::openai::{completions, models};
 use crate::operation::{Method, Operation};
-use crate::{App, Options, conversations, docs, front, health, hosts, oauth, openapi, operator, page, rate, token};
+use crate::{App, Options, conversations, docs, front, health, hosts, mcp, oauth, openapi, operator, page, rate, token};
 
 /// The whole server as a service. Requests come in through [`crate::serve`].
 pub fn router(options: Options) -> Router {
@@ -56,6 +58,23 @@ fn routes() -> Routes {
     routes.add(&client_tools::DELETE, client_tools::delete);
     routes.add(&llms::LIST, llms::list);
 
+    routes.add(&send_message::SEND, send_message::send);
+    routes.add(&bots::LIST, bots::list);
+    routes.add(&bots::GET, bots::get);
+    routes.add(&records::LIST, records::list);
+    routes.add(&cloudbase::conversations::CREATE, cloudbase::conversations::create);
+    routes.add(&cloudbase::conversations::LIST, cloudbase::conversations::list);
+    routes.add(&cloudbase::conversations::UPDATE, cloudbase::conversations::update);
+    routes.add(&cloudbase::conversations::DELETE, cloudbase::conversations::delete);
+    routes.add(&recommend::ASK, recommend::ask);
+    routes.add(&feedback::CREATE, feedback::create);
+    routes.add(&feedback::LIST, feedback::list);
+    routes.add(&mcp::MESSAGE, mcp::message);
+    routes.add(&completions::CREATE, completions::create);
+    routes.add(&completions::CREATE_WITH_BOT, completions::create_with_bot);
+    routes.add(&models::LIST, models::list);
+    routes.add(&models::GET, models::get);
+
     routes.add(&oauth::TOKEN, oauth::token);
     routes.add(&oauth::TOKEN_BY_JSON, oauth::token);
 
@@ -80,6 +99,9 @@ fn routes() -> Routes {
     routes.add(&health::LIVE, health::live);
     routes.add(&health::READY, health::ready);
     routes.add(&health::METRICS, health::metrics);
+    routes.add(&health::OF_BOTS, health::of_bots);
+    routes.add(&health::OF_ALL_BOTS, health::of_bots);
+    routes.add(&health::OF_ALL, health::of_bots);
     routes.add(&openapi::DOCUMENT, openapi::document);
     routes.add(&docs::PAGE, docs::page);
 
@@ -120,15 +142,17 @@ impl Routes {
             keyring: options.keyring,
             operator: options.operator,
             outbox: options.outbox,
+            blobs: options.blobs,
             metrics: options.metrics,
             page_keys: page::PageKeys::new(options.secret),
             tokens: token::Tokens::new(options.secret),
             conversations: conversations::Names::new(options.secret),
+            mcp: mcp::Mcp::new(options.secret),
             rate: rate::Rate::new(&options.limits),
             limits: options.limits,
             hosts: hosts::Hosts::new(options.allowed_hosts),
-            on_disconnect: options.on_disconnect,
             origins: options.origins,
+            on_disconnect: options.on_disconnect,
             openapi: openapi::render(&document),
             docs: docs::render(&document),
             stop: options.stop,

@@ -31,17 +31,33 @@ pub(crate) fn push_end(out: &mut String, failure: Option<&str>) {
     push(out, "end", "{\"type\":\"end\"}");
 }
 
-/// The answer that carries a stream. Clients read until the connection closes,
-/// so on HTTP/1 it closes after the last frame.
+/// The answer that carries a stream of the Agents API.
 pub(crate) fn answer<B>(body: B, version: Version) -> Response
 where
     B: http_body::Body<Data = Bytes, Error = std::convert::Infallible> + Send + 'static,
 {
-    let mut response = Response::new(Body::new(body));
+    let mut response = carrying(body, version, "text/event-stream", "no-cache");
     *response.status_mut() = StatusCode::CREATED;
+    response
+}
+
+/// The answer that carries a stream of one of the other doors.
+pub(crate) fn frames<B>(body: B, version: Version) -> Response
+where
+    B: http_body::Body<Data = Bytes, Error = std::convert::Infallible> + Send + 'static,
+{
+    carrying(body, version, "text/event-stream; charset=utf-8", "no-cache, no-transform")
+}
+
+/// Clients read until the connection closes, so on HTTP/1 it closes after the last frame.
+fn carrying<B>(body: B, version: Version, kind: &'static str, cache: &'static str) -> Response
+where
+    B: http_body::Body<Data = Bytes, Error = std::convert::Infallible> + Send + 'static,
+{
+    let mut response = Response::new(Body::new(body));
     let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static(cache));
     headers.insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
     if version <= Version::HTTP_11 {
         headers.insert(CONNECTION, HeaderValue::from_static("close"));

@@ -61,6 +61,12 @@ impl Directory for Names {
         Ok(listed.take(limit).cloned().collect())
     }
 
+    fn latest(&self, tenant: Uid, kind: Kind, scope: Uid, before: Option<Uid>, limit: usize) -> Result<Vec<Record>, Error> {
+        let records = self.0.lock().unwrap();
+        let listed = records.values().filter(|r| (r.tenant, r.kind, r.scope) == (tenant, kind, scope) && before.is_none_or(|b| r.uid < b));
+        Ok(listed.rev().take(limit).cloned().collect())
+    }
+
     async fn expire_at(&self, _uid: Uid, _at: Option<Millis>) -> Result<(), Error> {
         Ok(())
     }

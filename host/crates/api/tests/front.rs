@@ -149,12 +149,13 @@ async fn start(limits: Limits) -> Server {
         keyring: keyring.clone(),
         operator: Arc::new(Host),
         outbox: store.clone(),
+        blobs: store.clone(),
         metrics: METRICS.get_or_init(|| api::metrics::install().unwrap()).clone(),
         secret: [7; 32],
         limits,
         allowed_hosts: Vec::new(),
-        on_disconnect: api::OnDisconnect::default(),
         origins: api::cors::Origins::default(),
+        on_disconnect: api::OnDisconnect::default(),
         stop: stop.clone(),
     });
     Server { router, engine, store, keyring, stop, _folder: folder }

@@ -83,6 +83,8 @@ macro_rules! contract {
             second_names_are_unique_and_can_move
             an_update_of_another_version_is_refused
             records_are_listed_by_age_in_pages
+            records_are_listed_from_the_newest_on_in_pages
+            what_is_thought_of_an_agent_goes_with_it
             a_deleted_agent_takes_its_sessions_along_at_once
             a_deleted_tenant_takes_everything_along_at_once
             a_tool_is_named_once_by_its_id_and_once_by_its_name

@@ -54,7 +54,7 @@ pub enum Rename {
     To(Option<String>),
 }
 
-/// Where a list goes on: after this uid.
+/// Where a list goes on: at the uid that was last on it.
 pub type ListKey = Uid;
 
 /// Named things. Each method is one atomic change, durable when it answers.
@@ -85,6 +85,9 @@ pub trait Directory: Send + Sync {
 
     /// Records in the order of their uids, that is of their age, after `after`, at most `limit`.
     fn list(&self, tenant: Uid, kind: Kind, scope: Uid, after: Option<ListKey>, limit: usize) -> Result<Vec<Record>, Error>;
+
+    /// The same from the newest on: records before `before`, the newest first, at most `limit`.
+    fn latest(&self, tenant: Uid, kind: Kind, scope: Uid, before: Option<ListKey>, limit: usize) -> Result<Vec<Record>, Error>;
 
     /// Sets when a uid is to be looked at, instead of the time that was set before; none for
     /// never. It may come before the record, which takes its time along when it is deleted.

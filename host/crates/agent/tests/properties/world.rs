@@ -2,17 +2,19 @@
 //! until the test lets them.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use agent::{Closing, Decision, Decisions, Engine, Error, Follow, Input, Limits, NewAgent, NewSession, News, OpenApproval, Queue, Watcher};
+use agent::{
+    Closing, Decision, Decisions, Engine, Error, Follow, Input, Limits, NewAgent, NewSession, News, OpenApproval, Outcome, Queue, Watcher,
+};
 use async_trait::async_trait;
 use model::{Delta, Finish, Model, Models, Prompt, Reply, Sink};
 use policy::Role;
 use session::{
-    Agent, AskedCall, Behavior, Entry, EventId, ItemBody, Message, ModelChoice, Origin, Principal, Purpose, Seq, Session, Step,
-    ToolBinding, ToolRef, Uid,
+    Agent, AskedCall, Behavior, Entry, EventId, ItemBody, Message, ModelChoice, Origin, PendingCall, Principal, Purpose, Seq, Session,
+    Step, ToolBinding, ToolRef, Uid,
 };
 use storage::backends::redb::Redb;
 use storage::{Directory, Journal, Kind, Record};
@@ -32,11 +34,54 @@ async fn piece(pace: &Pace) {
     pace.acquire().await.unwrap().forget();
 }
 
+/// What a model was asked.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Heard {
+    pub(crate) system: String,
+    /// By name.
+    pub(crate) tools: Vec<String>,
+    /// Who said what; calls and results by their ids.
+    pub(crate) items: Vec<String>,
+}
+
+impl Heard {
+    fn of(prompt: &Prompt<'_>) -> Self {
+        let said = |item: &Arc<session::Item>| match &item.body {
+            ItemBody::User { text } => format!("user {text}"),
+            ItemBody::Assistant { text, calls, .. } => {
+                let calls: String = calls.iter().map(|call| format!("+{}", call.id)).collect();
+                format!("agent {text}{calls}")
+            }
+            ItemBody::ToolResult { call_id, output, .. } => format!("result {call_id} {output}"),
+        };
+        let tools = prompt.tools.iter().map(|(name, _)| name.to_owned()).collect();
+        Self { system: prompt.system.to_owned(), tools, items: prompt.items.iter().map(said).collect() }
+    }
+}
+
+/// Whether every call has its result before the next reply, and every result its call.
+fn is_whole(items: &[Arc<session::Item>]) -> bool {
+    let mut open: Vec<Arc<str>> = Vec::new();
+    items.iter().all(|item| match &item.body {
+        ItemBody::User { .. } => true,
+        ItemBody::ToolResult { call_id, .. } => open.iter().position(|id| id == call_id).map(|at| open.remove(at)).is_some(),
+        ItemBody::Assistant { calls, .. } => {
+            let was_empty = open.is_empty();
+            open = calls.iter().map(|call| call.id.clone()).collect();
+            was_empty
+        }
+    }) && open.is_empty()
+}
+
+/// What all models of a world were asked.
+type Ear = Arc<Mutex<Vec<Heard>>>;
+
 /// Says words, one for each piece. Asks for the tool first where the user's message says `tool`, or `ask` for one that
-/// needs a person's agreement, always under the same id; fails where it says `fail`.
+/// needs a person's agreement, always under the same id, or `mine` for the client's own; fails where it says `fail`.
 struct Stepping {
     origin: Origin,
     pace: Pace,
+    ear: Ear,
 }
 
 #[async_trait]
@@ -50,6 +95,8 @@ impl Model for Stepping {
     }
 
     async fn ask(&self, prompt: &Prompt<'_>, sink: Sink<'_>) -> Result<Reply, model::Error> {
+        assert!(is_whole(prompt.items), "a model is shown only what is whole: {:?}", Heard::of(prompt));
+        self.ear.lock().unwrap().push(Heard::of(prompt));
         piece(&self.pace).await;
         let (thinking, mut text, mut calls) = ("hm ".to_owned(), String::new(), Vec::new());
         let id: Arc<str> = "call".into();
@@ -60,6 +107,9 @@ impl Model for Stepping {
             Some(ItemBody::User { text }) if text.starts_with("tool") || text.starts_with("ask") => {
                 let arguments = format!("{{\"n\":{},\"ask\":{}}}", prompt.items.len(), text.starts_with("ask"));
                 calls.push(AskedCall { id: id.clone(), name: "echo".into(), arguments });
+            }
+            Some(ItemBody::User { text }) if text.starts_with("mine") && prompt.tools.find("locate").is_some() => {
+                calls.push(AskedCall { id: "mine".into(), name: "locate".into(), arguments: "{\"of\":\"me\"}".into() });
             }
             _ => {}
         }
@@ -128,6 +178,7 @@ pub(crate) struct World {
     pub(crate) engine: Arc<Engine>,
     store: Arc<Redb>,
     pace: Pace,
+    ear: Ear,
     pub(crate) agent: Arc<Agent>,
     pub(crate) session: Arc<Session>,
     pub(crate) principal: Principal,
@@ -135,7 +186,7 @@ pub(crate) struct World {
     _folder: Arc<tempfile::TempDir>,
 }
 
-fn engine(store: &Arc<Redb>, pace: &Pace) -> Arc<Engine> {
+fn engine(store: &Arc<Redb>, pace: &Pace, ear: &Ear) -> Arc<Engine> {
     let origin = Origin { wire: "w".into(), provider: "p".into(), model: "m".into(), format: 1 };
     let spec = ToolSpec {
         id: ToolId { plugin: "echo".into(), name: "echo".into() },
@@ -152,7 +203,7 @@ fn engine(store: &Arc<Redb>, pace: &Pace) -> Arc<Engine> {
         journal: store.clone(),
         directory: store.clone(),
         toolbox: Arc::new(Echo { spec: Arc::new(spec), pace: pace.clone() }),
-        models: Arc::new(Models::single(Arc::new(Stepping { origin, pace: pace.clone() }))),
+        models: Arc::new(Models::single(Arc::new(Stepping { origin, pace: pace.clone(), ear: ear.clone() }))),
         limits: Limits::default(),
     })
 }
@@ -162,7 +213,8 @@ impl World {
         let folder = Arc::new(tempfile::tempdir().unwrap());
         let store = Arc::new(Redb::open(folder.path().join("store"), storage::backends::redb::Options::default()).unwrap());
         let pace: Pace = Arc::new(Semaphore::new(0));
-        let engine = engine(&store, &pace);
+        let ear = Ear::default();
+        let engine = engine(&store, &pace, &ear);
         let (tenant, name) = (agent::Clock.uid(), "t".to_owned());
         let record = Record { uid: tenant, tenant: ROOT, kind: Kind::Tenant, scope: ROOT, name, alias: None, version: 1, body: Vec::new() };
         store.create(record).await.unwrap();
@@ -187,7 +239,12 @@ impl World {
         let agent = engine.create_agent(tenant, new).await.unwrap();
         let new = Self::named("s");
         let session = engine.create_session(&agent, &principal, new).await.unwrap();
-        Self { engine, store, pace, agent, session, principal, hashes: Arc::default(), _folder: folder }
+        Self { engine, store, pace, ear, agent, session, principal, hashes: Arc::default(), _folder: folder }
+    }
+
+    /// What the model was asked last.
+    pub(crate) fn heard(&self) -> Heard {
+        self.ear.lock().unwrap().last().cloned().unwrap_or_default()
     }
 
     /// What a client says about a session of this name.
@@ -210,7 +267,7 @@ impl World {
         self.engine.drain(Duration::ZERO).await;
         // What was on its way to the store arrives there: this is one process with one store.
         self.store.probe().await;
-        let engine = engine(&self.store, &self.pace);
+        let engine = engine(&self.store, &self.pace, &self.ear);
         engine.recover().unwrap();
         Self { engine, ..self }
     }
@@ -247,11 +304,14 @@ impl World {
         self.engine.rejoin(&self.session, &self.principal, since, follow).await.unwrap()
     }
 
-    /// Lets what waits for a person run; none where nothing does.
-    pub(crate) async fn approve(&self) -> Option<Result<Watcher, Error>> {
+    /// Lets what waits for a person run, and answers what waits for the client; none where nothing waits.
+    pub(crate) async fn settle(&self) -> Option<Result<Watcher, Error>> {
         let open = self.engine.approvals(&self.session).unwrap();
         let approve = |open: OpenApproval| Decision { event: open.event, verdict: agent::Verdict::Approve { input: None } };
-        let decisions: Vec<Decision> = open.into_iter().map(approve).collect();
+        let mut decisions: Vec<Decision> = open.into_iter().map(approve).collect();
+        let outcome = || Outcome::Success("{\"here\":true}".into());
+        let answer = |call: PendingCall| Decision { event: call.event, verdict: agent::Verdict::Ran(outcome()) };
+        decisions.extend(self.engine.client_calls(&self.session).unwrap().into_iter().map(answer));
         if decisions.is_empty() {
             return None;
         }
@@ -283,8 +343,8 @@ impl World {
                 idle = matches!(news, News::Closed(Closing::Idle));
             }
             // Somebody else may have decided, or said something else.
-            let approved = self.approve().await;
-            if idle && approved.is_none() {
+            let settled = self.settle().await;
+            if idle && settled.is_none() {
                 return;
             }
         }

@@ -15,7 +15,12 @@ pub(crate) enum Shape {
     Bots,
     /// Clients of OpenAI's API.
     OpenAi,
+    /// Clients of the Model Context Protocol: an answer of JSON-RPC to no request, because none was read yet.
+    Mcp,
 }
+
+/// What JSON-RPC leaves to servers: it was not done. The word beside it says why.
+const NOT_DONE: i32 = -32_000;
 
 impl Shape {
     /// That of a path.
@@ -24,6 +29,7 @@ impl Shape {
         match (parts.next(), parts.next()) {
             (Some("v1"), Some("aibot" | "agui")) if !path.trim_end_matches('/').ends_with("/openai/chat/completions") => Self::Bots,
             (Some("v1"), _) => Self::OpenAi,
+            (Some("mcp"), None) => Self::Mcp,
             _ => Self::Agents,
         }
     }
@@ -39,13 +45,17 @@ impl Shape {
             Self::OpenAi => json!({
                 "error": {"message": message, "type": family(error.code().status()), "param": error.field, "code": word},
             }),
+            Self::Mcp => json!({
+                "jsonrpc": "2.0", "id": null,
+                "error": {"code": NOT_DONE, "message": message, "data": {"code": word, "request_id": request_id}},
+            }),
         }
     }
 
     /// The stable word for a code.
     pub(crate) fn word(self, code: Code) -> &'static str {
         match self {
-            Self::Agents => code.word(),
+            Self::Agents | Self::Mcp => code.word(),
             Self::Bots => bots(code),
             Self::OpenAi => openai(code),
         }
@@ -57,6 +67,7 @@ impl Shape {
             Self::Agents => "Error",
             Self::Bots => "BotError",
             Self::OpenAi => "OpenAiError",
+            Self::Mcp => "McpAnswer",
         }
     }
 }
@@ -175,6 +186,9 @@ mod tests {
             ("/v1/chat/completions", Shape::OpenAi),
             ("/v1/nothing", Shape::OpenAi),
             ("/v1", Shape::OpenAi),
+            ("/mcp", Shape::Mcp),
+            ("/mcp/", Shape::Mcp),
+            ("/mcp/x", Shape::Agents),
             ("/v2/agents", Shape::Agents),
             ("/v11/aibot", Shape::Agents),
             ("/", Shape::Agents),
@@ -205,6 +219,14 @@ mod tests {
         let error = Error::new(Code::Unauthorized, "wrong");
         let wanted = json!({"error": {"message": "wrong", "type": "authentication_error", "param": null, "code": "invalid_api_key"}});
         assert_eq!(Shape::OpenAi.body(&error, "r"), wanted);
+    }
+
+    #[test]
+    fn an_error_for_clients_of_mcp_is_an_answer_to_no_request() {
+        let error = Error::new(Code::Forbidden, "no");
+        let data = json!({"code": "forbidden", "request_id": "r"});
+        let wanted = json!({"jsonrpc": "2.0", "id": null, "error": {"code": NOT_DONE, "message": "no", "data": data}});
+        assert_eq!(Shape::Mcp.body(&error, "r"), wanted);
     }
 
     #[test]

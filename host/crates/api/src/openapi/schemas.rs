@@ -4,13 +4,28 @@ use serde_json::{Map, Value, json};
 
 use crate::agents_v2::identity;
 use crate::agents_v2::sessions::TTI_MINUTES;
+use crate::{cloudbase, openai};
 
 /// All schemas by name.
 pub(super) fn all() -> Map<String, Value> {
-    [shared(), oauth(), agents(), identity::schemas(), secrets(), sessions(), events(), tools(), operator()]
-        .into_iter()
-        .flat_map(members)
-        .collect()
+    [
+        shared(),
+        oauth(),
+        agents(),
+        identity::schemas(),
+        secrets(),
+        sessions(),
+        events(),
+        tools(),
+        cloudbase::schemas::all(),
+        cloudbase::schemas::bots::all(),
+        openai::schemas(),
+        mcp(),
+        operator(),
+    ]
+    .into_iter()
+    .flat_map(members)
+    .collect()
 }
 
 /// A whole example of a schema, where it is the body of a request.
@@ -40,6 +55,7 @@ pub(super) fn example(schema: &str) -> Option<Value> {
             "messages": [{"type": "text", "content": "I'm having trouble with my widget installation."}],
             "stream_response": false,
         }),
+        "SendMessageRequest" => cloudbase::schemas::example(),
         "TokenRequest" => json!({
             "grant_type": "client_credentials", "client_id": "019a8f3e5c7d7b1e9f204a6c8e0b2d41", "client_secret": "wrd_…",
         }),
@@ -50,6 +66,7 @@ pub(super) fn example(schema: &str) -> Option<Value> {
             "input_schema": {"type": "object", "properties": {"accuracy_m": {"type": "integer"}}},
         }),
         "UpdateToolRequest" => json!({"type": "client", "enabled": false}),
+        "McpMessage" => json!({"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {}}),
         "CreateKeyRequest" => json!({"tenant": "default", "role": "agent_user", "agents": ["agt_customer_support"], "label": "web shop"}),
         "CreateTenantRequest" => json!({"name": "acme"}),
         "PluginDigests" => {
@@ -62,7 +79,7 @@ pub(super) fn example(schema: &str) -> Option<Value> {
             "grant": {"http": [{"host": "api.example.com", "methods": ["GET"], "paths": ["/v2/*"]}]},
             "for": "10m",
         }),
-        _ => return None,
+        other => return cloudbase::schemas::bots::example(other).or_else(|| openai::example(other)),
     })
 }
 
@@ -467,6 +484,25 @@ fn tools() -> Value {
             "default": {"type": "boolean"}, "ownership": text(), "capabilities": {"type": "object"},
         })),
         "ListLlmsResponse": list_of("llms", "Llm"),
+    })
+}
+
+/// The messages of the Model Context Protocol, as far as they are alike; it describes them itself.
+fn mcp() -> Value {
+    let id = json!({"type": ["string", "integer"], "maxLength": 200});
+    json!({
+        "McpMessage": object(&["jsonrpc", "id", "method"], json!({
+            "jsonrpc": {"const": "2.0"},
+            "id": id,
+            "method": {"type": "string", "examples": ["initialize", "ping", "tools/list", "tools/call"]},
+            "params": {"type": "object"},
+        })),
+        "McpAnswer": object(&["jsonrpc", "id"], json!({
+            "jsonrpc": {"const": "2.0"},
+            "id": {"type": ["string", "integer", "null"], "description": "Of the request; null where the body was none."},
+            "result": {"type": "object"},
+            "error": object(&["code", "message"], json!({"code": {"type": "integer"}, "message": text(), "data": {"type": "object"}})),
+        })),
     })
 }
 

@@ -277,6 +277,10 @@ impl Directory for Redb {
         self.view()?.records(tenant, kind, scope, after, limit)
     }
 
+    fn latest(&self, tenant: Uid, kind: Kind, scope: Uid, before: Option<ListKey>, limit: usize) -> Result<Vec<Record>, Error> {
+        self.view()?.latest(tenant, kind, scope, before, limit)
+    }
+
     async fn expire_at(&self, uid: Uid, at: Option<Millis>) -> Result<(), Error> {
         self.change(Change::ExpireAt { uid, at }).await.map(drop)
     }

@@ -101,6 +101,62 @@ pub async fn records_are_listed_by_age_in_pages(backend: &impl Backend) {
     assert_eq!(page(Some(uid(14)), 3), []);
 }
 
+/// Within the same bounds as the list by age.
+pub async fn records_are_listed_from_the_newest_on_in_pages(backend: &impl Backend) {
+    let store = backend.open();
+    for number in [14, 11, 13, 10, 12] {
+        store.create(record(uid(number), Kind::Session, agent(), &format!("session-{number}"))).await.expect("a new record");
+    }
+    store.create(record(uid(15), Kind::Feedback, agent(), "another kind")).await.expect("a new record");
+    store.create(record(uid(16), Kind::Session, uid(10), "another scope")).await.expect("a new record");
+    store.create(Record { tenant: uid(99), ..record(uid(17), Kind::Session, agent(), "another tenant") }).await.expect("a new record");
+    store.delete(uid(12)).await.expect("a deletion");
+
+    let page = |store: &dyn Directory, before, limit| -> Vec<Uid> {
+        let page = store.latest(tenant(), Kind::Session, agent(), before, limit).expect("a page");
+        page.into_iter().map(|record| record.uid).collect()
+    };
+
+    assert_eq!(page(&store, None, 3), [uid(14), uid(13), uid(11)]);
+    assert_eq!(page(&store, Some(uid(11)), 3), [uid(10)]);
+    assert_eq!(page(&store, Some(uid(12)), 1), [uid(11)]);
+    assert_eq!(page(&store, Some(uid(10)), 3), []);
+    store.create(record(agent(), Kind::Agent, NOBODY, "agent")).await.expect("a new record");
+    assert!(store.delete(agent()).await.expect("a deletion"));
+    assert_eq!(page(&store, None, 3), []);
+}
+
+/// And its name is free for what another agent is told.
+pub async fn what_is_thought_of_an_agent_goes_with_it(backend: &impl Backend) {
+    let store = backend.open();
+    store.create(record(agent(), Kind::Agent, NOBODY, "agent")).await.expect("a new agent");
+    for number in 10..20 {
+        store.create(record(uid(number), Kind::Feedback, agent(), &format!("feedback-{number}"))).await.expect("a new record");
+    }
+    store.create(record(uid(20), Kind::Feedback, uid(3), "feedback-10")).await.expect("another agent's");
+
+    assert!(store.delete(agent()).await.expect("a deletion"));
+    assert_eq!(store.get(uid(10)).expect("no record"), None);
+    assert_eq!(store.find(tenant(), Kind::Feedback, agent(), "feedback-10").expect("no record"), None);
+    let late = store.create(record(uid(21), Kind::Feedback, agent(), "late")).await;
+    assert!(matches!(late, Err(Error::Gone(gone)) if gone == agent()), "{late:?}");
+
+    let mut removed = 0;
+    loop {
+        let slice = store.reap(3).await.expect("a slice");
+        assert!(slice <= 3, "a slice of 3 removed {slice}");
+        removed += slice;
+        if slice == 0 {
+            break;
+        }
+    }
+    assert!(removed > 10, "10 records and their agent are more than {removed}");
+    let store = backend.crash(store);
+    assert_eq!(store.get(uid(20)).expect("a record").map(|record| record.scope), Some(uid(3)));
+    // A uid that was reaped whole is one that nothing is known of.
+    assert!(store.create(record(uid(10), Kind::Feedback, uid(3), "feedback-11")).await.is_ok());
+}
+
 /// Within its tenant, and beside agents of the same names; both are free again when it is deleted.
 pub async fn a_tool_is_named_once_by_its_id_and_once_by_its_name(backend: &impl Backend) {
     let store = backend.open();

@@ -2,7 +2,7 @@
 
 use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 
-use ::redb::{Database, ReadOnlyTable, ReadTransaction, ReadableDatabase, ReadableTable, ReadableTableMetadata};
+use ::redb::{AccessGuard, Database, ReadOnlyTable, ReadTransaction, ReadableDatabase, ReadableTable, ReadableTableMetadata};
 use session::{Audience, Entry, Head, Hidden, Seq, Uid};
 
 use super::layout::{self, Class};
@@ -24,6 +24,9 @@ pub(super) struct View<'a> {
 }
 
 type Sessions = ReadOnlyTable<&'static [u8; 25], &'static [u8]>;
+
+/// A row that says what is scoped under what.
+type Member<'a> = (AccessGuard<'a, &'static [u8; 49]>, AccessGuard<'a, ()>);
 
 impl<'a> View<'a> {
     /// The last commit.
@@ -67,16 +70,34 @@ impl<'a> View<'a> {
     /// Living records by age.
     pub(super) fn records(&self, tenant: Uid, kind: Kind, scope: Uid, after: Option<Uid>, limit: usize) -> Result<Vec<Record>, Error> {
         use std::ops::Bound::{Excluded, Included};
-        let mut found = Vec::new();
         if self.dead(&[scope, tenant])? {
-            return Ok(found);
+            return Ok(Vec::new());
         }
         let last = layout::member_key(tenant, kind, scope, Uid([0xff; 16]));
         let first = layout::member_key(tenant, kind, scope, after.unwrap_or(Uid([0; 16])));
         let from = if after.is_some() { Excluded(&first) } else { Included(&first) };
         let members = self.transaction.open_table(at::MEMBERS)?;
+        self.members(members.range::<&[u8; 49]>((from, Included(&last)))?.take(limit))
+    }
+
+    /// Living records by age, the newest first.
+    pub(super) fn latest(&self, tenant: Uid, kind: Kind, scope: Uid, before: Option<Uid>, limit: usize) -> Result<Vec<Record>, Error> {
+        use std::ops::Bound::{Excluded, Included};
+        if self.dead(&[scope, tenant])? {
+            return Ok(Vec::new());
+        }
+        let first = layout::member_key(tenant, kind, scope, Uid([0; 16]));
+        let last = layout::member_key(tenant, kind, scope, before.unwrap_or(Uid([0xff; 16])));
+        let to = if before.is_some() { Excluded(&last) } else { Included(&last) };
+        let members = self.transaction.open_table(at::MEMBERS)?;
+        self.members(members.range::<&[u8; 49]>((Included(&first), to))?.rev().take(limit))
+    }
+
+    /// The records of these members.
+    fn members<'m>(&self, members: impl Iterator<Item = Result<Member<'m>, ::redb::StorageError>>) -> Result<Vec<Record>, Error> {
         let records = self.transaction.open_table(at::RECORDS)?;
-        for member in members.range::<&[u8; 49]>((from, Included(&last)))?.take(limit) {
+        let mut found = Vec::new();
+        for member in members {
             let uid = layout::last_uid(member?.0.value());
             if let Some(record) = records.get(&uid.0)? {
                 found.push(codec::read_record(uid, record.value())?);

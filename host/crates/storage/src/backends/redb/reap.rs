@@ -24,7 +24,7 @@ pub(super) fn reap(rows: &mut Rows<'_>, rows_max: usize, now: Millis) -> Result<
         let room = rows_max - removed;
         let found = match layout::kind_of(place[16])? {
             Kind::Session => session(rows, uid, room)?,
-            Kind::Agent => below(rows, &join::<33>(&[&tenant.0, &[layout::kind_code(Kind::Session)], &uid.0]), uid, room)?,
+            Kind::Agent => agent(rows, tenant, uid, room)?,
             Kind::Tenant => tenants(rows, uid, room)?,
             Kind::Key | Kind::Lease | Kind::Tool | Kind::Feedback => 0,
         };
@@ -98,6 +98,15 @@ fn blobs(rows: &mut Rows<'_>, session: Uid, room: usize) -> Result<usize, Error>
         }
     }
     Ok(held.len())
+}
+
+/// Buries what is scoped under an agent, and clears its stores.
+fn agent(rows: &mut Rows<'_>, tenant: Uid, uid: Uid, room: usize) -> Result<usize, Error> {
+    let mut removed = 0;
+    for kind in [Kind::Session, Kind::Feedback] {
+        removed += below(rows, &join::<33>(&[&tenant.0, &[layout::kind_code(kind)], &uid.0]), uid, room - removed)?;
+    }
+    Ok(removed)
 }
 
 /// Buries the members under a prefix of `members`, then clears the stores of `owner`.

@@ -1,0 +1,174 @@
+//! A caller's conversations with an agent: begin, list, rename and end them.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::response::Response;
+use http::{StatusCode, Uri};
+use serde_json::{Value, json};
+
+use agent::NewSession;
+use policy::Action;
+use session::{Agent, Session};
+
+use super::query::Wishes;
+use crate::App;
+use crate::body::JsonBody;
+use crate::caller::{Caller, Segments};
+use crate::conversations::{get, id_of, open};
+use crate::errors::Result;
+use crate::fields::Fields;
+use crate::limits::{PAGE, SCAN};
+use crate::operation::{Answer, Form, Method, Operation, Parameter, Query};
+use crate::reply;
+
+/// Characters of a title: those of a session's name.
+const TITLE: usize = 255;
+
+/// The title of a conversation that was given none.
+const UNTITLED: &str = "Conversation";
+
+pub(crate) static CREATE: Operation = Operation {
+    id: "createConversation",
+    method: Method::Post,
+    path: "/v1/aibot/bots/{agent_id}/conversation",
+    summary: "Begin a conversation with a bot, and get its id; a message under a new id of the client's own does so too",
+    action: Some(Action::CreateSession),
+    query: &[],
+    body: Some("ConversationRequest"),
+    answer: Answer::Created("Conversation"),
+};
+
+pub(crate) async fn create(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Segments(agent): Segments<String>,
+    JsonBody(body): JsonBody,
+) -> Result<Response> {
+    let agent = caller.agent(&app, &agent)?;
+    let title = Fields::of_body(&body).text("title", 0..=TITLE)?.filter(|title| !title.trim().is_empty());
+    let id = app.conversations.made_up(&agent, &caller.0, None);
+    let session = open(&app, &caller, &agent, &id, title.unwrap_or(UNTITLED)).await?;
+    Ok(reply::json(StatusCode::CREATED, &written(&app, &session)?))
+}
+
+pub(crate) static LIST: Operation = Operation {
+    id: "listConversations",
+    method: Method::Get,
+    path: "/v1/aibot/bots/{agent_id}/conversation",
+    summary: "List the caller's own conversations with a bot, newest first",
+    action: Some(Action::ReadSession),
+    query: &[
+        Query::Limit(10),
+        Query::Of(&Parameter { name: "offset", form: Form::Whole, text: "How many to leave out first." }),
+        Query::Of(&Parameter {
+            name: "isDefault",
+            form: Form::Flag,
+            text: "With `true` the list is empty: every conversation has an id of its own here, and none is the default.",
+        }),
+    ],
+    body: None,
+    answer: Answer::Ok("ConversationList"),
+};
+
+pub(crate) async fn list(State(app): State<Arc<App>>, caller: Caller, Segments(agent): Segments<String>, uri: Uri) -> Result<Response> {
+    let agent = caller.agent(&app, &agent)?;
+    let wishes = Wishes::of(&uri)?;
+    let part = wishes.slice()?;
+    let own = if wishes.flag("isDefault")? == Some(true) { Vec::new() } else { own(&app, &caller, &agent, usize::MAX).await? };
+    let data = part.of(&own).map(|session| written(&app, session)).collect::<Result<Vec<Value>>>()?;
+    Ok(reply::json(StatusCode::OK, &json!({ "data": data, "total": own.len() })))
+}
+
+pub(crate) static UPDATE: Operation = Operation {
+    id: "updateConversation",
+    method: Method::Patch,
+    path: "/v1/aibot/bots/{agent_id}/conversation/{conversation_id}",
+    summary: "Rename a conversation of the caller's own",
+    action: Some(Action::UpdateSession),
+    query: &[],
+    body: Some("ConversationRequest"),
+    answer: Answer::Ok("Count"),
+};
+
+pub(crate) async fn update(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Segments((agent, id)): Segments<(String, String)>,
+    JsonBody(body): JsonBody,
+) -> Result<Response> {
+    let agent = caller.agent(&app, &agent)?;
+    let session = get(&app, &caller, &agent, &id)?;
+    if let Some(title) = Fields::of_body(&body).text("title", 1..=TITLE)? {
+        let renamed = NewSession { name: title.to_owned(), ..as_it_is(&session) };
+        app.engine.update_session(&agent, &session, renamed).await?;
+    }
+    Ok(reply::json(StatusCode::OK, &json!({ "count": 1 })))
+}
+
+pub(crate) static DELETE: Operation = Operation {
+    id: "deleteConversation",
+    method: Method::Delete,
+    path: "/v1/aibot/bots/{agent_id}/conversation/{conversation_id}",
+    summary: "Delete a conversation of the caller's own",
+    action: Some(Action::UpdateSession),
+    query: &[],
+    body: None,
+    answer: Answer::Ok("Count"),
+};
+
+pub(crate) async fn delete(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Segments((agent, id)): Segments<(String, String)>,
+) -> Result<Response> {
+    let agent = caller.agent(&app, &agent)?;
+    let session = get(&app, &caller, &agent, &id)?;
+    app.engine.delete_session(&session).await?;
+    Ok(reply::json(StatusCode::OK, &json!({ "count": 1 })))
+}
+
+/// The conversations that the caller itself began with an agent, the newest first, at most so many. Looks at no more
+/// sessions than one list may cost.
+pub(super) async fn own(app: &App, caller: &Caller, agent: &Agent, most: usize) -> Result<Vec<Session>> {
+    let (mut own, mut before, mut seen) = (Vec::new(), None, 0);
+    while seen < SCAN && own.len() < most {
+        let sessions = app.engine.latest_sessions(agent, before, PAGE)?;
+        before = sessions.last().map(|session| session.uid);
+        seen += sessions.len();
+        let last = sessions.len() < PAGE;
+        let his = |session: &Session| !session.unlisted && caller.0.is(session.owner_key, session.owner_subject.as_deref());
+        own.extend(sessions.into_iter().filter(his));
+        if last {
+            break;
+        }
+        tokio::task::yield_now().await;
+    }
+    own.truncate(most);
+    Ok(own)
+}
+
+fn written(app: &App, session: &Session) -> Result<Value> {
+    let last = app.engine.head(session)?.last_at.max(session.created_at);
+    Ok(json!({
+        "conversationId": id_of(session),
+        "title": session.name,
+        "createTime": session.created_at.rfc3339(),
+        "updateTime": last.rfc3339(),
+    }))
+}
+
+/// What clients may change about a session, unchanged.
+fn as_it_is(session: &Session) -> NewSession {
+    NewSession {
+        key: session.key.clone(),
+        name: session.name.clone(),
+        description: session.description.clone(),
+        metadata: session.metadata.clone(),
+        enabled: session.enabled,
+        tti_minutes: session.tti_minutes,
+        secrets: session.secrets.clone(),
+        conversation: session.conversation.clone(),
+        unlisted: session.unlisted,
+    }
+}

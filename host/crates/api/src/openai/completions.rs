@@ -1,0 +1,175 @@
+//! Chat completions: one turn of an agent for each.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::response::Response;
+use http::{StatusCode, Version};
+use http_body_util::Full;
+use serde_json::Map;
+use sha2::{Digest, Sha256};
+use tokio::time::{Instant, timeout_at};
+
+use agent::{Clock, Follow, Input, NewSession, News, Watcher};
+use policy::Action;
+use session::{Agent, Purpose, Secrets};
+
+use super::answer::{Head, whole};
+use super::chunks::Chunks;
+use super::models::named;
+use super::read::{Form, Posted};
+use super::telling::Asked;
+use crate::App;
+use crate::body::ExactBody;
+use crate::caller::{Caller, Segments};
+use crate::errors::{Code, Error, Result};
+use crate::following::{Dialect, Following, Leaving, cut};
+use crate::limits::PING;
+use crate::operation::{Answer, Method, Operation};
+use crate::{reply, sse};
+
+/// Minutes that the session of a request is kept for who looks into what happened.
+const KEPT_MINUTES: u64 = 60;
+
+pub(crate) static CREATE: Operation = Operation {
+    id: "createChatCompletion",
+    method: Method::Post,
+    path: "/v1/chat/completions",
+    summary: "Have an agent answer a conversation, in one piece or as a stream",
+    action: Some(Action::PostEvent),
+    query: &[],
+    body: Some("CreateChatCompletionRequest"),
+    answer: Answer::OkOrStream("ChatCompletion"),
+};
+
+pub(crate) async fn create(State(app): State<Arc<App>>, caller: Caller, version: Version, body: ExactBody) -> Result<Response> {
+    let posted = Posted::read(&body.members, app.limits.message_bytes)?;
+    let Some(model) = posted.model.clone() else {
+        return Err(Error::field("model", "`model` is required: the key of an agent; GET /v1/models lists those that there are"));
+    };
+    let agent = named(&app, &caller, &model)?;
+    complete(&app, &caller, Wanted { agent, model, posted, hash: Sha256::digest(&body.text).into() }, version).await
+}
+
+pub(crate) static CREATE_WITH_BOT: Operation = Operation {
+    id: "createBotChatCompletion",
+    method: Method::Post,
+    path: "/v1/aibot/bots/{agent_id}/openai/chat/completions",
+    summary: "The same for the agent of the path, whatever the body calls it",
+    action: Some(Action::PostEvent),
+    query: &[],
+    body: Some("CreateChatCompletionRequest"),
+    answer: Answer::OkOrStream("ChatCompletion"),
+};
+
+pub(crate) async fn create_with_bot(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Segments(agent_id): Segments<String>,
+    version: Version,
+    body: ExactBody,
+) -> Result<Response> {
+    let posted = Posted::read(&body.members, app.limits.message_bytes)?;
+    let agent = named(&app, &caller, &agent_id)?;
+    let model = posted.model.clone().unwrap_or(agent_id);
+    complete(&app, &caller, Wanted { agent, model, posted, hash: Sha256::digest(&body.text).into() }, version).await
+}
+
+/// What a request asks for, and of whom.
+struct Wanted {
+    agent: Arc<Agent>,
+    /// The agent as the client calls it.
+    model: String,
+    posted: Posted,
+    hash: [u8; 32],
+}
+
+async fn complete(app: &Arc<App>, caller: &Caller, wanted: Wanted, version: Version) -> Result<Response> {
+    caller.check(Action::CreateSession, true)?;
+    let random = data_encoding::HEXLOWER.encode(&Clock.random::<16>());
+    let head = Head { id: format!("chatcmpl-{random}"), created: Clock.now().0 / 1_000, model: wanted.model.clone() };
+    let form = wanted.posted.form;
+    let (asked, watcher) = begin(app, caller, wanted, format!("chat_{random}")).await?;
+    // Outlives the watcher: whoever goes away leaves a turn that answers nobody.
+    let leaving = Leaving::of(app, &asked.session, &asked.principal, &watcher);
+    match form {
+        Form::Whole => {
+            let revoked = app.keyring.clone().until_revoked(caller.0.key);
+            tokio::select! {
+                answer = whole(&asked, watcher, &head) => Ok(reply::json(StatusCode::OK, &answer?)),
+                () = revoked => Err(Error::new(Code::Unauthorized, "the API key of this request was revoked meanwhile")),
+            }
+        }
+        Form::Stream { usage } => {
+            let cut = cut(app, caller.0.key, None);
+            let mut answer = match begun(Chunks::new(asked, head, usage), watcher).await? {
+                Begun::Over(frames) => sse::answer(Full::from(frames), version),
+                Begun::On(chunks, watcher, first) => sse::answer(Following::new(watcher, first, *chunks, cut).leaving(leaving), version),
+            };
+            *answer.status_mut() = StatusCode::OK;
+            Ok(answer)
+        }
+    }
+}
+
+/// Begins the turn, in a session of its own.
+async fn begin(app: &Arc<App>, caller: &Caller, wanted: Wanted, key: String) -> Result<(Asked, Watcher)> {
+    let Wanted { agent, posted, hash, .. } = wanted;
+    let new = NewSession {
+        name: key.clone(),
+        key,
+        description: None,
+        metadata: Map::new(),
+        enabled: true,
+        tti_minutes: KEPT_MINUTES,
+        secrets: Secrets::default(),
+        conversation: None,
+        unlisted: true,
+    };
+    let session = app.engine.create_session(&agent, &caller.0, new).await?;
+    let Posted { messages, brought, form, .. } = posted;
+    let follow = match form {
+        Form::Whole => Follow::Entries,
+        Form::Stream { .. } => Follow::Text,
+    };
+    let input = Input { messages, purpose: Purpose::Answer, hash, repeat: None, follow, queue: None, brought };
+    match app.engine.post(agent, session.clone(), &caller.0, input).await {
+        Ok(watcher) => Ok((Asked { app: app.clone(), session, principal: caller.0.clone() }, watcher)),
+        Err(error) => {
+            if let Err(error) = app.engine.delete_session(&session).await {
+                tracing::warn!(session.uid = %session.uid, %error, "the session of a refused request stays until it has idled");
+            }
+            Err(error.into())
+        }
+    }
+}
+
+/// An answer whose first frames are known.
+enum Begun {
+    /// It goes on.
+    On(Box<Chunks>, Watcher, Option<News>),
+    /// These are all.
+    Over(String),
+}
+
+/// Waits until there is something to tell, so that what fails before is an ordinary error; but not so long that a
+/// reader may take the connection for dead.
+async fn begun(mut chunks: Chunks, mut watcher: Watcher) -> Result<Begun> {
+    let until = Instant::now() + PING;
+    loop {
+        let news = match timeout_at(until, chunks.asked.next(&mut watcher)).await {
+            Ok(news) => news?,
+            Err(_) => return Ok(Begun::On(chunks.into(), watcher, None)),
+        };
+        let mut out = String::new();
+        match &news {
+            News::Closed(closing) => {
+                let finish = chunks.asked.finish(closing)?;
+                chunks.end(Ok(finish), &mut out);
+                return Ok(Begun::Over(out));
+            }
+            words if chunks.telling.tells(words) => return Ok(Begun::On(chunks.into(), watcher, Some(news))),
+            _ => chunks.news(news, &mut out),
+        }
+    }
+}
