@@ -8,9 +8,11 @@ mod approvals;
 mod audit;
 mod chat;
 mod completions;
+mod frames;
 mod grants;
 mod init;
 mod keys;
+mod mcp;
 mod plugins;
 mod policy;
 mod serve;
@@ -102,6 +104,8 @@ enum Command {
     Init(init::Args),
     /// Talk to an agent from the terminal
     Chat(chat::Args),
+    /// Offer the plugins' tools to a client of MCP, over standard input and output
+    Mcp(mcp::Args),
     /// Make, list and revoke API keys
     #[command(subcommand)]
     Keys(keys::Command),
@@ -183,6 +187,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Completions(args) => completions::run(&args, Cli::command()),
         Command::Audit(command) => audit::run(command, &sources.load()?),
         Command::Chat(args) => with_settings(&sources, |settings| chat::run(args, settings)),
+        Command::Mcp(args) => with_settings(&sources, |settings| mcp::run(args, settings)),
         Command::Keys(command) => with_settings(&sources, |settings| keys::run(command, settings)),
         Command::Tenants(command) => with_settings(&sources, |settings| tenants::run(command, settings)),
         Command::Agents(command) => with_settings(&sources, |settings| agents::run(command, settings)),

@@ -11,6 +11,7 @@ mod hostile;
 /// The guests that the sandbox's own tests run too.
 #[path = "../hostile/guests.rs"]
 mod hostiles;
+mod mcp;
 mod oauth;
 mod operations;
 mod plugins;
@@ -20,5 +21,6 @@ mod roles;
 mod rules;
 mod seeds;
 mod strangers;
+mod v1;
 mod v2;
 mod walls;

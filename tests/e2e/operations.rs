@@ -138,7 +138,7 @@ impl World {
             let name = string(&parameter["name"])?;
             let value = match &*name {
                 "agent_key" | "agent_id" => agent.clone(),
-                "session_key" => session.clone(),
+                "session_key" | "conversation_id" => session.clone(),
                 "event_id" => event.clone(),
                 "tool_id" if operation.method == Method::GET => "tol_calculator_calculate".to_owned(),
                 "tool_id" => {
@@ -160,11 +160,11 @@ impl World {
             let example = example.as_str().with_context(|| format!("{}: the parameter {name} has no example", operation.id))?;
             path += &format!("{}{name}={}", if at == 0 { '?' } else { '&' }, example.replace(' ', "%20"));
         }
-        Ok(Place { body: self.body(operation, &agent).await?, agent, session, path })
+        Ok(Place { body: self.body(operation, &agent, &event).await?, agent, session, path })
     }
 
-    /// The example of the body, with this agent and what only this server can know put in.
-    async fn body(&self, operation: &Operation, agent: &str) -> Result<Option<(String, Bytes)>> {
+    /// The example of the body, with this agent, this event and what only this server can know put in.
+    async fn body(&self, operation: &Operation, agent: &str, event: &str) -> Result<Option<(String, Bytes)>> {
         let Some((kind, example)) = operation.body()? else { return Ok(None) };
         let mut body = example.clone();
         match &*operation.id {
@@ -173,6 +173,7 @@ impl World {
                 (body["client_id"], body["client_secret"]) = (id.into(), secret.into());
             }
             "createChatCompletion" => body["model"] = agent.into(),
+            "createFeedback" => body["recordId"] = event.into(),
             "acceptPlugin" => {
                 let found = self.owner.get("/operator/v1/plugins/calculator/changes").await?.expect(200)?["found"].clone();
                 for (name, value) in body.as_object_mut().context("digests")? {

@@ -15,7 +15,7 @@ const ROLES: [&str; 5] = ["agent_user", "agent_viewer", "agent_developer", "agen
 /// What is not about one agent: how it answers an administrator of another tenant, and one whose key is limited to
 /// another agent. Plugins serve the operator's own tenant unless another one is named, so the tool of the example is
 /// not there for others; lists show to each its own.
-const OUTSIDE: [(&str, u16, u16); 8] = [
+const OUTSIDE: [(&str, u16, u16); 12] = [
     ("createAgent", 400, 403),
     ("listAgents", 200, 200),
     ("listTools", 200, 200),
@@ -24,6 +24,10 @@ const OUTSIDE: [(&str, u16, u16); 8] = [
     ("updateTool", 404, 403),
     ("deleteTool", 404, 403),
     ("listLlms", 200, 200),
+    ("createChatCompletion", 404, 404),
+    ("listModels", 200, 200),
+    ("listBots", 200, 200),
+    ("postMcpMessage", 200, 403),
 ];
 
 /// One caller of each kind. Those by role come in the order of [`ROLES`].
@@ -157,7 +161,9 @@ async fn status(caller: &Client, operation: &Operation, place: &Place, wanted: u
 /// Whether an error has the form that clients of this path read.
 fn is_of_its_door(path: &str, error: &Value) -> bool {
     let inner = &error["error"];
-    if !path.starts_with("/v1/") {
+    if path == "/mcp" {
+        error["jsonrpc"] == "2.0" && error["id"].is_null() && inner["message"].is_string() && inner["data"]["request_id"].is_string()
+    } else if !path.starts_with("/v1/") {
         error["messages"].is_array() && error["request_id"].is_string() && error["code"].is_string()
     } else if path.starts_with("/v1/aibot/") && !path.ends_with("/openai/chat/completions") || path.starts_with("/v1/agui/") {
         error["requestId"].is_string()

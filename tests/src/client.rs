@@ -165,12 +165,19 @@ impl Stream {
     /// The next frame; none after the connection was closed. Comments are passed over.
     pub async fn next(&mut self) -> Result<Option<Frame>> {
         loop {
+            match self.raw().await? {
+                None => return Ok(None),
+                Some(comment) if comment.starts_with(':') => {}
+                Some(raw) => return frame(raw).map(Some),
+            }
+        }
+    }
+
+    /// The next frame or comment as it came, with its blank line; none after the connection was closed.
+    pub async fn raw(&mut self) -> Result<Option<String>> {
+        loop {
             if let Some(end) = self.buffer.windows(2).position(|w| w == b"\n\n") {
-                let raw = String::from_utf8(self.buffer.split_to(end + 2).to_vec())?;
-                if raw.starts_with(':') {
-                    continue;
-                }
-                return frame(raw).map(Some);
+                return Ok(Some(String::from_utf8(self.buffer.split_to(end + 2).to_vec())?));
             }
             let chunk = tokio::time::timeout(PATIENCE, self.body.frame()).await.context("no frame in time")?;
             match chunk.transpose()? {

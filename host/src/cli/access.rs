@@ -81,10 +81,22 @@ impl Access {
 
     /// The same with a body whose text goes on as it is.
     pub(super) async fn send(&self, method: Method, path: &str, body: Option<String>) -> anyhow::Result<Answer> {
+        self.send_with(method, path, &[], body).await
+    }
+
+    /// The same with further headers.
+    pub(super) async fn send_with(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Option<String>,
+    ) -> anyhow::Result<Answer> {
         let mut request = Request::builder().method(method).uri(path).header("host", "localhost");
         if body.is_some() {
             request = request.header("content-type", "application/json");
         }
+        request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
         let bytes = body.unwrap_or_default();
         match self {
             Self::Socket(socket) => {

@@ -3,13 +3,13 @@
 
 mod answer;
 mod approve;
-mod frames;
 mod input;
 mod view;
 
 use std::future::pending;
 use std::pin::Pin;
 
+use anyhow::Context;
 use http::Method;
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
@@ -17,8 +17,8 @@ use serde_json::{Value, json};
 use super::access::{Access, Missing, refusal, whole};
 use super::agents::encoded;
 use super::approvals::{Page, page};
+use super::frames::Frames;
 use crate::config::Settings;
-use frames::Frames;
 use input::{Input, Interrupts, Line};
 use view::View;
 
@@ -169,7 +169,8 @@ impl<'a> Talk<'a> {
                 piece = body.frame() => {
                     let Some(piece) = piece else { break };
                     let Ok(bytes) = piece.map_err(|error| anyhow::anyhow!("the stream broke off: {error}"))?.into_data() else { continue };
-                    for event in frames.push(&bytes)? {
+                    for data in frames.push(&bytes)? {
+                        let event: Value = serde_json::from_str(&data).context("a frame of the stream is not JSON")?;
                         if event["type"] == "error" {
                             ended = Ended::Failed;
                         }

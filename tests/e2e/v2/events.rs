@@ -119,6 +119,18 @@ async fn a_failing_model_keeps_the_input_and_the_session() -> Result<()> {
 }
 
 #[tokio::test]
+async fn much_text_at_once_reaches_its_reader_whole() -> Result<()> {
+    let (model, server, events) = start(json!({})).await?;
+    let words = "more than a slow reader may keep waiting ".repeat(10_000);
+    model.queue([text(&words)]);
+    let frames = server.owner().stream(&events, &streamed("Tell me everything.")).await?.all().await?;
+    let pieces = frames.iter().filter(|frame| frame.event == "streaming_agent_output");
+    assert_eq!(pieces.filter_map(|frame| frame.data["content"].as_str()).collect::<String>(), words);
+    assert!(frames.iter().all(|frame| frame.event != "error"), "{:?}", frames.last());
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_cut_stream_is_never_a_finished_turn() -> Result<()> {
     let (model, server, events) = start(json!({})).await?;
     model.always(Reply::Cut("half an ans".into()));

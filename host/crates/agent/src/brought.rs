@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use schema::Schema;
 use serde_json::value::RawValue;
 use session::json::push_string;
-use session::{Agent, AskedCall, DeclaredTool, Purpose};
+use session::{Agent, AskedCall, DeclaredTool, EventId, Purpose};
 
 use crate::client_calls::Outcome;
 use crate::error::Error;
@@ -39,6 +39,9 @@ pub struct Brought {
     pub tools: Vec<DeclaredTool>,
     /// What the model is told beside the agent's instructions, from this turn on; an empty text ends that.
     pub instructions: Option<String>,
+    /// What came of calls that wait for the client, by their events. The messages end the turn that they belong to; it ends with
+    /// these outputs, and what else waits there is cancelled.
+    pub outputs: Vec<(EventId, Outcome)>,
 }
 
 /// Something that was said before, elsewhere.
@@ -64,7 +67,7 @@ pub enum Past {
 
 impl Brought {
     fn is_empty(&self) -> bool {
-        self.past.is_empty() && self.tools.is_empty() && self.instructions.is_none()
+        self.past.is_empty() && self.tools.is_empty() && self.instructions.is_none() && self.outputs.is_empty()
     }
 }
 

@@ -84,7 +84,14 @@ impl Desk {
                 let _ = answer.send(Ok(self.watch(Reading { follow, since: None }, Of::default())));
                 return Ok(Some(by));
             }
-            Some(Command::Leave { by, turn }) => return Ok(Some(by).filter(|_| self.turn == Some(turn) && !self.hub.answers_somebody())),
+            Some(Command::Leave { by, turn }) => {
+                let left = self.turn == Some(turn) && !self.hub.answers_somebody();
+                if left {
+                    // Nobody wants this answer any more: the same words again ask for another one.
+                    self.taken.clear();
+                }
+                return Ok(Some(by).filter(|_| left));
+            }
             Some(Command::Edit(change)) => change.refuse(Error::EditWhileRunning(self.tail.key.clone())),
             Some(Command::Retire) => self.retiring = true,
             Some(Command::Stop) | None => return Err(Stopped::Leaving),

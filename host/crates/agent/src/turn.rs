@@ -73,7 +73,7 @@ pub(crate) async fn take(task: &mut Task, post: Post, taken: Taken) -> Result<()
         return Ok(());
     }
     let (story, Input { messages, purpose, brought, .. }) = (post.story, post.input);
-    let Brought { tools: declared, instructions, .. } = brought;
+    let Brought { tools: declared, instructions, outputs, .. } = brought;
     let instructions = instructions.or_else(|| task.state.instructions.clone()).filter(|text| !text.is_empty());
     let turn = For { purpose: &purpose, declared: &declared };
     let means = Prepared::new(&task.engine, &post.agent, &post.principal.tenant_name, turn)
@@ -85,9 +85,16 @@ pub(crate) async fn take(task: &mut Task, post: Post, taken: Taken) -> Result<()
             return Ok(());
         }
     };
+    let outputs = match waits::outputs(task, outputs).await {
+        Ok(outputs) => outputs,
+        Err(error) => {
+            refuse(post.answer, error);
+            return Ok(());
+        }
+    };
     task.session = post.session.clone();
     if task.state.turn.is_some() {
-        waits::supersede(task, Decider::from(&post.principal)).await?;
+        waits::supersede(task, outputs, Decider::from(&post.principal)).await?;
     }
     let draft = said(task, &taken, messages, story);
     // The reader is there before the first entry, so that it misses nothing.
@@ -196,12 +203,15 @@ pub(crate) async fn end_with(task: &mut Task, mut draft: Draft, step: u32, how: 
 /// Gives every open call of the turn this end. Those that wait are cancelled: nothing was done of them.
 pub(crate) fn close_calls(task: &Task, draft: &mut Draft, as_end: &End, by: &Decider) {
     let Some(turn) = &task.state.turn else { return };
-    for call in &turn.calls {
-        match call.state {
-            CallState::Open => draft.event(closed(task, call, as_end)),
-            CallState::Waiting => waits::settle(task, draft, call, Resolution::Cancelled, by.clone()),
-            CallState::Done | CallState::Wrong => {}
-        }
+    turn.calls.iter().for_each(|call| close_call(task, draft, call, as_end, by));
+}
+
+/// The same of one call.
+pub(crate) fn close_call(task: &Task, draft: &mut Draft, call: &Call, as_end: &End, by: &Decider) {
+    match call.state {
+        CallState::Open => draft.event(closed(task, call, as_end)),
+        CallState::Waiting => waits::settle(task, draft, call, Resolution::Cancelled, by.clone()),
+        CallState::Done | CallState::Wrong => {}
     }
 }
 

@@ -173,11 +173,32 @@ pub(crate) async fn expire(task: &mut Task) -> Result<(), Stopped> {
     turn::run(task).await
 }
 
-/// The user says something else while the turn waits: nothing of it runs any more.
-pub(crate) async fn supersede(task: &mut Task, by: Decider) -> Result<(), Stopped> {
+/// The user says something else while the turn waits: nothing of it runs any more. Of its calls those have outputs that came
+/// along.
+pub(crate) async fn supersede(task: &mut Task, outputs: Vec<(Call, Outcome)>, by: Decider) -> Result<(), Stopped> {
     let mut draft = Draft::default();
-    turn::close_calls(task, &mut draft, &End::Cancelled, &by);
+    for call in task.state.turn.iter().flat_map(|turn| &turn.calls) {
+        match outputs.iter().find(|(answered, _)| answered.seq == call.seq) {
+            Some((_, outcome)) => {
+                settle(task, &mut draft, call, Resolution::Answered, by.clone());
+                draft.event(client_calls::output(task, call, outcome));
+            }
+            None => turn::close_call(task, &mut draft, call, &End::Cancelled, &by),
+        }
+    }
     turn::end_with(task, draft, step(task), HowEnded::Superseded).await
+}
+
+/// The calls that these outputs are for, if all of them wait for the client and each output may be its call's.
+pub(crate) async fn outputs(task: &Task, outputs: Vec<(EventId, Outcome)>) -> Result<Vec<(Call, Outcome)>, Error> {
+    let mut calls = Vec::with_capacity(outputs.len());
+    for (event, outcome) in outputs {
+        let decision = Decision { event, verdict: Verdict::Ran(outcome.clone()) };
+        let call = undecided(task, &decision, Approver::Client)?;
+        client_calls::fits(task, &call, &outcome).await?;
+        calls.push((call, outcome));
+    }
+    Ok(calls)
 }
 
 /// The beginning of a batch with which the turn goes on.

@@ -4,6 +4,7 @@
 
 mod answers;
 mod history;
+mod tools;
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -24,15 +25,13 @@ use crate::{naming, repeats};
 
 pub(crate) use answers::{Resume, Word, outcome};
 pub(crate) use history::{Rule, Said};
+pub(crate) use tools::{declared, result};
 
 /// Characters of a conversation's id; it is kept with the session and hashed with each request.
 const ID: usize = 256;
 
 /// Characters of a title that is made from the first words of the user.
 const TITLE: usize = 60;
-
-/// Why answers and words exclude each other: the answers let a turn go on that the words would end.
-const BOTH: &str = "answers to what waits and new words of the user cannot come in one request; post the answers first, or the words alone";
 
 /// What keys of conversations are derived for; other things are signed under the same secret.
 const PURPOSE: &[u8] = b"wardian conversations";
@@ -171,7 +170,8 @@ pub(crate) struct Begun {
 }
 
 /// Finds out what is new in what a client posted, and hands it to the engine: words of the user, or answers to what
-/// waits. The conversation is made where it is new. Words take the place of answers that are not given.
+/// waits. The conversation is made where it is new. Words take the place of answers that are not given, and end a turn with
+/// those that are.
 pub(crate) async fn ask(app: &App, caller: &Caller, agent: &Arc<Agent>, posted: Posted) -> Result<Begun> {
     let found = find(app, caller, agent, &posted.id)?;
     let hash = posted.hash();
@@ -192,10 +192,7 @@ pub(crate) async fn ask(app: &App, caller: &Caller, agent: &Arc<Agent>, posted: 
     if words.is_none() && answers.decisions.is_empty() {
         answers = answers::repeated(&stored, &messages);
     }
-    if let (Some(session), false) = (&found, answers.decisions.is_empty()) {
-        if words.is_some() {
-            return Err(Error::field("messages", BOTH));
-        }
+    if let (Some(session), None, false) = (&found, &words, answers.decisions.is_empty()) {
         let input = Decisions { decisions: answers.decisions, hash, repeat, follow: Follow::Calls };
         let watcher = app.engine.decide(agent, session, &caller.0, caller.standing(app), input).await.map_err(refused)?;
         return Ok(Begun { session: session.clone(), watcher, answered: answers.calls });
@@ -206,10 +203,10 @@ pub(crate) async fn ask(app: &App, caller: &Caller, agent: &Arc<Agent>, posted: 
         Some(session) => session,
         None => open(app, caller, agent, &id, &title(&said)).await?,
     };
-    let brought = Brought { past, tools, instructions };
+    let brought = Brought { past, tools, instructions, outputs: answers.outputs()? };
     let input = Input { messages: said, purpose: Purpose::Answer, hash, repeat, follow: Follow::Calls, queue: None, brought };
     let watcher = app.engine.post(agent.clone(), session.clone(), &caller.0, input).await.map_err(refused)?;
-    Ok(Begun { session, watcher, answered: HashSet::new() })
+    Ok(Begun { session, watcher, answered: answers.calls })
 }
 
 /// The engine's refusals in the words of conversations.

@@ -26,7 +26,7 @@ const HEADERS: HeaderValue = HeaderValue::from_static(
 );
 
 /// What a page may read beside the body.
-const EXPOSED: HeaderValue = HeaderValue::from_static("X-Request-Id, X-Conversation-Id, Retry-After");
+const EXPOSED: HeaderValue = HeaderValue::from_static("X-Request-Id, X-Conversation-Id, Mcp-Session-Id, Retry-After");
 
 /// What is the operator's alone.
 const CLOSED: [&str; 2] = ["/operator", "/metrics"];

@@ -46,17 +46,6 @@ pub(crate) async fn next(app: &App, session: &Session, watcher: &mut Watcher, un
     }
 }
 
-/// The first piece of news: what fails before it is an ordinary error and no stream.
-pub(crate) async fn first(app: &App, session: &Session, watcher: &mut Watcher, until: Instant) -> Result<News> {
-    let first = next(app, session, watcher, until).await?;
-    if let News::Closed(closing) = &first
-        && let Some(error) = failure(closing)
-    {
-        return Err(error);
-    }
-    Ok(first)
-}
-
 /// What to tell the client where a turn ended without being of use. One that waits has come as far as it can.
 pub(crate) fn failure(closing: &Closing) -> Option<Error> {
     let why = match closing {
@@ -139,6 +128,7 @@ pub(crate) trait Dialect {
 
 /// The body.
 pub(crate) struct Following<D> {
+    // Dropped before what stops the turn: a turn that somebody reads is not left.
     watcher: Watcher,
     first: Option<News>,
     dialect: D,
@@ -151,10 +141,27 @@ pub(crate) struct Following<D> {
 }
 
 impl<D> Following<D> {
-    /// What this watcher learns; `first` was read from it already, if something was.
-    pub(crate) fn new(watcher: Watcher, first: Option<News>, dialect: D, cut: Cut) -> Self {
+    /// What this watcher learns.
+    pub(crate) fn new(watcher: Watcher, dialect: D, cut: Cut) -> Self {
         let (ping, last_frame) = (Box::pin(sleep(PING)), Instant::now());
-        Self { watcher, first, dialect, leaving: None, cut, ping, last_frame, over: false, _open: Open::stream() }
+        Self { watcher, first: None, dialect, leaving: None, cut, ping, last_frame, over: false, _open: Open::stream() }
+    }
+
+    /// Waits for the first piece of news: what fails before it is an ordinary error and no stream.
+    pub(crate) async fn begun(mut self, app: &App, session: &Session, until: Instant) -> Result<Self> {
+        let first = next(app, session, &mut self.watcher, until).await?;
+        if let News::Closed(closing) = &first
+            && let Some(error) = failure(closing)
+        {
+            return Err(error);
+        }
+        self.first = Some(first);
+        Ok(self)
+    }
+
+    /// The same, with a piece of news that was read from the watcher already.
+    pub(crate) fn with(self, first: Option<News>) -> Self {
+        Self { first, ..self }
     }
 
     /// The same, where the client's going away means something.

@@ -4,6 +4,7 @@
 //! table from which the routes, the role checks and the OpenAPI document are made.
 
 mod agents_v2;
+mod agui;
 pub mod auth;
 mod body;
 mod caller;

@@ -10,6 +10,7 @@ mod message;
 mod output;
 mod record;
 mod running;
+mod schemas;
 mod stream;
 
 use std::sync::Arc;
@@ -33,6 +34,7 @@ use crate::reply;
 use call::Keys;
 use message::{Fault, Message, Request};
 use running::{Cancelled, Client, Running};
+pub(crate) use schemas::{example, schemas};
 
 /// What the door keeps for itself.
 pub(crate) struct Mcp {

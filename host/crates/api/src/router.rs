@@ -13,7 +13,7 @@ use crate::agents_v2::{agents, approvals, client_calls, client_tools, edits, eve
 use crate::cloudbase::{self, bots, feedback, recommend, records, send_message};
 use crate::openai::{completions, models};
 use crate::operation::{Method, Operation};
-use crate::{App, Options, conversations, docs, front, health, hosts, mcp, oauth, openapi, operator, page, rate, token};
+use crate::{App, Options, agui, conversations, docs, front, health, hosts, mcp, oauth, openapi, operator, page, rate, token};
 
 /// The whole server as a service. Requests come in through [`crate::serve`].
 pub fn router(options: Options) -> Router {
@@ -69,6 +69,7 @@ fn routes() -> Routes {
     routes.add(&recommend::ASK, recommend::ask);
     routes.add(&feedback::CREATE, feedback::create);
     routes.add(&feedback::LIST, feedback::list);
+    routes.add(&agui::RUN, agui::post);
     routes.add(&mcp::MESSAGE, mcp::message);
     routes.add(&completions::CREATE, completions::create);
     routes.add(&completions::CREATE_WITH_BOT, completions::create_with_bot);

@@ -19,6 +19,8 @@ use tokio_util::sync::CancellationToken;
 use tool::{Caller, End, Evidence, PluginStatus, ToolCall, ToolId, ToolReply, ToolSpec, Toolbox, Verdict};
 use tower::ServiceExt;
 
+#[path = "front/bots.rs"]
+mod bots;
 #[path = "front/idling.rs"]
 mod idling;
 

@@ -17,8 +17,9 @@ const SESSION: Uid = Uid([1; 16]);
 /// What happens to a session.
 #[derive(Debug, Clone)]
 enum Deed {
-    /// A turn with these steps; the last one answers.
-    Turn(Vec<StepShape>),
+    /// A turn with these steps; the last one answers. So many of them were brought by the client: they stand before the
+    /// mark that the turn began.
+    Turn(Vec<StepShape>, usize),
     Hide(usize),
     Unhide(usize),
     Delete(usize),
@@ -87,11 +88,12 @@ impl Plain {
         self.push(step, kind, serde_json::to_string(mark).expect("a mark"));
     }
 
-    fn begin(&mut self, says: Option<&str>) {
+    fn say(&mut self, says: &str) {
         self.head.turn = TurnNo(self.head.turn.0 + 1);
-        if let Some(says) = says {
-            self.event(0, &Event::InputMessage { messages: vec![Message { content: says.into() }] });
-        }
+        self.event(0, &Event::InputMessage { messages: vec![Message { content: says.into() }] });
+    }
+
+    fn begin(&mut self) {
         let began = Began {
             agent_revision: 1,
             model: "m".into(),
@@ -113,9 +115,14 @@ impl Plain {
         self.mark(step, Kind::Ended, &Ended { how: HowEnded::Answered, began_at: Millis(1) });
     }
 
-    fn turn(&mut self, steps: &[StepShape]) {
-        self.begin(Some(&format!("question {}", self.head.turn.0 + 1)));
-        for (step, shape) in (1..).zip(steps) {
+    fn turn(&mut self, steps: &[StepShape], brought: usize) {
+        self.say(&format!("question {}", self.head.turn.0 + 1));
+        let (brought, own) = steps.split_at(brought.min(steps.len()));
+        for (step, shape) in (1..).zip(brought) {
+            self.step(step, shape);
+        }
+        self.begin();
+        for (step, shape) in (1..).zip(own) {
             self.step(step, shape);
         }
         self.step(99, &StepShape { thinks: false, calls: 0, corrected: false });
@@ -167,7 +174,8 @@ impl Plain {
         let Ok(()) = hidden::hide_up_to(&mut runs, up_to, self);
         self.hidden.extend(self.entries.iter().map(|entry| entry.seq).filter(|seq| *seq <= up_to));
         (self.head.hidden, self.head.fold_from) = (runs, up_to.next());
-        self.begin(None);
+        self.head.turn = TurnNo(self.head.turn.0 + 1);
+        self.begin();
         let id = EventId { session: SESSION, seq: up_to };
         let text = format!("the summary up to {up_to:?}");
         self.event(0, &Event::Compaction { turns: 1, events: 1, key: "sum_1".into(), text, up_to: Some(id) });
@@ -195,7 +203,7 @@ impl Plain {
 
     fn take(&mut self, deed: &Deed) {
         match deed {
-            Deed::Turn(steps) => return self.turn(steps),
+            Deed::Turn(steps, brought) => return self.turn(steps, *brought),
             Deed::Hide(which) => {
                 if let Some(seq) = self.chosen(*which, |seq| !self.hidden.contains(&seq) && self.live.summary != Some(seq)) {
                     let mut runs = self.head.hidden.clone();
@@ -311,7 +319,7 @@ fn deeds() -> impl Strategy<Value = Vec<Deed>> {
     let step = (any::<bool>(), 0..3_usize, prop::bool::weighted(0.2));
     let step = step.prop_map(|(thinks, calls, corrected)| StepShape { thinks, calls, corrected });
     let deed = prop_oneof![
-        4 => prop::collection::vec(step, 0..3).prop_map(Deed::Turn),
+        4 => (prop::collection::vec(step, 0..3), 0..3_usize).prop_map(|(steps, brought)| Deed::Turn(steps, brought)),
         4 => any::<usize>().prop_map(Deed::Hide),
         2 => any::<usize>().prop_map(Deed::Unhide),
         2 => any::<usize>().prop_map(Deed::Delete),

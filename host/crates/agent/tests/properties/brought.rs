@@ -1,7 +1,7 @@
 //! Inputs that bring something along: a past, tools of the client, instructions.
 
 use agent::{Brought, Closing, Error, ForkOf, Input, News, Outcome, Past, Watcher};
-use session::{AskedCall, DeclaredTool, Kind, Message, Purpose, Seq, State};
+use session::{AskedCall, DeclaredTool, EventId, Kind, Message, Purpose, Seq, State};
 
 use super::world::World;
 use super::{closing, run};
@@ -40,7 +40,7 @@ pub(crate) fn input(world: &World, no: usize, what: Option<&str>, past: &str, in
     }
     let messages = what.iter().map(|what| Message { content: format!("{what} {no}") }).collect();
     let instructions = instructions.then(|| format!("As of {no}."));
-    let brought = Brought { past: items, tools: vec![locate()], instructions };
+    let brought = Brought { past: items, tools: vec![locate()], instructions, ..Brought::default() };
     (Input { messages, brought, ..world.input("", None, true) }, texts)
 }
 
@@ -90,6 +90,28 @@ fn a_tool_that_the_client_declares_is_answered_after_a_restart_and_there_for_its
         );
         said(&world, "mine once more").await;
         assert_eq!(world.heard().tools, ["echo"]);
+    });
+}
+
+#[test]
+fn an_output_that_comes_with_other_words_ends_the_turn_that_waited_for_it() {
+    run(async {
+        let world = World::new().await;
+        world.allow(1_000);
+        let declared = Brought { tools: vec![locate()], ..Brought::default() };
+        closing(&mut world.post(bringing(&world, "mine", declared)).await.unwrap()).await;
+        let event = world.engine.client_calls(&world.session).unwrap()[0].event;
+        let world = world.restart().await;
+        let with = |event| Brought { outputs: vec![(event, Outcome::Success("{\"here\":true}".into()))], ..Brought::default() };
+        let nowhere = EventId { seq: Seq(1), ..event };
+        assert!(world.post(bringing(&world, "talk", with(nowhere))).await.is_err(), "no call waits there");
+        closing(&mut world.post(bringing(&world, "talk", with(event))).await.unwrap()).await;
+        let heard = world.heard().items;
+        assert_eq!(heard[heard.len() - 2..], ["result mine {\"here\":true}", "user talk"]);
+        let ends: Vec<&str> = kinds(&world).into_iter().filter(|kind| ["resolved", "ended"].contains(kind)).collect();
+        assert_eq!(ends, ["resolved", "ended", "ended"]);
+        let again = world.post(bringing(&world, "talk again", with(event))).await;
+        assert!(matches!(again, Err(Error::Decided { .. })), "{again:?}");
     });
 }
 

@@ -19,7 +19,7 @@ use crate::App;
 use crate::body::ExactBody;
 use crate::caller::{Caller, Segments};
 use crate::errors::{Code, Error, Result};
-use crate::following::{Following, cut, deadline, first};
+use crate::following::{Following, cut, deadline};
 use crate::operation::{Answer, Method, Operation, Query};
 use crate::page::{Params, Place};
 use crate::{repeats, reply, sse};
@@ -55,7 +55,7 @@ pub(crate) async fn create(
 
     let waits = matches!(posted.asked, Asked::Turn(_, Some(_)) | Asked::Rejoin(_));
     let stream = posted.stream;
-    let mut watcher = ask(&app, &caller, &headers, &agent, &session, posted).await?;
+    let watcher = ask(&app, &caller, &headers, &agent, &session, posted).await?;
     if !stream {
         let revoked = app.keyring.clone().until_revoked(caller.0.key);
         return tokio::select! {
@@ -64,10 +64,10 @@ pub(crate) async fn create(
         };
     }
     // What fails before the first frame is an ordinary error, not a stream. Who waits for a turn to come is not kept waiting for that.
-    let first = if waits { None } else { Some(first(&app, &session, &mut watcher, until).await?) };
     let cut = cut(&app, caller.0.key, timeout.map(|_| until));
     let named = Named { uid: session.uid, key: session.key.as_str().into() };
-    Ok(sse::answer(Following::new(watcher, first, Frames::new(named, view), cut), version))
+    let following = Following::new(watcher, Frames::new(named, view), cut);
+    Ok(sse::answer(if waits { following } else { following.begun(&app, &session, until).await? }, version))
 }
 
 /// Hands to the engine what was posted; the watcher shows what comes of it.

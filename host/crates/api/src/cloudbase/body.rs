@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use session::{AskedCall, DeclaredTool};
 
-use crate::conversations::{self, Resume, Said, Word, outcome};
+use crate::conversations::{self, Resume, Said, Word, declared, outcome};
 use crate::errors::{Code, Error, Result};
 use crate::fields::{Fields, wrong};
 use crate::limits::{POSTED, TOOLS};
@@ -59,7 +59,8 @@ impl Sent {
         tools.iter().enumerate().try_for_each(|(at, tool)| Fields::of(tool, format!("tools[{at}]")).map(drop))?;
         let exact: Exact<'_> = serde_json::from_slice(text).map_err(|e| Error::field("body", format!("the body cannot be read: {e}")))?;
         let parameters = exact.tools.unwrap_or_default().into_iter().map(|tool| tool.parameters);
-        let tools = tools.iter().zip(parameters).enumerate().map(|(at, (tool, exact))| declared(tool, at, exact));
+        let tools = tools.iter().zip(parameters).enumerate();
+        let tools = tools.map(|(at, (tool, exact))| declared(&Fields::of(tool, format!("tools[{at}]"))?, exact));
         Ok(Self {
             conversation: conversation(&fields)?,
             messages,
@@ -140,16 +141,6 @@ fn call(value: &Value, at: &str) -> Result<AskedCall> {
     let name = function.required("name", function.text("name", 1..=usize::MAX)?)?;
     let arguments = function.text("arguments", 0..=usize::MAX)?.filter(|text| !text.trim().is_empty()).unwrap_or("{}");
     Ok(AskedCall { id: id.into(), name: name.into(), arguments: arguments.to_owned() })
-}
-
-fn declared(value: &Value, at: usize, parameters: Option<&RawValue>) -> Result<DeclaredTool> {
-    let fields = Fields::of(value, format!("tools[{at}]"))?;
-    fields.object("parameters")?;
-    Ok(DeclaredTool {
-        name: fields.required("name", fields.text("name", 1..=usize::MAX)?)?.to_owned(),
-        description: fields.text("description", 0..=usize::MAX)?.unwrap_or_default().to_owned(),
-        input: parameters.map_or("{}", RawValue::get).to_owned(),
-    })
 }
 
 fn resume(fields: &Fields<'_>, payload: Option<&RawValue>) -> Result<Option<Resume>> {

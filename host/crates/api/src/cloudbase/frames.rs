@@ -5,7 +5,6 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use serde::Deserialize;
-use serde_json::Value;
 use serde_json::value::RawValue;
 
 use agent::{CallNews, Closing, News, OpenApproval, Part};
@@ -13,6 +12,7 @@ use session::json::{push_json, push_string};
 use session::{Entry, EventId, HowEnded, Kind, Millis, Session, StoredEvent, Uid};
 
 use crate::App;
+use crate::conversations::result;
 use crate::errors::{Code, Error, Shape};
 use crate::following::{Dialect, failure};
 
@@ -196,17 +196,6 @@ fn push_result(manner: &Manner, id: &str, result: &str, at: Millis, out: &mut St
         push_member(out, "toolCallId", id);
         push_member(out, "result", result);
     });
-}
-
-/// A tool's output as the text that this protocol has for it: that of a single text, else the JSON.
-fn result(output: &str) -> String {
-    match serde_json::from_str::<Value>(output) {
-        Ok(Value::Object(members)) if members.len() == 1 => match members.get("text") {
-            Some(Value::String(text)) => text.clone(),
-            Some(_) | None => output.to_owned(),
-        },
-        Ok(_) | Err(_) => output.to_owned(),
-    }
 }
 
 impl Manner {

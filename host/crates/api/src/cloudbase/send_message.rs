@@ -19,11 +19,11 @@ use crate::body::ExactBody;
 use crate::caller::{Caller, Segments};
 use crate::conversations::{self, Begun, Posted, Rule};
 use crate::errors::{Code, Error, Result};
-use crate::following::{Following, Leaving, cut, deadline, first};
+use crate::following::{Following, Leaving, cut, deadline};
 use crate::front::Seen;
 use crate::operation::{Answer, Method, Operation, Query};
 use crate::page::Params;
-use crate::{repeats, sse};
+use crate::{agui, repeats, sse};
 
 /// Tells the client the conversation, also where it named none.
 const CONVERSATION: HeaderName = HeaderName::from_static("x-conversation-id");
@@ -66,7 +66,10 @@ pub(crate) async fn send(
     let (sent, legacy) = match Protocol::of(&body.members) {
         Protocol::AgKit => (Sent::read(&body.members, &body.text)?, None),
         Protocol::Legacy => (Sent::read_legacy(&body.members)?, Some(Legacy::default())),
-        Protocol::AgUi => return Err(unsupported("AG-UI runs are answered at /v1/agui/{AgentId}; post them there")),
+        Protocol::AgUi => {
+            let Request { app, caller, agent, headers, version, .. } = request;
+            return agui::run(agui::Request { app, caller, agent, headers, version }, &body).await;
+        }
         Protocol::Acp => {
             return Err(unsupported(
                 "JSON-RPC (the Agent Client Protocol) is not spoken here; post `messages`, or AG-UI's `threadId` and `messages`",
@@ -96,14 +99,13 @@ async fn answer(request: Request, sent: Sent, thinking: bool, legacy: Option<Leg
         instructions: None,
         repeat,
     };
-    let Begun { session, mut watcher, answered } = conversations::ask(&app, &caller, &agent, posted).await?;
+    let Begun { session, watcher, answered } = conversations::ask(&app, &caller, &agent, posted).await?;
     // From here on a client that is gone has left a turn.
     let leaving = Leaving::of(&app, &session, &caller.0, &watcher);
-    let first = first(&app, &session, &mut watcher, deadline(None)).await?;
-    let cut = cut(&app, caller.0.key, None);
     let manner = Manner { request_id: seen.id(), thinking, legacy };
-    let frames = Frames::new(Place { app, session }, manner, answered);
-    let mut response = sse::frames(Following::new(watcher, Some(first), frames, cut).leaving(leaving), version);
+    let frames = Frames::new(Place { app: app.clone(), session: session.clone() }, manner, answered);
+    let following = Following::new(watcher, frames, cut(&app, caller.0.key, None)).leaving(leaving);
+    let mut response = sse::frames(following.begun(&app, &session, deadline(None)).await?, version);
     // What is no header value the client has chosen itself, so it knows it.
     if let Ok(id) = HeaderValue::from_str(&id) {
         response.headers_mut().insert(CONVERSATION, id);

@@ -69,7 +69,20 @@ pub(super) struct Answers {
     pub(super) calls: HashSet<Box<str>>,
 }
 
+/// Why a person's word and new words of the user exclude each other: one lets a turn go on that the other ends.
+const BOTH: &str =
+    "the answer to an approval and new words of the user cannot come in one request; post the answer first, or the words alone";
+
 impl Answers {
+    /// The outputs, where all of them are that.
+    pub(super) fn outputs(&self) -> Result<Vec<(EventId, Outcome)>> {
+        let output = |decision: &Decision| match &decision.verdict {
+            Verdict::Ran(outcome) => Ok((decision.event, outcome.clone())),
+            Verdict::Approve { .. } | Verdict::Reject { .. } => Err(Error::field("messages", BOTH)),
+        };
+        self.decisions.iter().map(output).collect()
+    }
+
     fn ran(&mut self, call: &str, event: EventId, outcome: Outcome) {
         self.calls.insert(call.into());
         self.decisions.push(Decision { event, verdict: Verdict::Ran(outcome) });

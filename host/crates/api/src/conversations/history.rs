@@ -52,18 +52,25 @@ pub(crate) enum Rule {
     Known,
 }
 
+/// A digest of words, for comparing: they can be long.
+type Words = [u8; 32];
+
+fn digest(text: &str) -> Words {
+    Sha256::digest(text.as_bytes()).into()
+}
+
 /// What was said, for comparing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Token {
-    /// By the user; a digest, because words can be long.
-    User([u8; 32]),
+    /// By the user.
+    User(Words),
     /// By the agent and its tools, all of it up to the next words of the user.
     Agent,
 }
 
 impl Token {
     fn of_user(text: &str) -> Self {
-        Self::User(Sha256::digest(text.as_bytes()).into())
+        Self::User(digest(text))
     }
 }
 
@@ -71,6 +78,8 @@ impl Token {
 #[derive(Debug, Default)]
 pub(super) struct Stored {
     tokens: Vec<Token>,
+    /// What the agent answered last.
+    last: Option<Words>,
     /// Whether there is more before it, out of reach or hidden.
     cut: bool,
     /// Calls, by the ids that clients know.
@@ -116,7 +125,11 @@ pub(super) async fn stored(app: &App, session: &Session, waiting: &Waiting, mess
             let Ok(event) = serde_json::from_str::<StoredEvent<'_>>(&entry.body) else { continue };
             match entry.kind {
                 Kind::InputMessage => event.messages.iter().for_each(|message| stored.push(Token::of_user(&message.content))),
-                Kind::ToolInput | Kind::ToolOutput | Kind::AgentOutput | Kind::StructuredOutput => stored.push(Token::Agent),
+                Kind::AgentOutput | Kind::StructuredOutput => {
+                    stored.last = Some(digest(&event.text()));
+                    stored.push(Token::Agent);
+                }
+                Kind::ToolInput | Kind::ToolOutput => stored.push(Token::Agent),
                 // Reasoning comes with an answer or not, and no client repeats a summary. The rest is in no list.
                 Kind::Thinking | Kind::Compaction => {}
                 Kind::ContextLimitExceeded | Kind::SessionInterrupted | Kind::ClientToolPending | Kind::Tombstone => {}
@@ -157,14 +170,16 @@ pub(super) fn new_in(rule: Rule, messages: &[Said], stored: &Stored) -> usize {
     }
 }
 
-/// Behind the longest beginning that is the end of what the session has, the words of the user included.
+/// Behind the longest beginning that is the end of what the session has.
 fn after_prefix(messages: &[Said], stored: &Stored) -> usize {
     let posted = tokens(messages);
     let same = |from: usize, length: usize| {
         let end = &stored.tokens[stored.tokens.len() - length..];
         posted[from..from + length].iter().map(|(token, _)| token).eq(end)
     };
-    let said = |length: usize| posted[..length].iter().any(|(token, _)| *token != Token::Agent);
+    // An answer alone is known by its words: a greeting that the client made up looks the same otherwise.
+    let answer = || matches!(&messages[..posted[0].1], [Said::Agent { text, .. }] if stored.last == Some(digest(text)));
+    let said = |length: usize| posted[..length].iter().any(|(token, _)| *token != Token::Agent) || answer();
     let longest = posted.len().min(stored.tokens.len());
     if let Some(length) = (1..=longest).rev().find(|length| same(0, *length) && said(*length)) {
         return posted[length - 1].1;
@@ -205,10 +220,10 @@ fn tokens(messages: &[Said]) -> Vec<(Token, usize)> {
 }
 
 /// What is to be recorded, and what is to be answered.
-pub(super) type Words = (Vec<Past>, Vec<Message>);
+pub(super) type Input = (Vec<Past>, Vec<Message>);
 
 /// The new messages as an input, if they are one: what was said before the last words of the user is the past.
-pub(super) fn words(new: &[Said], stored: &Stored, answers: &Answers) -> Result<Option<Words>> {
+pub(super) fn words(new: &[Said], stored: &Stored, answers: &Answers) -> Result<Option<Input>> {
     let mut past: Vec<Past> = Vec::with_capacity(new.len());
     let mut brought = HashSet::new();
     for message in new {
@@ -244,7 +259,7 @@ pub(super) fn words(new: &[Said], stored: &Stored, answers: &Answers) -> Result<
 }
 
 /// Nothing is new: the last words of the user are asked again.
-pub(super) fn last_again(messages: &[Said]) -> Result<Words> {
+pub(super) fn last_again(messages: &[Said]) -> Result<Input> {
     match messages.last() {
         Some(Said::User(content)) => Ok((Vec::new(), vec![Message { content: content.clone() }])),
         Some(Said::Tool { call, .. }) => Err(no_such_call(call)),
@@ -286,6 +301,7 @@ mod tests {
         for (token, _) in tokens(said) {
             stored.push(token);
         }
+        stored.last = said.iter().rev().find_map(|said| if let Said::Agent { text, .. } = said { Some(digest(text)) } else { None });
         for id in called(said) {
             stored.calls.insert(id.to_owned(), EventId { session: Uid([1; 16]), seq: Seq(1) });
         }
@@ -322,8 +338,9 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_alone_is_no_history() {
+    fn an_answer_alone_is_known_by_its_words() {
         let said = stored(&[user("a"), agent("x")]);
+        assert_eq!(new(Rule::Prefix, &[agent("x"), user("b")], &said), [user("b")]);
         assert_eq!(new(Rule::Prefix, &[agent("welcome"), user("b")], &said), [agent("welcome"), user("b")]);
     }
 

@@ -139,6 +139,14 @@ struct Place {
     lasting: bool,
 }
 
+impl Place {
+    /// Whether another request got the result meanwhile, and the session ended with that.
+    fn is_gone(&self, engine: &Engine) -> bool {
+        let found = || engine.session(&self.agent, &self.session.key);
+        self.lasting && found().map_or_else(|error| matches!(error, agent::Error::NotFound { .. }), |found| found.uid != self.session.uid)
+    }
+}
+
 /// Makes a call and answers with its result: JSON, exact text.
 pub(super) async fn run(
     app: &Arc<App>,
@@ -164,7 +172,7 @@ pub(super) async fn run(
         () = revoked => Ok(Err(Error::new(Code::Unauthorized, "the API key of this request was revoked meanwhile").into())),
         result = follow(app, &caller.0, &place, asked, progress) => {
             turn.unwanted = false;
-            Ok(result)
+            Ok(result.map_err(|fault| if place.is_gone(&app.engine) { handed_out() } else { fault }))
         }
     }
 }
@@ -245,7 +253,7 @@ async fn follow(app: &App, principal: &Principal, place: &Place, asked: &Asked, 
         }
         // It was decided; what came of it follows what this call was told before.
         let since = engine.since(session, "start")?;
-        let mut watcher = engine.rejoin(&session, principal, since, asked.follow()).await?;
+        let mut watcher = engine.rejoin(session, principal, since, asked.follow()).await?;
         closing = heard.until_closed(&mut watcher, progress).await?;
     }
     let result = match (heard.output, closing) {
@@ -256,7 +264,8 @@ async fn follow(app: &App, principal: &Principal, place: &Place, asked: &Asked, 
         (None, closing) => return Err(Error::internal(format!("a call ended {} without an output", closing.word())).into()),
     };
     if *lasting {
-        handed_out(engine, session).await?;
+        // What a person agreed to runs once, and its result goes to one request: who calls the same again asks anew.
+        engine.delete_session(session).await?;
     }
     Ok(result)
 }
@@ -265,15 +274,10 @@ fn first(approvals: Vec<OpenApproval>) -> Option<OpenApproval> {
     approvals.into_iter().next()
 }
 
-/// What a person agreed to runs once, and its result goes to one request: who calls the same again asks anew.
-async fn handed_out(engine: &Engine, session: &Session) -> Result<(), Fault> {
-    match engine.delete_session(session).await {
-        Err(agent::Error::NotFound { .. }) => {
-            let why = "the result of this call was handed out to another request that asked for the same; call again to ask for it anew";
-            Err(Error::new(Code::Conflict, why).into())
-        }
-        deleted => Ok(deleted?),
-    }
+/// What those are told who asked for the same at the same moment.
+fn handed_out() -> Fault {
+    let why = "the result of this call was handed out to another request that asked for the same; call again to ask for it anew";
+    Error::new(Code::Conflict, why).into()
 }
 
 /// What was learnt of a call.

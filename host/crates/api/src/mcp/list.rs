@@ -94,7 +94,7 @@ fn shown(name: String, spec: &ToolSpec) -> serde_json::Result<Shown> {
         title: spec.title.clone(),
         description: spec.description.clone(),
         input_schema: of_objects(&spec.input)?,
-        output_schema: spec.output.as_deref().filter(|schema| is_of_objects(schema)).map(|schema| raw(schema)).transpose()?,
+        output_schema: spec.output.as_deref().filter(|schema| is_of_objects(schema)).map(raw).transpose()?,
         annotations: annotations(spec.title.clone(), spec.traits),
     })
 }

@@ -102,12 +102,12 @@ async fn complete(app: &Arc<App>, caller: &Caller, wanted: Wanted, version: Vers
         }
         Form::Stream { usage } => {
             let cut = cut(app, caller.0.key, None);
-            let mut answer = match begun(Chunks::new(asked, head, usage), watcher).await? {
-                Begun::Over(frames) => sse::answer(Full::from(frames), version),
-                Begun::On(chunks, watcher, first) => sse::answer(Following::new(watcher, first, *chunks, cut).leaving(leaving), version),
-            };
-            *answer.status_mut() = StatusCode::OK;
-            Ok(answer)
+            Ok(match begun(Chunks::new(asked, head, usage), watcher).await? {
+                Begun::Over(frames) => sse::frames(Full::from(frames), version),
+                Begun::On(chunks, watcher, first) => {
+                    sse::frames(Following::new(watcher, *chunks, cut).with(first).leaving(leaving), version)
+                }
+            })
         }
     }
 }

@@ -68,7 +68,7 @@ impl Posted {
             return Err(Error::field("messages", why).with(Code::InvalidMessageContent));
         }
         let tools = if may_call(&fields)? { tools(&fields)? } else { Vec::new() };
-        Ok(Self { model, messages, brought: Brought { past, tools, instructions }, form: form(&fields)? })
+        Ok(Self { model, messages, brought: Brought { past, tools, instructions, ..Brought::default() }, form: form(&fields)? })
     }
 }
 

@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use crate::agents_v2::identity;
 use crate::agents_v2::sessions::TTI_MINUTES;
-use crate::{cloudbase, openai};
+use crate::{agui, cloudbase, mcp, openai};
 
 /// All schemas by name.
 pub(super) fn all() -> Map<String, Value> {
@@ -19,8 +19,9 @@ pub(super) fn all() -> Map<String, Value> {
         tools(),
         cloudbase::schemas::all(),
         cloudbase::schemas::bots::all(),
+        agui::schemas::all(),
         openai::schemas(),
-        mcp(),
+        mcp::schemas(),
         operator(),
     ]
     .into_iter()
@@ -56,6 +57,7 @@ pub(super) fn example(schema: &str) -> Option<Value> {
             "stream_response": false,
         }),
         "SendMessageRequest" => cloudbase::schemas::example(),
+        "RunAgentInput" => agui::schemas::example(),
         "TokenRequest" => json!({
             "grant_type": "client_credentials", "client_id": "019a8f3e5c7d7b1e9f204a6c8e0b2d41", "client_secret": "wrd_…",
         }),
@@ -66,7 +68,6 @@ pub(super) fn example(schema: &str) -> Option<Value> {
             "input_schema": {"type": "object", "properties": {"accuracy_m": {"type": "integer"}}},
         }),
         "UpdateToolRequest" => json!({"type": "client", "enabled": false}),
-        "McpMessage" => json!({"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {}}),
         "CreateKeyRequest" => json!({"tenant": "default", "role": "agent_user", "agents": ["agt_customer_support"], "label": "web shop"}),
         "CreateTenantRequest" => json!({"name": "acme"}),
         "PluginDigests" => {
@@ -79,7 +80,7 @@ pub(super) fn example(schema: &str) -> Option<Value> {
             "grant": {"http": [{"host": "api.example.com", "methods": ["GET"], "paths": ["/v2/*"]}]},
             "for": "10m",
         }),
-        other => return cloudbase::schemas::bots::example(other).or_else(|| openai::example(other)),
+        other => return cloudbase::schemas::bots::example(other).or_else(|| openai::example(other)).or_else(|| mcp::example(other)),
     })
 }
 
@@ -484,25 +485,6 @@ fn tools() -> Value {
             "default": {"type": "boolean"}, "ownership": text(), "capabilities": {"type": "object"},
         })),
         "ListLlmsResponse": list_of("llms", "Llm"),
-    })
-}
-
-/// The messages of the Model Context Protocol, as far as they are alike; it describes them itself.
-fn mcp() -> Value {
-    let id = json!({"type": ["string", "integer"], "maxLength": 200});
-    json!({
-        "McpMessage": object(&["jsonrpc", "id", "method"], json!({
-            "jsonrpc": {"const": "2.0"},
-            "id": id,
-            "method": {"type": "string", "examples": ["initialize", "ping", "tools/list", "tools/call"]},
-            "params": {"type": "object"},
-        })),
-        "McpAnswer": object(&["jsonrpc", "id"], json!({
-            "jsonrpc": {"const": "2.0"},
-            "id": {"type": ["string", "integer", "null"], "description": "Of the request; null where the body was none."},
-            "result": {"type": "object"},
-            "error": object(&["code", "message"], json!({"code": {"type": "integer"}, "message": text(), "data": {"type": "object"}})),
-        })),
     })
 }
 

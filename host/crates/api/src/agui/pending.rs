@@ -1,0 +1,121 @@
+//! What waits on a thread when a run is asked for, and what the client says about it.
+
+use agent::OpenApproval;
+use session::{EventId, Session, StoredEvent};
+use tool::Approver;
+
+use super::input::{Answers, Protocol};
+use crate::App;
+use crate::conversations::{Resume, Said, Word};
+use crate::errors::{Code, Error, Result};
+
+/// What waits.
+#[derive(Debug, Default)]
+pub(super) struct Pending {
+    /// Calls that a person has to allow, in their order.
+    approvals: Vec<(EventId, Approver)>,
+    /// Calls that the client runs, by their ids.
+    pub(super) calls: Vec<String>,
+}
+
+impl Pending {
+    /// That of a session.
+    pub(super) fn of(app: &App, session: &Session) -> Result<Self> {
+        let approvals = app.engine.approvals(session)?.iter().map(|approval| (approval.event, approval.approver)).collect();
+        let calls = app.engine.client_calls(session)?.into_iter().map(|call| call.name.id.to_string()).collect();
+        Ok(Self { approvals, calls })
+    }
+
+    /// The answers as conversations take them; inside, the id of an interrupt that the client has to answer first.
+    pub(super) fn resume(&self, protocol: Protocol, answers: Answers, messages: &[Said]) -> Result<Result<Vec<Resume>, String>> {
+        let mut resume = answers.named;
+        if let (Some(payload), true) = (answers.bare, resume.is_empty()) {
+            let interrupt = self.told().ok_or_else(|| {
+                let why = "no interrupt waits for an answer on this thread";
+                Error::field("forwardedProps.command.resume", why).with(Code::InterruptNotFound)
+            })?;
+            resume.push(Resume { interrupt: interrupt.to_string(), word: Word::Payload(payload) });
+        }
+        let unanswered = self.told().map(|event| event.to_string()).filter(|id| resume.iter().all(|resume| resume.interrupt != *id));
+        if let (Protocol::One, Some(id), true) = (protocol, unanswered, self.is_for_the_client()) {
+            return Ok(Err(id));
+        }
+        // New words of the user take the place of what waits, and cancel it; so there is nothing left to be said of it. The
+        // same where nothing waits any more.
+        let instead = matches!(messages.last(), Some(Said::User(_)));
+        resume.retain(|resume| resume.word != Word::Cancelled || (!instead && self.waits(&resume.interrupt)));
+        Ok(Ok(resume))
+    }
+
+    /// The one that the client was told of: one that it may answer before one that it may not.
+    fn told(&self) -> Option<EventId> {
+        let client = self.approvals.iter().find(|(_, approver)| *approver == Approver::Client);
+        client.or(self.approvals.first()).map(|(event, _)| *event)
+    }
+
+    fn is_for_the_client(&self) -> bool {
+        self.approvals.iter().any(|(_, approver)| *approver == Approver::Client)
+    }
+
+    fn waits(&self, interrupt: &str) -> bool {
+        self.calls.iter().any(|call| call == interrupt) || self.approvals.iter().any(|(event, _)| event.to_string() == interrupt)
+    }
+}
+
+/// The approval that a client is told of, with the id by which it knows the call.
+pub(super) fn asked(app: &App, session: &Session) -> Result<Option<(OpenApproval, String)>> {
+    let open = app.engine.approvals(session)?;
+    let first = open.iter().find(|approval| approval.approver == Approver::Client).or(open.first());
+    let Some(approval) = first else { return Ok(None) };
+    let entry = app.engine.event(session, &approval.event.to_string())?;
+    let event: StoredEvent<'_> = serde_json::from_str(&entry.body).map_err(Error::internal)?;
+    Ok(Some((approval.clone(), event.call_name().id.to_string())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use session::{Seq, Uid};
+
+    fn event(seq: u64) -> EventId {
+        EventId { session: Uid([1; 16]), seq: Seq(seq) }
+    }
+
+    fn pending(approvals: &[(u64, Approver)]) -> Pending {
+        let approvals = approvals.iter().map(|(seq, approver)| (event(*seq), *approver)).collect();
+        Pending { approvals, calls: vec!["call_9".into()] }
+    }
+
+    fn named(interrupt: String, word: Word) -> Answers {
+        Answers { named: vec![Resume { interrupt, word }], bare: None }
+    }
+
+    #[test]
+    fn a_client_of_the_first_version_answers_what_it_was_told_of_and_earlier_ones_may_go_on() {
+        let waiting = pending(&[(3, Approver::Operator), (4, Approver::Client)]);
+        assert_eq!(waiting.resume(Protocol::One, Answers::default(), &[]).unwrap(), Err(event(4).to_string()));
+        assert_eq!(waiting.resume(Protocol::Before, Answers::default(), &[]).unwrap(), Ok(Vec::new()));
+        let payload = Word::Payload("true".into());
+        let answered = waiting.resume(Protocol::One, named(event(4).to_string(), payload), &[]).unwrap().unwrap();
+        assert_eq!(answered.len(), 1);
+        let of_the_operator = pending(&[(3, Approver::Operator)]);
+        assert_eq!(of_the_operator.resume(Protocol::One, Answers::default(), &[]).unwrap(), Ok(Vec::new()));
+    }
+
+    #[test]
+    fn an_answer_without_a_name_is_for_the_interrupt_that_was_told() {
+        let bare = || Answers { named: Vec::new(), bare: Some("true".into()) };
+        let resume = pending(&[(3, Approver::Operator), (4, Approver::Client)]).resume(Protocol::Before, bare(), &[]).unwrap().unwrap();
+        assert_eq!(resume[0], Resume { interrupt: event(4).to_string(), word: Word::Payload("true".into()) });
+        assert_eq!(Pending::default().resume(Protocol::Before, bare(), &[]).unwrap_err().code(), Code::InterruptNotFound);
+    }
+
+    #[test]
+    fn what_is_cancelled_for_new_words_or_waits_no_more_is_not_answered() {
+        let waiting = pending(&[(4, Approver::Client)]);
+        let cancelled = |seq| named(event(seq).to_string(), Word::Cancelled);
+        assert_eq!(waiting.resume(Protocol::One, cancelled(4), &[Said::User("else".into())]).unwrap(), Ok(Vec::new()));
+        assert_eq!(waiting.resume(Protocol::One, cancelled(4), &[]).unwrap().unwrap().len(), 1);
+        assert_eq!(Pending::default().resume(Protocol::One, cancelled(4), &[]).unwrap(), Ok(Vec::new()));
+    }
+}

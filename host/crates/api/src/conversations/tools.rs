@@ -1,0 +1,30 @@
+//! Tools as the doors of conversations tell and are told of them.
+
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+use session::DeclaredTool;
+
+use crate::errors::Result;
+use crate::fields::Fields;
+
+/// A tool that the client declares and runs; `parameters` is its member of this name, exact text.
+pub(crate) fn declared(fields: &Fields<'_>, parameters: Option<&RawValue>) -> Result<DeclaredTool> {
+    fields.object("parameters")?;
+    Ok(DeclaredTool {
+        name: fields.required("name", fields.text("name", 1..=usize::MAX)?)?.to_owned(),
+        description: fields.text("description", 0..=usize::MAX)?.unwrap_or_default().to_owned(),
+        input: parameters.map_or("{}", RawValue::get).to_owned(),
+    })
+}
+
+/// A tool's output where there is a text for it and nothing else: that of a single text, else the JSON.
+pub(crate) fn result(output: &str) -> String {
+    match serde_json::from_str::<Value>(output) {
+        Ok(Value::Object(members)) if members.len() == 1 => match members.get("text") {
+            Some(Value::String(text)) => text.clone(),
+            Some(_) | None => output.to_owned(),
+        },
+        Ok(_) | Err(_) => output.to_owned(),
+    }
+}

@@ -1,0 +1,6 @@
+//! `/v1`: the doors beside the Agents API.
+
+mod agui;
+mod cloudbase;
+mod cors;
+mod openai;
