@@ -32,7 +32,7 @@ export class Server {
   #extra;
 
   /** Starts one; `script` are the model's replies (TOML), `config` is added to its configuration. */
-  static async start({ script = "", config = "" } = {}) {
+  static async start({ script = "turn = []", config = "" } = {}) {
     const server = new Server();
     server.#home = await mkdtemp(join(tmpdir(), "wardian-clients-"));
     server.#extra = config;

@@ -54,7 +54,8 @@ async fn a_page_that_was_named_may_ask_and_read_and_others_may_not() -> Result<(
     for (path, status) in [("/v1/aibot/bots", 200), ("/v2/agents", 200), ("/v1/aibot/bots/nope", 404)] {
         let answer = ask(&server, Method::GET, path, &from_app).await?;
         assert_eq!((answer.status.as_u16(), header(&answer, "access-control-allow-origin")), (status, Some(APP)), "{path}");
-        assert_eq!(header(&answer, "access-control-expose-headers"), Some("X-Request-Id, X-Conversation-Id, Retry-After"), "{path}");
+        let exposed = header(&answer, "access-control-expose-headers").unwrap_or_default();
+        assert!(["X-Request-Id", "X-Conversation-Id", "Retry-After"].iter().all(|name| exposed.contains(name)), "{path}: {exposed}");
         assert_eq!(header(&answer, "vary"), Some("Origin"), "{path}");
     }
     let unknown = nobody.send(Method::GET, "/v1/aibot/bots", &from_app, Bytes::new()).await?;

@@ -56,13 +56,14 @@ pub(crate) enum Stopped {
 
 impl Task {
     /// The life of a session in memory: wake, take commands, run turns, go to sleep.
-    pub(crate) async fn run(engine: Arc<Engine>, session: Arc<Session>, commands: mpsc::Receiver<Command>, idle: Arc<AtomicBool>) {
+    pub(crate) async fn run(engine: Arc<Engine>, session: Arc<Session>, mut commands: mpsc::Receiver<Command>, idle: Arc<AtomicBool>) {
         let _forget = Forget { engine: engine.clone(), uid: session.uid };
         if tokio::time::timeout(TOOLS_WAIT, engine.toolbox.settled()).await.is_err() {
             tracing::warn!("some plugins are still being prepared; turns that begin now do without their tools");
         }
-        match Self::wake(engine.clone(), session.clone(), commands, idle) {
-            Ok(mut task) => {
+        match Self::wake(engine.clone(), session.clone(), idle) {
+            Ok(start) => {
+                let mut task = start(commands);
                 if let Err(stopped) = task.live().await {
                     task.desk.let_go(stopped);
                     if stopped == Stopped::Store {
@@ -70,11 +71,20 @@ impl Task {
                     }
                 }
             }
-            Err(error) => tracing::error!(session.uid = %session.uid, %error, "a session could not be read"),
+            Err(error) => {
+                tracing::error!(session.uid = %session.uid, %error, "a session could not be read");
+                // Whoever is refused with these commands finds the session as it is from then on, not as it was here.
+                commands.close();
+                engine.live.forget(session.uid);
+            }
         }
     }
 
-    fn wake(engine: Arc<Engine>, session: Arc<Session>, commands: mpsc::Receiver<Command>, idle: Arc<AtomicBool>) -> Result<Self, Error> {
+    fn wake(
+        engine: Arc<Engine>,
+        session: Arc<Session>,
+        idle: Arc<AtomicBool>,
+    ) -> Result<impl FnOnce(mpsc::Receiver<Command>) -> Self, Error> {
         // What the caller read may have changed before this task was there to hear of it.
         let record = engine.directory.get(session.uid)?.ok_or(storage::Error::Gone(session.uid))?;
         let session = Arc::new(crate::sessions::decode(&record)?);
@@ -87,10 +97,12 @@ impl Task {
         let unsettled = Unsettled::new(hub.clone(), session.key.clone(), head.last);
         let (journal, clock) = (engine.journal.clone(), engine.clock);
         let tail = Tail { journal, clock, session: session.uid, tenant: session.tenant, key: session.key.clone(), epoch, head };
-        let (taken, past) = (Vec::new(), VecDeque::new());
-        let desk = Desk { commands, hub, tail, unsettled, turn: None, taken, past, retiring: false };
         let attempt = engine.journal.running_turn(session.uid)?.map_or(1, |running| running.attempt + 1);
-        Ok(Self { engine, session, state, desk, prepared: None, attempt, idle })
+        Ok(move |commands| {
+            let (taken, past) = (Vec::new(), VecDeque::new());
+            let desk = Desk { commands, hub, tail, unsettled, turn: None, taken, past, retiring: false };
+            Self { engine, session, state, desk, prepared: None, attempt, idle }
+        })
     }
 
     async fn live(&mut self) -> Result<(), Stopped> {

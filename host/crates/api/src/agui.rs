@@ -81,7 +81,7 @@ pub(crate) async fn run(request: Request, body: &ExactBody) -> Result<Response> 
         Some(session) => Pending::of(&app, &session)?,
         None => Pending::default(),
     };
-    let resume = match pending.resume(protocol, answers, &messages)? {
+    let resume = match pending.resume(protocol, answers)? {
         Ok(resume) => resume,
         Err(unanswered) => {
             let stream = sse::frames(Full::new(Bytes::from(refused(&run, &unanswered))), version);

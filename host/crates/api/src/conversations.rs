@@ -181,7 +181,7 @@ pub(crate) async fn ask(app: &App, caller: &Caller, agent: &Arc<Agent>, posted: 
     let (waiting, stored) = match &found {
         Some(session) => {
             let waiting = answers::waiting(app, session)?;
-            let stored = history::stored(app, session, &waiting, &messages, &resume).await?;
+            let stored = history::stored(app, session, &waiting, (rule, &messages), &resume).await?;
             (waiting, stored)
         }
         None => Default::default(),
@@ -189,6 +189,10 @@ pub(crate) async fn ask(app: &App, caller: &Caller, agent: &Arc<Agent>, posted: 
     let mut answers = answers::given(&waiting, &stored, &messages, &resume)?;
     let new = history::new_in(rule, &messages, &stored);
     let words = history::words(&messages[new..], &stored, &answers)?;
+    if words.is_some() && resume.iter().all(|resume| resume.word == Word::Cancelled) {
+        // New words cancel what waits: of that nothing is left to be said.
+        answers = answers::given(&waiting, &stored, &messages, &[])?;
+    }
     if words.is_none() && answers.decisions.is_empty() {
         answers = answers::repeated(&stored, &messages);
     }
@@ -335,13 +339,13 @@ mod tests {
 
     #[test]
     fn the_hash_tells_who_said_what() {
-        let of = |messages: &[Said]| posted(messages.to_vec()).hash();
+        let of = |messages: &[&Said]| posted(messages.iter().copied().cloned().collect()).hash();
         let (user, system) = (Said::User("a".into()), Said::System("a".into()));
-        assert_eq!(of(&[user.clone()]), of(&[user.clone()]));
-        assert_ne!(of(&[user.clone()]), of(&[system.clone()]));
-        assert_ne!(of(&[user.clone()]), of(&[user.clone(), user.clone()]));
+        assert_eq!(of(&[&user]), of(&[&user]));
+        assert_ne!(of(&[&user]), of(&[&system]));
+        assert_ne!(of(&[&user]), of(&[&user, &user]));
         let told = Posted { instructions: Some("a".into()), ..posted(vec![user.clone()]) };
-        assert_ne!(told.hash(), of(&[user]));
+        assert_ne!(told.hash(), of(&[&user]));
         let resume = |word| Posted { resume: vec![Resume { interrupt: "i".into(), word }], ..posted(Vec::new()) }.hash();
         assert_ne!(resume(Word::Cancelled), resume(Word::Payload("true".into())));
     }

@@ -6,7 +6,7 @@ use tool::Approver;
 
 use super::input::{Answers, Protocol};
 use crate::App;
-use crate::conversations::{Resume, Said, Word};
+use crate::conversations::{Resume, Word};
 use crate::errors::{Code, Error, Result};
 
 /// What waits.
@@ -15,7 +15,7 @@ pub(super) struct Pending {
     /// Calls that a person has to allow, in their order.
     approvals: Vec<(EventId, Approver)>,
     /// Calls that the client runs, by their ids.
-    pub(super) calls: Vec<String>,
+    calls: Vec<String>,
 }
 
 impl Pending {
@@ -27,7 +27,7 @@ impl Pending {
     }
 
     /// The answers as conversations take them; inside, the id of an interrupt that the client has to answer first.
-    pub(super) fn resume(&self, protocol: Protocol, answers: Answers, messages: &[Said]) -> Result<Result<Vec<Resume>, String>> {
+    pub(super) fn resume(&self, protocol: Protocol, answers: Answers) -> Result<Result<Vec<Resume>, String>> {
         let mut resume = answers.named;
         if let (Some(payload), true) = (answers.bare, resume.is_empty()) {
             let interrupt = self.told().ok_or_else(|| {
@@ -40,10 +40,8 @@ impl Pending {
         if let (Protocol::One, Some(id), true) = (protocol, unanswered, self.is_for_the_client()) {
             return Ok(Err(id));
         }
-        // New words of the user take the place of what waits, and cancel it; so there is nothing left to be said of it. The
-        // same where nothing waits any more.
-        let instead = matches!(messages.last(), Some(Said::User(_)));
-        resume.retain(|resume| resume.word != Word::Cancelled || (!instead && self.waits(&resume.interrupt)));
+        // Of what waits no more nothing is left to be cancelled: that is how a client gets past what has expired.
+        resume.retain(|resume| resume.word != Word::Cancelled || self.waits(&resume.interrupt));
         Ok(Ok(resume))
     }
 
@@ -93,29 +91,27 @@ mod tests {
     #[test]
     fn a_client_of_the_first_version_answers_what_it_was_told_of_and_earlier_ones_may_go_on() {
         let waiting = pending(&[(3, Approver::Operator), (4, Approver::Client)]);
-        assert_eq!(waiting.resume(Protocol::One, Answers::default(), &[]).unwrap(), Err(event(4).to_string()));
-        assert_eq!(waiting.resume(Protocol::Before, Answers::default(), &[]).unwrap(), Ok(Vec::new()));
+        assert_eq!(waiting.resume(Protocol::One, Answers::default()).unwrap(), Err(event(4).to_string()));
+        assert_eq!(waiting.resume(Protocol::Before, Answers::default()).unwrap(), Ok(Vec::new()));
         let payload = Word::Payload("true".into());
-        let answered = waiting.resume(Protocol::One, named(event(4).to_string(), payload), &[]).unwrap().unwrap();
+        let answered = waiting.resume(Protocol::One, named(event(4).to_string(), payload)).unwrap().unwrap();
         assert_eq!(answered.len(), 1);
         let of_the_operator = pending(&[(3, Approver::Operator)]);
-        assert_eq!(of_the_operator.resume(Protocol::One, Answers::default(), &[]).unwrap(), Ok(Vec::new()));
+        assert_eq!(of_the_operator.resume(Protocol::One, Answers::default()).unwrap(), Ok(Vec::new()));
     }
 
     #[test]
     fn an_answer_without_a_name_is_for_the_interrupt_that_was_told() {
         let bare = || Answers { named: Vec::new(), bare: Some("true".into()) };
-        let resume = pending(&[(3, Approver::Operator), (4, Approver::Client)]).resume(Protocol::Before, bare(), &[]).unwrap().unwrap();
+        let resume = pending(&[(3, Approver::Operator), (4, Approver::Client)]).resume(Protocol::Before, bare()).unwrap().unwrap();
         assert_eq!(resume[0], Resume { interrupt: event(4).to_string(), word: Word::Payload("true".into()) });
-        assert_eq!(Pending::default().resume(Protocol::Before, bare(), &[]).unwrap_err().code(), Code::InterruptNotFound);
+        assert_eq!(Pending::default().resume(Protocol::Before, bare()).unwrap_err().code(), Code::InterruptNotFound);
     }
 
     #[test]
-    fn what_is_cancelled_for_new_words_or_waits_no_more_is_not_answered() {
-        let waiting = pending(&[(4, Approver::Client)]);
-        let cancelled = |seq| named(event(seq).to_string(), Word::Cancelled);
-        assert_eq!(waiting.resume(Protocol::One, cancelled(4), &[Said::User("else".into())]).unwrap(), Ok(Vec::new()));
-        assert_eq!(waiting.resume(Protocol::One, cancelled(4), &[]).unwrap().unwrap().len(), 1);
-        assert_eq!(Pending::default().resume(Protocol::One, cancelled(4), &[]).unwrap(), Ok(Vec::new()));
+    fn what_waits_no_more_need_not_be_cancelled() {
+        let cancelled = || named(event(4).to_string(), Word::Cancelled);
+        assert_eq!(pending(&[(4, Approver::Client)]).resume(Protocol::One, cancelled()).unwrap().unwrap().len(), 1);
+        assert_eq!(Pending::default().resume(Protocol::One, cancelled()).unwrap(), Ok(Vec::new()));
     }
 }

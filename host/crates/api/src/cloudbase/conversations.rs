@@ -85,7 +85,8 @@ pub(crate) static UPDATE: Operation = Operation {
     method: Method::Patch,
     path: "/v1/aibot/bots/{agent_id}/conversation/{conversation_id}",
     summary: "Rename a conversation of the caller's own",
-    action: Some(Action::UpdateSession),
+    // Who may begin one may name and end it: nobody reaches another one's here.
+    action: Some(Action::CreateSession),
     query: &[],
     body: Some("ConversationRequest"),
     answer: Answer::Ok("Count"),
@@ -111,7 +112,7 @@ pub(crate) static DELETE: Operation = Operation {
     method: Method::Delete,
     path: "/v1/aibot/bots/{agent_id}/conversation/{conversation_id}",
     summary: "Delete a conversation of the caller's own",
-    action: Some(Action::UpdateSession),
+    action: Some(Action::CreateSession),
     query: &[],
     body: None,
     answer: Answer::Ok("Count"),

@@ -109,10 +109,18 @@ pub(super) fn without_system(messages: Vec<Said>) -> (Vec<String>, Vec<Said>) {
 
 /// Reads what the session has, where that can matter: a single message of the user is always new, and an answer to a
 /// call that waits speaks for itself.
-pub(super) async fn stored(app: &App, session: &Session, waiting: &Waiting, messages: &[Said], resume: &[Resume]) -> Result<Stored> {
+pub(super) async fn stored(
+    app: &App,
+    session: &Session,
+    waiting: &Waiting,
+    (rule, messages): (Rule, &[Said]),
+    resume: &[Resume],
+) -> Result<Stored> {
     let answer = |said: &Said| matches!(said, Said::Tool { call, .. } if waiting.calls.contains_key(call));
     let plain = matches!(messages, [] | [Said::User(_)]) || messages.iter().all(answer);
-    if plain && resume.iter().all(|resume| waiting.knows(&resume.interrupt)) {
+    // Beside an answer, words of a client that posts all of them are those that led to the question.
+    let led_to_it = rule == Rule::Known && !resume.is_empty();
+    if plain && !led_to_it && resume.iter().all(|resume| waiting.knows(&resume.interrupt)) {
         return Ok(Stored::default());
     }
     let posted: HashSet<&str> = called(messages).chain(resume.iter().map(|resume| &*resume.interrupt)).collect();

@@ -261,6 +261,10 @@ async fn follow(app: &App, principal: &Principal, place: &Place, asked: &Asked, 
         (None, Closing::Ended(HowEnded::Interrupted | HowEnded::Superseded)) => output::cancelled(),
         (None, Closing::Ended(HowEnded::Failed(why))) => return Err(Error::new(Code::AgentProcessingFailed, why).into()),
         (None, Closing::Refused(error)) => return Err(error.into()),
+        // What waited is just being settled, by the clock for one.
+        (None, Closing::Paused | Closing::Idle) => {
+            return Err(Error::new(Code::ServerUnavailable, "the call is being settled at this moment; make it again").into());
+        }
         (None, closing) => return Err(Error::internal(format!("a call ended {} without an output", closing.word())).into()),
     };
     if *lasting {

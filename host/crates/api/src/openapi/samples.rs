@@ -72,7 +72,7 @@ fn text(name: &str, schema: &Value) -> Value {
         ("^[a-zA-Z0-9_-]{1,64}$", _) => "city",
         (_, "session_key") => "ase_widget_trouble_4627",
         (_, "key") if schema["pattern"].is_null() => "wrd_…",
-        (_, "key" | "agent_key" | "agents") => "agt_customer_support",
+        ("^[0-9a-zA-Z_-]+$", _) => "agt_customer_support",
         (_, "name" | "title") => "Customer support",
         (_, "content") => "The widget has to be mounted before it is wired.",
         (_, "tool_configuration" | "tool_configuration_name") => "knowledge_search",

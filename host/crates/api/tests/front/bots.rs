@@ -98,8 +98,12 @@ async fn conversations_are_begun_listed_renamed_and_deleted_by_whom_they_belong_
     assert_eq!(list["data"][0]["title"], "Second");
     let foreign = server.ask(Method::DELETE, &path, &owner, Some(json!({}))).await;
     assert_eq!((foreign.status.as_u16(), foreign.json()["code"].clone()), (404, json!("CONVERSATION_NOT_FOUND")));
-    let denied = server.ask(Method::DELETE, &path, &user, Some(json!({}))).await;
-    assert_eq!((denied.status.as_u16(), denied.json()["code"].clone()), (403, json!("ACTION_FORBIDDEN")));
+    let theirs = theirs["data"][0]["conversationId"].as_str().unwrap();
+    for path in [&path, &format!("{BOT}/conversation/{id}")] {
+        assert_eq!(server.ask(Method::DELETE, path, &user, Some(json!({}))).await.status, 404, "{path}");
+    }
+    let ended = server.ask(Method::DELETE, &format!("{BOT}/conversation/{theirs}"), &user, Some(json!({}))).await;
+    assert_eq!(ended.json(), json!({"count": 1}), "an agent_user ends its own");
     assert_eq!(server.ask(Method::DELETE, &path, &developer, Some(json!({}))).await.json(), json!({"count": 1}));
     assert_eq!(server.ask(Method::DELETE, &path, &developer, Some(json!({}))).await.status, 404);
     assert_eq!(server.get(&format!("{BOT}/conversation"), &developer).await.json()["total"], 1);
