@@ -113,7 +113,12 @@ impl Client<'_> {
                 Ok(piece) => piece.into_data().unwrap_or_default(),
                 Err(error) => return self.failed(text, &format!("the answer broke off: {error}")).await,
             };
-            for message in frames.push(&bytes)? {
+            let messages = match frames.push(&bytes) {
+                Ok(messages) => messages,
+                // This answer is lost, and no other: the rest of it is left unread.
+                Err(error) => return self.failed(text, &format!("the answer cannot be read: {error:#}")).await,
+            };
+            for message in messages {
                 self.write(&message).await?;
             }
         }

@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use serde_json::{Value, json};
 use tests::server::Server;
 
-use super::{ask, call, called, offering, text};
+use super::{Site, ask, call, called, offering, post, text, until};
 use crate::cli::run;
 
 /// Notes that the operator has to agree to.
@@ -132,6 +132,31 @@ async fn identical_calls_of_one_moment_share_an_approval_and_one_of_them_gets_th
         let told = other["error"]["message"].as_str().unwrap_or_default();
         assert!(anew.is_some_and(|id| !ids.contains(id)) || told.contains("handed out to another request"), "{other}");
     }
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_a_person_agreed_to_goes_on_when_its_client_takes_the_request_back() -> Result<()> {
+    let site = Site::start(true).await?;
+    let config = offering(&site.grant()).replace("approve = \"never\"", "approve = \"always\"\napprover = \"operator\"");
+    let server = Server::start(&(config + "[plugin.web.limits]\ntime = \"5s\"\n")).await?;
+    let (owner, arguments) = (server.owner(), json!({"url": site.url()}));
+    let id = asked(&called(&owner, "web__web_get", &arguments).await?)?;
+    owner.post(&format!("/operator/v1/approvals/{id}"), &json!({"decision": "approve"})).await?.expect(200)?;
+    until("the call reaches the site", async || Ok(site.came() == 1)).await?;
+
+    let mut message = call("web__web_get", &arguments);
+    (message["id"], message["params"]["_meta"]) = (7.into(), json!({"progressToken": 1}));
+    let mut stream = owner.stream_with("/mcp", &[("accept", "application/json, text/event-stream")], &message).await?;
+    let cancelled = json!({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 7}});
+    post(&owner, &[], &cancelled.to_string()).await?.expect(202)?;
+    assert!(stream.all().await?.is_empty(), "whoever took it back waits for no answer");
+
+    until("the tool's time is over", async || Ok(site.left() == 1)).await?;
+    let result = called(&owner, "web__web_get", &arguments).await?;
+    let told = text(&result);
+    assert!(!told.starts_with("cancelled") && !told.starts_with("awaiting_approval"), "it ran to its own end: {result}");
+    assert_ne!(asked(&called(&owner, "web__web_get", &arguments).await?)?, id);
     Ok(())
 }
 

@@ -82,7 +82,7 @@ async fn a_call_whose_client_goes_away_ends_unless_the_operator_lets_it_go_on() 
     assert_eq!(ends(server).await?, ["cancelled", "cancelled"]);
 
     let config =
-        offering(&site.grant()).replace("[server]\n", "[server]\non-disconnect = \"continue\"\n") + "[plugin.web.limits]\ntime = \"1s\"\n";
+        offering(&site.grant()).replace("[server]\n", "[server]\non-disconnect = \"continue\"\n") + "[plugin.web.limits]\ntime = \"4s\"\n";
     let server = Server::start(&config).await?;
     let stream = server.owner().stream_with("/mcp", &accept, &message).await?;
     until("the call reaches the site", async || Ok(site.came() == 3)).await?;

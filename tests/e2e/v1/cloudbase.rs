@@ -1,6 +1,7 @@
 //! `/v1/aibot/bots/{AgentId}/send-message` on the raw wire: framing, transcripts, conversations.
 
 mod answers;
+mod aside;
 mod conversations;
 mod leaving;
 mod refused;

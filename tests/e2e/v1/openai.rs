@@ -36,16 +36,26 @@ impl World {
 
     /// Waits until so many turns were interrupted.
     async fn interrupted(&self, wanted: usize) -> Result<()> {
-        for _ in 0..500 {
-            let metrics = String::from_utf8(self.owner.get("/metrics").await?.body.to_vec())?;
-            let line = metrics.lines().find_map(|line| line.strip_prefix("wardian_turns_total{how=\"interrupted\"} "));
-            if line.map(str::parse).transpose()? == Some(wanted) {
-                return Ok(());
-            }
-            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-        }
-        anyhow::bail!("not {wanted} turns were interrupted")
+        ended(&self.owner, "interrupted", wanted).await
     }
+}
+
+/// Turns that ended in this way so far.
+async fn turns(owner: &Client, how: &str) -> Result<usize> {
+    let metrics = String::from_utf8(owner.get("/metrics").await?.body.to_vec())?;
+    let name = format!("wardian_turns_total{{how=\"{how}\"}} ");
+    Ok(metrics.lines().find_map(|line| line.strip_prefix(&name)).map(str::parse).transpose()?.unwrap_or_default())
+}
+
+/// Waits until so many turns ended in this way.
+async fn ended(owner: &Client, how: &str, wanted: usize) -> Result<()> {
+    for _ in 0..500 {
+        if turns(owner, how).await? == wanted {
+            return Ok(());
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    anyhow::bail!("not {wanted} turns ended so: {how}")
 }
 
 fn user(text: &str) -> Value {
@@ -270,6 +280,73 @@ async fn a_client_that_goes_away_stops_its_turn() -> Result<()> {
         }
         world.interrupted(stopped).await?;
     }
+    Ok(())
+}
+
+/// Asks for a stream and goes away with the first frame that holds this; the key of the session in which the turn is.
+async fn left_at(caller: &Client, body: &Value, moment: &str) -> Result<String> {
+    let mut stream = caller.stream(CHAT, body).await?;
+    while let Some(frame) = stream.raw().await? {
+        if frame.contains(moment) {
+            let all: Value = serde_json::from_str(frame.trim().strip_prefix("data: ").context("no data line")?).unwrap_or_default();
+            return Ok(all["id"].as_str().unwrap_or_default().replace("chatcmpl-", "chat_"));
+        }
+    }
+    anyhow::bail!("no {moment} in the stream")
+}
+
+/// Waits until no turn runs in a session.
+async fn stopped(owner: &Client, key: &str) -> Result<()> {
+    for _ in 0..1_000 {
+        if owner.get(&format!("/v2/agents/bot/sessions/{key}")).await?.expect(200)?["status"] == "stopped" {
+            return Ok(());
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    anyhow::bail!("the turn of {key} does not end")
+}
+
+#[tokio::test]
+async fn a_client_may_go_away_at_each_frame_and_no_turn_is_left() -> Result<()> {
+    let world = World::start(false).await?;
+    let body = json!({"model": "bot", "messages": [user("Where am I?")], "tools": locate(), "stream": true});
+    let mut interrupted = 0;
+    for (moment, ends_by_itself) in [
+        ("\"role\":\"assistant\"", false),
+        ("\"content\":\"one ", false),
+        ("\"tool_calls\":[", false),
+        ("\"finish_reason\":\"tool_calls\"", false),
+        ("\"finish_reason\":\"stop\"", true),
+    ] {
+        let gate = Gate::default();
+        world.model.queue([match moment {
+            calls if calls.contains("tool_calls") => call("locate", json!({"exact": true})),
+            _ if ends_by_itself => text("one two"),
+            _ => Reply::Halves("one ".into(), gate.clone(), "two".into()),
+        }]);
+        let key = left_at(&world.owner, &body, moment).await.with_context(|| moment.to_owned())?;
+        stopped(&world.owner, &key).await.with_context(|| moment.to_owned())?;
+        interrupted += usize::from(!ends_by_itself);
+        world.interrupted(interrupted).await.with_context(|| moment.to_owned())?;
+        gate.open();
+    }
+    world.model.queue([text("Still here.")]);
+    assert_eq!(words(&stream(&world.owner, &body).await?), "Still here.");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_client_may_go_away_at_an_error_that_ends_its_stream() -> Result<()> {
+    let home = Arc::new(tempfile::tempdir()?);
+    let script = "[[turn]]\nreply = [{ text = 'Half a story', error = 'nonsense', word_delay_ms = 300 }]\n";
+    std::fs::write(home.path().join("replies.toml"), script)?;
+    let config = "data = \"data\"\n[models.default]\nprovider = \"scripted\"\nscript = \"replies.toml\"\n";
+    let server = Server::start_in(home, config, &[]).await?;
+    session(&server.owner(), "bot", &json!({})).await?;
+    let body = json!({"model": "bot", "messages": [user("Hi")], "stream": true});
+    left_at(&server.owner(), &body, "\"error\":").await?;
+    ended(&server.owner(), "failed", 1).await?;
+    assert_eq!(turns(&server.owner(), "interrupted").await?, 0, "what is over is stopped by nobody");
     Ok(())
 }
 

@@ -14,6 +14,7 @@ use tool::Approver;
 use crate::Engine;
 use crate::client_calls::Outcome;
 use crate::error::{Error, Thing};
+use crate::leaving::Awaiting;
 use crate::live::{Command, Repeat, takes_input};
 use crate::overrides;
 use crate::watcher::{Follow, Watcher};
@@ -38,6 +39,8 @@ pub struct Decisions {
     pub repeat: Option<Repeat>,
     /// How much is followed of what comes of it.
     pub follow: Follow,
+    /// Whether the turn stops where whoever decided is gone before they have its answer to read.
+    pub unless_left: bool,
 }
 
 /// A decision about one call.
@@ -121,9 +124,10 @@ impl Engine {
     ) -> Result<Watcher, Error> {
         takes_input(agent, session)?;
         let (answer, taken) = oneshot::channel();
+        let leaves = input.unless_left;
         let decide = Decide { session: session.clone(), principal: principal.clone(), standing, input, answer };
         self.tell(session, Command::Decide(Box::new(decide)))?;
-        taken.await.unwrap_or_else(|_| Err(self.not_taken(session)))
+        Awaiting { engine: self, session, principal, taken, leaves }.answer().await
     }
 
     /// The calls of a session that wait for a person's agreement, in their order.

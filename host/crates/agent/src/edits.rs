@@ -4,7 +4,8 @@
 use std::sync::Arc;
 
 use session::{
-    Audience, Entry, EventId, Head, Hidden, Kind, ReplyMark, Resolution, Resolved, Seq, Session, StoredEvent, TurnNo, Uid, Waiting, hidden,
+    Audience, Began, Entry, EventId, Head, Hidden, Kind, Purpose, ReplyMark, Resolution, Resolved, Seq, Session, StoredEvent, TurnNo, Uid,
+    Waiting, hidden,
 };
 use storage::{Journal, Rewrite, When};
 use tokio::sync::oneshot;
@@ -182,14 +183,18 @@ impl<'a> Erased<'a> {
             }
             Kind::ToolInput => {
                 let id = read(other).and_then(|event| event.tool_call_id);
-                if same_step && self.entry.kind == Kind::ToolOutput && id == self.call_id {
+                let before = same_step && other.seq < self.entry.seq;
+                if before && self.entry.kind == Kind::ToolOutput && id == self.call_id {
                     self.call = Some(other.seq);
                 }
                 None
             }
-            Kind::Reply if same_step => without_raw(serde_json::from_str(&other.body)?),
-            // A draft of the wrong form belongs to the answer that came of it, and has no event of its own.
-            Kind::Corrected if same_step || self.entry.kind == Kind::StructuredOutput => gone(),
+            Kind::Reply if same_step => self.reply(serde_json::from_str(&other.body)?),
+            // A draft of the wrong form belongs to the answer that came of it, and has no event of its own. It follows what
+            // the model thought of it.
+            Kind::Corrected if self.entry.kind == Kind::StructuredOutput => gone(),
+            Kind::Corrected if same_step && other.seq == self.entry.seq.next() => gone(),
+            Kind::Began if self.entry.kind == Kind::ToolInput => without_arguments(serde_json::from_str(&other.body)?),
             Kind::Resolved => self.resolved(serde_json::from_str(&other.body)?),
             Kind::ClientToolPending if other.body.contains(&self.id.to_string()) => gone(),
             Kind::Reply | Kind::Corrected | Kind::ClientToolPending => None,
@@ -199,6 +204,17 @@ impl<'a> Erased<'a> {
             Kind::Waiting => self.waiting(serde_json::from_str(&other.body)?),
             Kind::Paused | Kind::Resumed | Kind::Overflowed => None,
         })
+    }
+
+    /// The provider's own form of a reply repeats what was made from it. Steps alone do not tell replies apart: those that a
+    /// client brought are counted anew from where the turn began.
+    fn reply(&self, mut mark: ReplyMark) -> Option<(Kind, String)> {
+        let made = if self.entry.kind == Kind::ToolOutput { self.call? } else { self.entry.seq };
+        if !(mark.first..=mark.last).contains(&made) {
+            return None;
+        }
+        mark.raw.take()?;
+        Some((Kind::Reply, json(&mark)))
     }
 
     /// What waited repeats the arguments that the agent set itself.
@@ -222,9 +238,13 @@ impl<'a> Erased<'a> {
     }
 }
 
-fn without_raw(mut mark: ReplyMark) -> Option<(Kind, String)> {
-    mark.raw.take()?;
-    Some((Kind::Reply, json(&mark)))
+/// A turn of one call repeats in its beginning what it was to call.
+fn without_arguments(mut mark: Began) -> Option<(Kind, String)> {
+    match &mut mark.purpose {
+        Purpose::Call { arguments, .. } => NOTHING.clone_into(arguments),
+        Purpose::Answer | Purpose::Compact { .. } => return None,
+    }
+    Some((Kind::Began, json(&mark)))
 }
 
 fn json(mark: &impl serde::Serialize) -> String {
@@ -258,6 +278,23 @@ mod tests {
 
     const SESSION: Uid = Uid([1; 16]);
 
+    fn began(purpose: Purpose) -> Began {
+        Began {
+            agent_revision: 1,
+            model: "m".into(),
+            tools: std::collections::BTreeMap::new(),
+            key: Uid([2; 16]),
+            subject: None,
+            input_hash: String::new(),
+            system_hash: String::new(),
+            purpose,
+            compaction: None,
+            window: 0,
+            declared: Vec::new(),
+            instructions: None,
+        }
+    }
+
     /// A turn in the making: two calls of one step, of which somebody decided, after a reply of the wrong form.
     fn turn() -> Vec<Entry> {
         let name = |id: &str| CallName { id: id.into(), configuration: "c".into(), tool: "t".into() };
@@ -271,24 +308,32 @@ mod tests {
         };
         let origin = Origin { wire: "w".into(), provider: "p".into(), model: "m".into(), format: 1 };
         let raw = serde_json::value::to_raw_value("plum").expect("JSON");
-        let reply = json(&ReplyMark { origin, raw: Some(raw), first: Seq(1), last: Seq(1), usage: None });
+        let reply = |first, last| {
+            json(&ReplyMark { origin: origin.clone(), raw: Some(raw.clone()), first: Seq(first), last: Seq(last), usage: None })
+        };
         let approved = Resolution::Approved { standing: Approver::Client, input: Some("{\"q\":\"plum\"}".into()), input_hash: "h".into() };
         let resolved = |call, resolution| json(&Resolved { call: Seq(call), resolution, by: Decider::Server });
         let event =
             |seq, event: Event| (event.kind(), event.render(EventId { session: SESSION, seq: Seq(seq) }, "s", Millis(1)).to_string());
         let pending = format!("{{\"pending_calls\":[{{\"event_id\":\"{}\"}}]}}", EventId { session: SESSION, seq: Seq(4) });
+        let purpose = Purpose::Call { name: "c".into(), tool: tool::ToolId::client("t"), arguments: "{\"q\":\"plum\"}".into() };
         let lines = [
             (1, event(1, Event::InputMessage { messages: vec![session::Message { content: "plum".into() }] })),
             (1, (Kind::Corrected, json(&Corrected { text: "plum".into(), fault: "f".into() }))),
-            (1, (Kind::Reply, reply.clone())),
+            (1, (Kind::Reply, reply(2, 2))),
             (2, event(4, input("a"))),
             (2, event(5, input("b"))),
-            (2, (Kind::Reply, reply)),
+            (2, (Kind::Reply, reply(4, 5))),
             (2, (Kind::ClientToolPending, pending)),
             (2, (Kind::Resolved, resolved(4, approved))),
             (2, (Kind::Resolved, resolved(5, Resolution::Rejected { reason: "plum".into() }))),
             (2, event(10, output("a"))),
             (2, event(11, output("b"))),
+            (0, (Kind::Began, json(&began(purpose)))),
+            // What the turn did itself is counted anew from there.
+            (2, event(13, Event::Thinking { content: "plum".into() })),
+            (2, (Kind::Corrected, json(&Corrected { text: "plum".into(), fault: "f".into() }))),
+            (2, (Kind::Reply, reply(13, 14))),
         ];
         let entry = |(seq, (step, (kind, body))): (u64, (u32, (Kind, String)))| Entry {
             seq: Seq(seq),
@@ -317,17 +362,17 @@ mod tests {
     #[test]
     fn an_erased_call_leaves_nothing_in_the_marks_of_its_step() {
         let tombstone = Kind::Tombstone;
-        assert_eq!(erasing(4), [(4, tombstone), (6, Kind::Reply), (7, tombstone), (8, Kind::Resolved)]);
+        assert_eq!(erasing(4), [(4, tombstone), (6, Kind::Reply), (7, tombstone), (8, Kind::Resolved), (12, Kind::Began)]);
         assert_eq!(erasing(11), [(6, Kind::Reply), (9, Kind::Resolved), (11, tombstone)]);
     }
 
     #[test]
-    fn an_erased_input_is_erased_alone_and_a_thought_with_the_reply_that_was_not_of_the_form() {
+    fn a_thought_is_erased_with_the_draft_that_was_not_of_the_form_and_no_other_reply_of_its_step_s_number() {
+        assert_eq!(erasing(13), [(13, Kind::Tombstone), (14, Kind::Tombstone), (15, Kind::Reply)]);
+    }
+
+    #[test]
+    fn an_erased_input_is_erased_alone() {
         assert_eq!(erasing(1), [(1, Kind::Tombstone)]);
-        let turn = turn();
-        let thought = Entry { seq: Seq(99), kind: Kind::Thinking, ..turn[1].clone() };
-        let mut erased = Erased::new(&thought, EventId { session: SESSION, seq: Seq(99) });
-        let kinds = turn[1..3].iter().map(|entry| erased.rewritten(entry).unwrap().map(|(kind, _)| kind));
-        assert_eq!(kinds.collect::<Vec<_>>(), [Some(Kind::Tombstone), Some(Kind::Reply)]);
     }
 }

@@ -22,6 +22,7 @@ mod fold;
 mod forks;
 mod hub;
 mod inbox;
+mod leaving;
 mod live;
 mod options;
 pub mod overrides;
@@ -100,6 +101,8 @@ pub struct Engine {
     idling: Mutex<()>,
     /// Copies of sessions that may be made at once.
     forks: Arc<Semaphore>,
+    /// Questions to models beside all sessions that may run at once.
+    asides: Semaphore,
     /// The server does not wait for what goes on any more.
     stopping: CancellationToken,
     tasks: TaskTracker,
@@ -122,6 +125,7 @@ impl Engine {
             bindings: Mutex::new(()),
             idling: Mutex::default(),
             forks: Arc::new(Semaphore::new(FORKS)),
+            asides: Semaphore::new(aside::AT_ONCE),
             stopping: CancellationToken::new(),
             tasks: TaskTracker::new(),
         })

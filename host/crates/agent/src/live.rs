@@ -13,6 +13,7 @@ use crate::approvals::Decide;
 use crate::brought::{self, Brought};
 use crate::edits::Change;
 use crate::error::{Error, Thing};
+use crate::leaving::Awaiting;
 use crate::past::Story;
 use crate::since::{Reading, Since};
 use crate::task::Task;
@@ -38,6 +39,9 @@ pub struct Input {
     pub queue: Option<Queue>,
     /// What comes along with the messages. Only an input that answers and does not wait may bring something.
     pub brought: Brought,
+    /// Whether its turn stops where whoever posted it is gone before they have its answer to read. Not of one that waits
+    /// behind a turn.
+    pub unless_left: bool,
 }
 
 /// How an input waits.
@@ -226,18 +230,16 @@ impl Engine {
         }
         let (input, story) = brought::read(&agent, input).await?;
         let (answer, taken) = oneshot::channel();
+        let leaves = input.unless_left;
         let post = Post { agent, session: session.clone(), principal: principal.clone(), input, story, answer };
         self.tell(&session, Command::Post(Box::new(post)))?;
-        taken.await.unwrap_or_else(|_| Err(self.not_taken(&session)))
+        Awaiting { engine: self, session: &session, principal, taken, leaves }.answer().await
     }
 
     /// Stops the turn that runs or waits, and answers with a watcher of its end.
     pub async fn interrupt(self: &Arc<Self>, session: &Arc<Session>, principal: &Principal, follow: Follow) -> Result<Watcher, Error> {
         // A session that sleeps without a turn is not woken for this.
-        if self.live.session(session.agent, &session.key).is_none()
-            && self.journal.running_turn(session.uid)?.is_none()
-            && self.journal.waits(session.uid)?.is_empty()
-        {
+        if self.sleeps(session)? {
             return Err(Error::Idle);
         }
         let (answer, taken) = oneshot::channel();
@@ -256,13 +258,21 @@ impl Engine {
         }
     }
 
-    /// Stops the turn that runs or waits. Nobody waits for what comes of it.
+    /// Stops the turn that runs or waits, if one does. Nobody waits for what comes of it.
     pub fn abandon(self: &Arc<Self>, session: &Arc<Session>, principal: &Principal) {
         let (answer, _) = oneshot::channel();
         let stop = Command::Interrupt { by: Decider::from(principal), follow: Follow::Entries, answer };
-        if let Err(error) = self.tell(session, stop) {
+        let told = self.sleeps(session).and_then(|sleeps| if sleeps { Ok(()) } else { self.tell(session, stop) });
+        if let Err(error) = told {
             tracing::warn!(session.uid = %session.uid, %error, "a turn that nobody wants any more goes on");
         }
+    }
+
+    /// Whether a session is not in memory, and has no turn that runs or waits.
+    fn sleeps(&self, session: &Session) -> Result<bool, Error> {
+        Ok(self.live.session(session.agent, &session.key).is_none()
+            && self.journal.running_turn(session.uid)?.is_none()
+            && self.journal.waits(session.uid)?.is_empty())
     }
 
     /// Why a session's task ended without an answer.

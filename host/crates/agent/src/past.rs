@@ -4,7 +4,8 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use session::{
-    AskedCall, Began, CallIds, CallName, Ended, Event, HowEnded, Kind, Message, Millis, Origin, Purpose, ReplyMark, Seq, TurnNo, Uid,
+    AskedCall, Began, CallIds, CallName, Ended, Event, HowEnded, Kind, Message, Millis, Origin, Purpose, Receipt, ReplyMark, Seq, TurnNo,
+    Uid,
 };
 use tool::{End, Evidence};
 
@@ -245,10 +246,10 @@ impl Writer<'_> {
         let last = Seq(first.0 + draft.lines.len() as u64 - 1);
         draft.mark(Kind::Reply, &ReplyMark { origin: Origin::brought(), raw: None, first, last, usage: None });
         for (call, outcome) in asked {
-            draft.event(match outcome {
+            draft.event(brought(match outcome {
                 Some(outcome) => client_calls::answered(call, &outcome),
                 None => call.without_answer(&End::Cancelled, Evidence::default()),
-            });
+            }));
         }
         self.put(Passage { turn, step, lines: draft.lines, shown: false });
     }
@@ -264,6 +265,14 @@ impl Writer<'_> {
 fn said(draft: &mut Draft, text: Option<String>) {
     let messages = text.map(|content| vec![Message { content }]);
     draft.lines.extend(messages.map(|messages| Line::Event(Event::InputMessage { messages })));
+}
+
+/// An output with a receipt that says whose word it is: nothing ran here.
+fn brought(mut output: Event) -> Event {
+    if let Event::ToolOutput { receipt, .. } = &mut output {
+        receipt.end = Receipt::BROUGHT.to_owned();
+    }
+    output
 }
 
 #[cfg(test)]

@@ -206,6 +206,12 @@ pub(crate) fn show_usage(task: &mut Task, usage: Option<TokenUsage>) {
     let Some(usage) = usage else { return };
     task.note_usage(usage);
     task.desk.hub.usage(usage, task.engine.clock.now());
+    count(Some(usage));
+}
+
+/// What a model call consumed, for the metrics.
+pub(crate) fn count(usage: Option<TokenUsage>) {
+    let Some(usage) = usage else { return };
     metrics::counter!("wardian_model_tokens_total", "kind" => "input").increment(usage.input);
     metrics::counter!("wardian_model_tokens_total", "kind" => "output").increment(usage.output);
 }

@@ -72,7 +72,7 @@ pub(crate) async fn take(task: &mut Task, post: Post, taken: Taken) -> Result<()
         refuse(post.answer, Error::NothingToCompact);
         return Ok(());
     }
-    let (story, Input { messages, purpose, brought, .. }) = (post.story, post.input);
+    let (story, Input { messages, purpose, brought, unless_left, .. }) = (post.story, post.input);
     let Brought { tools: declared, instructions, outputs, .. } = brought;
     let instructions = instructions.or_else(|| task.state.instructions.clone()).filter(|text| !text.is_empty());
     let turn = For { purpose: &purpose, declared: &declared };
@@ -101,9 +101,7 @@ pub(crate) async fn take(task: &mut Task, post: Post, taken: Taken) -> Result<()
     let watcher = task.desk.watch(reading, Of { asked: Some(taken.asked.clone()), queued: None });
     begin(task, draft, prepared, Start { taken, purpose, system, declared, instructions })?;
     let watcher = watcher.of_turn(task.desk.turn);
-    if post.answer.send(Ok(watcher)).is_err() {
-        tracing::debug!(session.uid = %task.session.uid, "the client left before its turn began");
-    }
+    task.hand_over(post.answer, watcher, unless_left.then(|| Decider::from(&post.principal)));
     Ok(())
 }
 

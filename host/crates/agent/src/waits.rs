@@ -147,9 +147,8 @@ pub(crate) async fn decide(task: &mut Task, decide: Decide) -> Result<(), Stoppe
     let watcher = task.desk.watch(reading, Of { asked: Some(taken.asked), queued: None });
     // A decision is acknowledged when it is durable, not before.
     task.append(draft, step(task), When::Now).await?;
-    if decide.answer.send(Ok(watcher)).is_err() {
-        tracing::debug!(session.uid = %task.session.uid, "the client left before its decision was acknowledged");
-    }
+    let left = decide.input.unless_left.then(|| Decider::from(&decide.principal));
+    task.hand_over(decide.answer, watcher, left);
     turn::run(task).await
 }
 

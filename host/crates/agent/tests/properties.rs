@@ -5,6 +5,8 @@
 
 #[path = "properties/brought.rs"]
 mod brought;
+#[path = "properties/leaving.rs"]
+mod leaving;
 #[path = "properties/one_call.rs"]
 mod one_call;
 #[path = "properties/world.rs"]
@@ -335,6 +337,28 @@ async fn a_reader_of_calls_hears_how_far_a_tool_is() {
 }
 
 /// A copy of a session whose beginning is hidden, in the middle of a step too.
+#[tokio::test]
+async fn of_the_questions_asked_aside_only_so_many_run_at_once() {
+    const AT_ONCE: usize = 16;
+    let world = World::new().await;
+    let ask = || {
+        let (engine, agent) = (world.engine.clone(), world.agent.clone());
+        async move { engine.ask_aside(&agent, "Be brief.", "talk".into()).await }
+    };
+    let mut running = tokio::task::JoinSet::new();
+    (0..AT_ONCE).for_each(|_| drop(running.spawn(ask())));
+    // They have begun once each waits for its first piece.
+    while world.asked() < AT_ONCE {
+        tokio::task::yield_now().await;
+    }
+    assert!(matches!(ask().await, Err(Error::Overloaded(_))));
+    world.allow(1_000);
+    for answer in running.join_all().await {
+        assert_eq!(answer.unwrap(), "one two three");
+    }
+    assert_eq!(ask().await.unwrap(), "one two three", "who is done makes room");
+}
+
 #[tokio::test]
 async fn a_fork_tells_nothing_of_what_was_hidden_and_nothing_torn() {
     for (says, hides) in [("talk", ["input_message", "thinking", "agent_output"]), ("tool", ["input_message", "thinking", "tool_input"])] {

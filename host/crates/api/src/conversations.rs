@@ -4,6 +4,7 @@
 
 mod answers;
 mod history;
+mod known;
 mod tools;
 
 use std::collections::HashSet;
@@ -24,7 +25,8 @@ use crate::errors::{Code, Error, Result};
 use crate::{naming, repeats};
 
 pub(crate) use answers::{Resume, Word, outcome};
-pub(crate) use history::{Rule, Said};
+pub(crate) use history::Said;
+pub(crate) use known::Rule;
 pub(crate) use tools::{declared, result};
 
 /// Characters of a conversation's id; it is kept with the session and hashed with each request.
@@ -47,7 +49,8 @@ impl Names {
 
     /// The key of the session behind an id.
     fn key(&self, agent: Uid, principal: &Principal, id: &str) -> String {
-        format!("cnv_{}", BASE32_DNSSEC.encode(&self.digest(agent, principal, "id", id)[..16]))
+        let digest = self.digest(agent, principal, "id", id);
+        naming::conversation_key(std::array::from_fn(|at| digest[at]))
     }
 
     /// An id for a conversation that the client does not name: the same again for the same idempotency key.
@@ -174,7 +177,7 @@ pub(crate) struct Begun {
 /// those that are.
 pub(crate) async fn ask(app: &App, caller: &Caller, agent: &Arc<Agent>, posted: Posted) -> Result<Begun> {
     let found = find(app, caller, agent, &posted.id)?;
-    let hash = posted.hash();
+    let (hash, unless_left) = (posted.hash(), app.on_disconnect.stops());
     let Posted { id, messages, rule, resume, tools, instructions, repeat } = posted;
     let (told, messages) = history::without_system(messages);
     let instructions = joined(instructions.into_iter().chain(told));
@@ -187,7 +190,7 @@ pub(crate) async fn ask(app: &App, caller: &Caller, agent: &Arc<Agent>, posted: 
         None => Default::default(),
     };
     let mut answers = answers::given(&waiting, &stored, &messages, &resume)?;
-    let new = history::new_in(rule, &messages, &stored);
+    let new = known::Posted::new(&messages).new_in(rule, &stored);
     let words = history::words(&messages[new..], &stored, &answers)?;
     if words.is_some() && resume.iter().all(|resume| resume.word == Word::Cancelled) {
         // New words cancel what waits: of that nothing is left to be said.
@@ -197,7 +200,7 @@ pub(crate) async fn ask(app: &App, caller: &Caller, agent: &Arc<Agent>, posted: 
         answers = answers::repeated(&stored, &messages);
     }
     if let (Some(session), None, false) = (&found, &words, answers.decisions.is_empty()) {
-        let input = Decisions { decisions: answers.decisions, hash, repeat, follow: Follow::Calls };
+        let input = Decisions { decisions: answers.decisions, hash, repeat, follow: Follow::Calls, unless_left };
         let watcher = app.engine.decide(agent, session, &caller.0, caller.standing(app), input).await.map_err(refused)?;
         return Ok(Begun { session: session.clone(), watcher, answered: answers.calls });
     }
@@ -208,7 +211,8 @@ pub(crate) async fn ask(app: &App, caller: &Caller, agent: &Arc<Agent>, posted: 
         None => open(app, caller, agent, &id, &title(&said)).await?,
     };
     let brought = Brought { past, tools, instructions, outputs: answers.outputs()? };
-    let input = Input { messages: said, purpose: Purpose::Answer, hash, repeat, follow: Follow::Calls, queue: None, brought };
+    let (purpose, follow) = (Purpose::Answer, Follow::Calls);
+    let input = Input { messages: said, purpose, hash, repeat, follow, queue: None, brought, unless_left };
     let watcher = app.engine.post(agent.clone(), session.clone(), &caller.0, input).await.map_err(refused)?;
     Ok(Begun { session, watcher, answered: answers.calls })
 }

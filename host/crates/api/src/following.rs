@@ -18,7 +18,7 @@ use agent::{Closing, Engine, News, Watcher};
 use crate::errors::{Code, Error, Result};
 use crate::limits::PING;
 use crate::metrics::Open;
-use crate::{App, OnDisconnect, sse};
+use crate::{App, sse};
 
 /// Longest that a turn is waited for when the client names no time; the turn's own limits end it long before.
 const PATIENCE: std::time::Duration = std::time::Duration::from_secs(24 * 3600);
@@ -87,29 +87,45 @@ pub(crate) struct Leaving {
     engine: Arc<Engine>,
     session: Arc<Session>,
     principal: Arc<Principal>,
-    turn: Option<TurnNo>,
+    left: Option<Left>,
+}
+
+/// What is left when a client goes away.
+enum Left {
+    /// This turn, while it runs; one that pauses is answered by another request.
+    Turn(TurnNo),
+    /// Whatever turn the session has: it is there for this request alone.
+    Session,
 }
 
 impl Leaving {
     /// Stops the turn of this watcher when it is dropped before [`Leaving::arrived`]; none where the operator wants turns to go on.
     pub(crate) fn of(app: &App, session: &Arc<Session>, principal: &Arc<Principal>, watcher: &Watcher) -> Option<Self> {
-        let turn = match app.on_disconnect {
-            OnDisconnect::Continue => return None,
-            OnDisconnect::Interrupt => Some(watcher.turn()?),
-        };
-        Some(Self { engine: app.engine.clone(), session: session.clone(), principal: principal.clone(), turn })
+        Self::new(app, session, principal, Left::Turn(watcher.turn()?))
+    }
+
+    /// The same of whatever turn the session has, one that is posted later or pauses too.
+    pub(crate) fn of_session(app: &App, session: &Arc<Session>, principal: &Arc<Principal>) -> Option<Self> {
+        Self::new(app, session, principal, Left::Session)
+    }
+
+    fn new(app: &App, session: &Arc<Session>, principal: &Arc<Principal>, left: Left) -> Option<Self> {
+        let (session, principal, left) = (session.clone(), principal.clone(), Some(left));
+        app.on_disconnect.stops().then(|| Self { engine: app.engine.clone(), session, principal, left })
     }
 
     /// The client has got all that it will get.
-    fn arrived(&mut self) {
-        self.turn = None;
+    pub(crate) fn arrived(&mut self) {
+        self.left = None;
     }
 }
 
 impl Drop for Leaving {
     fn drop(&mut self) {
-        if let Some(turn) = self.turn.take() {
-            self.engine.leave(&self.session, &self.principal, turn);
+        match self.left.take() {
+            Some(Left::Turn(turn)) => self.engine.leave(&self.session, &self.principal, turn),
+            Some(Left::Session) => self.engine.abandon(&self.session, &self.principal),
+            None => {}
         }
     }
 }

@@ -21,6 +21,12 @@ impl Hosts {
     /// Refuses a request that was meant for another host, or that a page sent which may not.
     pub(crate) fn check(&self, request: &Request, page: &Page) -> Result<()> {
         let Some(Peer::Network { loopback, .. }) = request.extensions().get::<Peer>() else { return Ok(()) };
+        if request.headers().get_all(HOST).iter().nth(1).is_some() {
+            return Err(Error::new(
+                Code::InvalidRequest,
+                "a request has one Host header (RFC 9110, section 7.2), and this one has several",
+            ));
+        }
         let header = request.headers().get(HOST).and_then(|v| v.to_str().ok());
         let host = request.uri().authority().map(|authority| authority.as_str()).or(header).map(name);
         let host = host.unwrap_or_default().to_ascii_lowercase();
@@ -90,6 +96,13 @@ mod tests {
         for bad in ["evil.example", "127.0.0.1.evil.example", "", "evil.example:8750"] {
             assert!(check(&hosts, &[], &request(bad, None, true)).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn a_request_for_two_hosts_is_refused() {
+        let mut request = request("localhost", None, true);
+        request.headers_mut().append(HOST, "evil.example".parse().unwrap());
+        assert!(check(&Hosts::new(Vec::new()), &[], &request).is_err());
     }
 
     #[test]

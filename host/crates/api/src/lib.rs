@@ -91,6 +91,16 @@ pub enum OnDisconnect {
     Continue,
 }
 
+impl OnDisconnect {
+    /// Whether the turn is stopped.
+    pub(crate) fn stops(self) -> bool {
+        match self {
+            Self::Interrupt => true,
+            Self::Continue => false,
+        }
+    }
+}
+
 /// What every request can reach.
 pub(crate) struct App {
     engine: Arc<agent::Engine>,

@@ -21,6 +21,8 @@ use tower::ServiceExt;
 
 #[path = "front/bots.rs"]
 mod bots;
+#[path = "front/histories.rs"]
+mod histories;
 #[path = "front/idling.rs"]
 mod idling;
 

@@ -1,5 +1,6 @@
-//! Ids of calls, unlike one another in a whole conversation. Providers promise that within one reply at most; clients
-//! answer a call by its id alone, perhaps long after.
+//! Ids of calls, unlike one another in all that a conversation holds. Providers promise that within one reply at most;
+//! clients answer a call by its id alone, perhaps long after. What a summary has replaced is not looked at: nothing of it
+//! can be answered any more.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -11,15 +12,15 @@ use crate::transcript::Transcript;
 #[derive(Debug)]
 pub struct CallIds<'a> {
     transcript: &'a Transcript,
-    /// What no other call may have; gathered with the first call, because most replies have none.
-    taken: Option<HashSet<Arc<str>>>,
+    /// What was chosen, for this reply and for those before it that the conversation does not hold yet.
+    taken: HashSet<Arc<str>>,
     chosen: HashMap<Arc<str>, Arc<str>>,
 }
 
 impl<'a> CallIds<'a> {
     /// For the reply that comes next in this conversation.
     pub fn new(transcript: &'a Transcript) -> Self {
-        Self { transcript, taken: None, chosen: HashMap::new() }
+        Self { transcript, taken: HashSet::new(), chosen: HashMap::new() }
     }
 
     /// The id of the call that was given this one: the same where no call of the conversation has it, or with a number behind it.
@@ -27,11 +28,11 @@ impl<'a> CallIds<'a> {
         if let Some(chosen) = self.chosen.get(given) {
             return chosen.clone();
         }
-        let taken = self.taken.get_or_insert_with(|| self.transcript.call_ids().cloned().collect());
+        let held = self.transcript.calls();
         let mut id = given.clone();
         // So many ids are taken, so one of as many numbers and one more is free, as a rule the first.
-        let mut number = taken.len() + 1;
-        while !taken.insert(id.clone()) {
+        let mut number = held.len() + self.taken.len() + 1;
+        while held.contains(&id) || !self.taken.insert(id.clone()) {
             id = format!("{given}_{number}").into();
             number += 1;
         }
@@ -67,6 +68,18 @@ mod tests {
         assert_eq!(ids.unique(&"a".into()), second, "asked again in the same reply");
         ids.next_reply();
         assert_ne!(ids.unique(&"a".into()), second);
+        assert_ne!(&*ids.unique(&"b".into()), "b");
+    }
+
+    #[test]
+    fn an_id_that_a_summary_replaced_is_free_again() {
+        let mut transcript = Transcript::default();
+        let call = |ids: &[AskedCall]| ItemBody::Assistant { thinking: String::new(), text: String::new(), calls: ids.to_vec(), raw: None };
+        transcript.push(Place::Reply(Seq(1)), call(&ids(&["a"])));
+        transcript.push(Place::Reply(Seq(2)), call(&ids(&["b"])));
+        transcript.compact(Seq(1), "short");
+        let mut ids = CallIds::new(&transcript);
+        assert_eq!(&*ids.unique(&"a".into()), "a");
         assert_ne!(&*ids.unique(&"b".into()), "b");
     }
 }

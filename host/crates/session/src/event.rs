@@ -110,7 +110,8 @@ pub struct Message {
 /// The names that a tool event carries.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct CallName {
-    /// The provider's id of the call, made unique in the session. Our own id is the idempotency key.
+    /// The provider's id of the call, made unlike that of every other call that the conversation held when it was recorded:
+    /// what a summary has replaced by then does not count. Our own id is the idempotency key.
     pub id: Arc<str>,
     /// The name under which the agent binds the tool and the model sees it.
     pub configuration: Arc<str>,
@@ -321,6 +322,21 @@ pub struct StoredEvent<'a> {
     /// Of compactions.
     #[serde(default)]
     pub compacted_up_to_event_id: Option<String>,
+    /// Of what waits for the client.
+    #[serde(default, borrow)]
+    pub pending_calls: Vec<StoredCall<'a>>,
+}
+
+/// A call that waits for the client, as a stored event names it.
+#[derive(Debug, Deserialize)]
+pub struct StoredCall<'a> {
+    /// The id that the client knows it by.
+    pub tool_call_id: String,
+    /// What the model calls the tool.
+    pub tool_configuration_name: String,
+    /// What it is to be run with, exact text.
+    #[serde(borrow)]
+    pub arguments: &'a RawValue,
 }
 
 /// An event's body under another id in another session; all else stays to the letter. None where it is no body of ours.

@@ -28,7 +28,7 @@ pub use agent::{
 pub use call_ids::CallIds;
 pub use client_tool::{ClientTool, DeclaredTool};
 pub use entry::{Audience, Entry, Kind};
-pub use event::{CallName, Event, Message, PendingCall, StoredEvent};
+pub use event::{CallName, Event, Message, PendingCall, StoredCall, StoredEvent};
 pub use fork::Fork;
 pub use ids::{EventId, Millis, Seq, TurnNo, Uid};
 pub use inbox::{Behavior, Queued};

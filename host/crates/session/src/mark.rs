@@ -149,7 +149,7 @@ pub struct Receipt {
     pub call: String,
     /// Which tool, where the name was known.
     pub tool: Option<ToolId>,
-    /// How it ended, by the word of the closed table.
+    /// How it ended, by the word of the closed table, or [`Receipt::BROUGHT`].
     pub end: String,
     /// Digest of the component that ran, or would have.
     pub component: Option<String>,
@@ -169,6 +169,11 @@ pub struct Receipt {
     /// What it consumed.
     #[serde(flatten)]
     pub consumed: Consumed,
+}
+
+impl Receipt {
+    /// How a call ended that was made elsewhere, as a client says.
+    pub const BROUGHT: &str = "brought";
 }
 
 /// What one call consumed.

@@ -1,6 +1,7 @@
 //! The conversation as a model needs it: a projection of the entries. Items are
 //! shared and remember their wire form, so that history is rendered once.
 
+use std::collections::HashSet;
 use std::sync::{Arc, OnceLock};
 
 use serde::{Deserialize, Serialize};
@@ -15,6 +16,8 @@ pub struct Transcript {
     /// Oldest first.
     pub items: Vec<Arc<Item>>,
     places: Vec<Place>,
+    /// The ids of all calls.
+    calls: HashSet<Arc<str>>,
     /// The size of all items, in tokens, estimated.
     tokens: u64,
 }
@@ -59,6 +62,7 @@ impl Transcript {
 
     fn put(&mut self, place: Place, item: Arc<Item>) {
         self.tokens += item.tokens();
+        self.calls.extend(item.body.calls().iter().map(|call| call.id.clone()));
         self.items.push(item);
         self.places.push(place);
     }
@@ -68,9 +72,15 @@ impl Transcript {
         self.tokens
     }
 
-    /// The ids of all calls, oldest first.
-    pub(crate) fn call_ids(&self) -> impl Iterator<Item = &Arc<str>> {
-        self.items.iter().flat_map(|item| item.body.calls()).map(|call| &call.id)
+    /// The ids of all calls.
+    pub(crate) fn calls(&self) -> &HashSet<Arc<str>> {
+        &self.calls
+    }
+
+    /// Items were taken out: what is known of all of them is gathered anew.
+    fn gather(&mut self) {
+        self.tokens = self.items.iter().map(|item| item.tokens()).sum();
+        self.calls = self.items.iter().flat_map(|item| item.body.calls()).map(|call| call.id.clone()).collect();
     }
 
     /// Where the items stand that come from entries, oldest first.
@@ -109,7 +119,7 @@ impl Transcript {
         let summary = Item::new(ItemBody::User { text: format!("{SUMMARY}\n\n{summary}") });
         self.items.splice(..kept, [summary]);
         self.places.splice(..kept, [Place::Summary]);
-        self.tokens = self.items.iter().map(|item| item.tokens()).sum();
+        self.gather();
     }
 
     /// Takes out, from `from` on, calls without a result and results without a call: providers
@@ -120,7 +130,7 @@ impl Transcript {
             return;
         }
         let (items, places) = (self.items.split_off(first), self.places.split_off(first));
-        self.tokens = self.items.iter().map(|item| item.tokens()).sum();
+        self.gather();
         // Providers number calls anew with each reply: a result belongs to the reply right before it.
         let mut asked: Vec<Arc<str>> = Vec::new();
         for (at, (item, place)) in items.iter().zip(places).enumerate() {
@@ -268,7 +278,7 @@ impl ItemBody {
 /// A tool call as the model wrote it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AskedCall {
-    /// The provider's id; made unique in its reply by the wire, in its session when it is recorded.
+    /// The provider's id; made unique in its reply by the wire, and in what the conversation holds when it is recorded.
     pub id: Arc<str>,
     /// The name that the model used.
     pub name: Arc<str>,

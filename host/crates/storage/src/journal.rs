@@ -167,4 +167,7 @@ pub trait Journal: Send + Sync {
 pub trait Blobs: Send + Sync {
     /// One blob.
     fn blob(&self, tenant: Uid, digest: [u8; 32]) -> Result<Option<Blob>, Error>;
+
+    /// Whether an entry of this session brought the blob. A digest that something in a session merely names proves nothing.
+    fn holds(&self, session: Uid, tenant: Uid, digest: [u8; 32]) -> Result<bool, Error>;
 }

@@ -1,7 +1,7 @@
 //! Turns that make one call, without a model.
 
-use agent::{Brought, Closing, Error, Input, News, Watcher};
-use session::{HowEnded, Purpose};
+use agent::{Brought, Closing, Edit, Error, Input, News, Watcher};
+use session::{EventId, HowEnded, Kind, Purpose};
 use tool::ToolId;
 
 use super::world::World;
@@ -102,5 +102,25 @@ fn a_call_brings_nothing_along() {
         for wrong in [Input { brought, ..input(&world, false) }, said] {
             assert!(matches!(world.post(wrong).await, Err(Error::WrongInput(_))));
         }
+    });
+}
+
+#[test]
+fn an_erased_call_leaves_nothing_of_its_arguments() {
+    run(async {
+        let world = World::new().await;
+        world.allow(1);
+        closing(&mut world.post(calling(&world, "echo", r#"{"of":"plum"}"#)).await.unwrap()).await;
+        let told = |kind: Kind| world.entries().into_iter().find(|entry| entry.kind == kind).unwrap();
+        for kind in [Kind::ToolInput, Kind::ToolOutput] {
+            let id = EventId { session: world.session.uid, seq: told(kind).seq }.to_string();
+            world.engine.edit_event(&world.session, &id, Edit::Delete).await.unwrap();
+        }
+        for entry in world.entries() {
+            assert!(!entry.body.contains("plum"), "{}: {}", entry.kind.word(), entry.body);
+        }
+        let world = world.restart().await;
+        world.allow(100);
+        closing(&mut world.post(world.input("talk", None, true)).await.unwrap()).await;
     });
 }

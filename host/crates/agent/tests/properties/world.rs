@@ -7,7 +7,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use agent::{
-    Closing, Decision, Decisions, Engine, Error, Follow, Input, Limits, NewAgent, NewSession, News, OpenApproval, Outcome, Queue, Watcher,
+    Closing, Decision, Decisions, Engine, Error, Follow, Input, Limits, NewAgent, NewClientTool, NewSession, News, OpenApproval, Outcome,
+    Queue, Watcher,
 };
 use async_trait::async_trait;
 use model::{Delta, Finish, Model, Models, Prompt, Reply, Sink};
@@ -208,6 +209,22 @@ fn engine(store: &Arc<Redb>, pace: &Pace, ear: &Ear) -> Arc<Engine> {
     })
 }
 
+/// An agent of one tool.
+fn binding(key: &str, name: &str, tool: ToolBinding) -> NewAgent {
+    NewAgent {
+        key: key.into(),
+        name: key.into(),
+        description: None,
+        model: ModelChoice { name: "default".into(), parameters: serde_json::Map::new(), retry: None },
+        tools: BTreeMap::from([(name.to_owned(), tool)]),
+        first_step: "main".into(),
+        steps: BTreeMap::from([("main".to_owned(), Step { instructions: Vec::new(), allowed_tools: None, output: None })]),
+        compaction: None,
+        metadata: serde_json::Map::new(),
+        enabled: true,
+    }
+}
+
 impl World {
     pub(crate) async fn new() -> Self {
         let folder = Arc::new(tempfile::tempdir().unwrap());
@@ -224,27 +241,39 @@ impl World {
             tool: ToolRef::Plugin(ToolId { plugin: "echo".into(), name: "echo".into() }),
             argument_override: serde_json::Map::new(),
         };
-        let new = NewAgent {
-            key: "a".into(),
-            name: "a".into(),
-            description: None,
-            model: ModelChoice { name: "default".into(), parameters: serde_json::Map::new(), retry: None },
-            tools: BTreeMap::from([("echo".to_owned(), echo)]),
-            first_step: "main".into(),
-            steps: BTreeMap::from([("main".to_owned(), Step { instructions: Vec::new(), allowed_tools: None, output: None })]),
-            compaction: None,
-            metadata: serde_json::Map::new(),
-            enabled: true,
-        };
-        let agent = engine.create_agent(tenant, new).await.unwrap();
+        let agent = engine.create_agent(tenant, binding("a", "echo", echo)).await.unwrap();
         let new = Self::named("s");
         let session = engine.create_session(&agent, &principal, new).await.unwrap();
         Self { engine, store, pace, ear, agent, session, principal, hashes: Arc::default(), _folder: folder }
     }
 
+    /// The same of an agent that binds a tool of the client's, `locate`, and itself sets what that looks for.
+    pub(crate) async fn with_client_tool() -> Self {
+        let world = Self::new().await;
+        let new = NewClientTool {
+            name: "locate".into(),
+            title: None,
+            description: "Where somebody is.".into(),
+            input: r#"{"type":"object","properties":{"of":{"type":"string"}}}"#.into(),
+            output: None,
+            enabled: true,
+        };
+        let tool = world.engine.create_client_tool(world.principal.tenant, new).await.unwrap();
+        let argument_override = serde_json::Map::from_iter([("of".to_owned(), "you".into())]);
+        let locate = ToolBinding { tool: ToolRef::Client(tool.uid), argument_override };
+        let agent = world.engine.create_agent(world.principal.tenant, binding("b", "locate", locate)).await.unwrap();
+        let session = world.engine.create_session(&agent, &world.principal, Self::named("c")).await.unwrap();
+        Self { agent, session, ..world }
+    }
+
     /// What the model was asked last.
     pub(crate) fn heard(&self) -> Heard {
         self.ear.lock().unwrap().last().cloned().unwrap_or_default()
+    }
+
+    /// How often a model was asked.
+    pub(crate) fn asked(&self) -> usize {
+        self.ear.lock().unwrap().len()
     }
 
     /// What a client says about a session of this name.
@@ -286,6 +315,7 @@ impl World {
             follow: if stream { Follow::Text } else { Follow::Entries },
             queue,
             brought: agent::Brought::default(),
+            unless_left: false,
         }
     }
 
@@ -306,6 +336,12 @@ impl World {
 
     /// Lets what waits for a person run, and answers what waits for the client; none where nothing waits.
     pub(crate) async fn settle(&self) -> Option<Result<Watcher, Error>> {
+        let input = self.decisions()?;
+        Some(self.decide(input).await)
+    }
+
+    /// What would let it run; none where nothing waits.
+    pub(crate) fn decisions(&self) -> Option<Decisions> {
         let open = self.engine.approvals(&self.session).unwrap();
         let approve = |open: OpenApproval| Decision { event: open.event, verdict: agent::Verdict::Approve { input: None } };
         let mut decisions: Vec<Decision> = open.into_iter().map(approve).collect();
@@ -316,8 +352,11 @@ impl World {
             return None;
         }
         let Input { hash, .. } = self.input("", None, true);
-        let input = Decisions { decisions, hash, repeat: None, follow: Follow::Text };
-        Some(self.engine.decide(&self.agent, &self.session, &self.principal, Approver::Client, input).await)
+        Some(Decisions { decisions, hash, repeat: None, follow: Follow::Text, unless_left: false })
+    }
+
+    pub(crate) async fn decide(&self, input: Decisions) -> Result<Watcher, Error> {
+        self.engine.decide(&self.agent, &self.session, &self.principal, Approver::Client, input).await
     }
 
     /// The model and the tool may come so many pieces further.

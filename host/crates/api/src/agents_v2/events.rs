@@ -86,7 +86,7 @@ async fn ask(
         Asked::Interrupt => return Ok(engine.interrupt(session, principal, follow).await?),
         Asked::Rejoin(since) => return Ok(engine.rejoin(session, principal, engine.since(session, &since)?, follow).await?),
         Asked::Decide(decisions) => {
-            let input = Decisions { hash: approvals::hash(&decisions), decisions, repeat: repeat()?, follow };
+            let input = Decisions { hash: approvals::hash(&decisions), decisions, repeat: repeat()?, follow, unless_left: false };
             return Ok(engine.decide(agent, session, principal, caller.standing(app), input).await?);
         }
         Asked::Turn(messages, place) => {
@@ -100,13 +100,15 @@ async fn ask(
                 follow,
                 queue,
                 brought: Brought::default(),
+                unless_left: false,
             }
         }
         Asked::Compact(Compact { up_to, message }) => {
             let up_to = up_to.map(|id| listed(app, session, &id)).transpose()?;
             let hash = compact_hash(up_to, message.as_deref());
             let purpose = Purpose::Compact { up_to, message };
-            let input = Input { messages: Vec::new(), purpose, hash, repeat: repeat()?, follow, queue: None, brought: Brought::default() };
+            let (messages, brought) = (Vec::new(), Brought::default());
+            let input = Input { messages, purpose, hash, repeat: repeat()?, follow, queue: None, brought, unless_left: false };
             let watcher = engine.post(agent.clone(), session.clone(), principal, input).await;
             return watcher.map_err(|error| match error {
                 agent::Error::NothingToCompact if up_to.is_some() => Error::from(error).at("compact_up_to_event_id"),

@@ -199,7 +199,7 @@ fn read(body: &Map<String, Value>, seen: Option<&Session>) -> Result<NewSession>
     };
     let key = match (seen, fields.text("key", 0..=usize::MAX)?) {
         (Some(seen), _) => seen.key.clone(),
-        (None, Some(key)) => naming::checked(key, "key")?.to_owned(),
+        (None, Some(key)) => naming::chosen_session_key(key, "key")?.to_owned(),
         (None, None) => naming::session_key(&name, Clock.random()),
     };
     let description = fields.text("description", 0..=DESCRIPTION)?.map(str::to_owned);

@@ -12,7 +12,8 @@ use session::json::push_string;
 use session::{EventId, Session, Uid};
 
 use super::all_different;
-use super::history::{Said, Stored};
+use super::history::Said;
+use super::known::Stored;
 use crate::App;
 use crate::errors::{Code, Error, Result};
 use crate::limits::{CLIENT_OUTPUT_BYTES, REASON};

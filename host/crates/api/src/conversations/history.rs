@@ -1,15 +1,13 @@
-//! What is new in the messages that a client posts. Some clients post what is new, others all that was said each time;
-//! what they post is held against what the session has. Words of the user are compared as they are. All that the agent
-//! and its tools said between two of them counts as one: clients keep it in forms of their own.
+//! The messages that a client posts. Some clients post what is new, others all that was said each time; what they post
+//! is held against what the session has, and what is new becomes an input.
 
-use std::collections::{HashMap, HashSet};
-
-use sha2::{Digest, Sha256};
+use std::collections::HashSet;
 
 use agent::{Outcome, Past};
-use session::{AskedCall, EventId, Kind, Message, Seq, Session, StoredEvent};
+use session::{AskedCall, Message, Seq, Session};
 
 use super::answers::{Answers, Resume, Waiting};
+use super::known::{Posted, Rule, Stored};
 use crate::App;
 use crate::errors::{Code, Error, Result};
 
@@ -43,57 +41,6 @@ pub(crate) enum Said {
     },
 }
 
-/// How known messages are told from new ones.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Rule {
-    /// The client posts what is new, or all of it: if what is posted begins with what was said last, the rest is new.
-    Prefix,
-    /// The client always posts all of it: what the user said is known if it was said in this order.
-    Known,
-}
-
-/// A digest of words, for comparing: they can be long.
-type Words = [u8; 32];
-
-fn digest(text: &str) -> Words {
-    Sha256::digest(text.as_bytes()).into()
-}
-
-/// What was said, for comparing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Token {
-    /// By the user.
-    User(Words),
-    /// By the agent and its tools, all of it up to the next words of the user.
-    Agent,
-}
-
-impl Token {
-    fn of_user(text: &str) -> Self {
-        Self::User(digest(text))
-    }
-}
-
-/// What the session has.
-#[derive(Debug, Default)]
-pub(super) struct Stored {
-    tokens: Vec<Token>,
-    /// What the agent answered last.
-    last: Option<Words>,
-    /// Whether there is more before it, out of reach or hidden.
-    cut: bool,
-    /// Calls, by the ids that clients know.
-    pub(super) calls: HashMap<String, EventId>,
-}
-
-impl Stored {
-    fn push(&mut self, token: Token) {
-        if token != Token::Agent || self.tokens.last() != Some(&Token::Agent) {
-            self.tokens.push(token);
-        }
-    }
-}
-
 /// The words of who set the client up, and the rest.
 pub(super) fn without_system(messages: Vec<Said>) -> (Vec<String>, Vec<Said>) {
     let mut told = Vec::new();
@@ -107,7 +54,7 @@ pub(super) fn without_system(messages: Vec<Said>) -> (Vec<String>, Vec<Said>) {
     (told, rest)
 }
 
-/// Reads what the session has, where that can matter: a single message of the user is always new, and an answer to a
+/// Reads what the session has, where that can matter and as far back as it can: a single message of the user is always new, and an answer to a
 /// call that waits speaks for itself.
 pub(super) async fn stored(
     app: &App,
@@ -123,39 +70,30 @@ pub(super) async fn stored(
     if plain && !led_to_it && resume.iter().all(|resume| waiting.knows(&resume.interrupt)) {
         return Ok(Stored::default());
     }
-    let posted: HashSet<&str> = called(messages).chain(resume.iter().map(|resume| &*resume.interrupt)).collect();
+    let posted = Posted::new(messages);
+    let answered = || resume.iter().map(|resume| &*resume.interrupt).filter(|id| !waiting.knows(id));
+    let ids: HashSet<&str> = called(messages).chain(answered()).collect();
+    // More is read for the sake of what is new alone, and of what may have been answered before.
+    let enough = |stored: &Stored| {
+        let Some(new) = posted.surely_new_in(stored) else { return false };
+        let last = messages.len().saturating_sub(1);
+        called(&messages[new.min(last)..]).chain(answered()).all(|id| stored.calls.contains_key(id))
+    };
     let head = app.engine.head(session)?;
-    let mut from = Seq(head.last.0.saturating_sub(POSITIONS).max(1));
-    let mut stored = Stored { cut: from > Seq(1) || !head.hidden.is_empty(), ..Stored::default() };
-    loop {
-        let listed = app.engine.events(session, from, PAGE, false)?;
-        for entry in &listed.page.entries {
-            let Ok(event) = serde_json::from_str::<StoredEvent<'_>>(&entry.body) else { continue };
-            match entry.kind {
-                Kind::InputMessage => event.messages.iter().for_each(|message| stored.push(Token::of_user(&message.content))),
-                Kind::AgentOutput | Kind::StructuredOutput => {
-                    stored.last = Some(digest(&event.text()));
-                    stored.push(Token::Agent);
-                }
-                Kind::ToolInput | Kind::ToolOutput => stored.push(Token::Agent),
-                // Reasoning comes with an answer or not, and no client repeats a summary. The rest is in no list.
-                Kind::Thinking | Kind::Compaction => {}
-                Kind::ContextLimitExceeded | Kind::SessionInterrupted | Kind::ClientToolPending | Kind::Tombstone => {}
-                Kind::Began | Kind::Reply | Kind::Receipt | Kind::Ended | Kind::Corrected | Kind::Overflowed | Kind::Steered => {}
-                Kind::Waiting | Kind::Paused | Kind::Resumed | Kind::Resolved => {}
-            }
-            if entry.kind == Kind::ToolInput
-                && let Some(id) = event.tool_call_id.filter(|id| posted.contains(id.as_str()))
-            {
-                stored.calls.insert(id, EventId { session: session.uid, seq: entry.seq });
-            }
-        }
-        match listed.page.entries.last().filter(|_| listed.page.more) {
-            Some(last) => from = last.seq.next(),
-            None => return Ok(stored),
-        }
+    let first = Seq(head.last.0.saturating_sub(POSITIONS).max(1));
+    let mut stored = Stored::default();
+    let mut to = head.last.next();
+    while to > first && !enough(&stored) {
+        let from = Seq(to.0.saturating_sub(PAGE as u64).max(first.0));
+        // What was hidden was said all the same.
+        let listed = app.engine.events(session, from, PAGE, true)?.page.entries;
+        let before = listed.partition_point(|entry| entry.seq < to);
+        stored.take_before(session.uid, &listed[..before], |id| ids.contains(id));
+        to = from;
         tokio::task::yield_now().await;
     }
+    stored.read(head.turn, to > Seq(1));
+    Ok(stored)
 }
 
 /// The ids of calls that messages are about.
@@ -168,63 +106,6 @@ fn called(messages: &[Said]) -> impl Iterator<Item = &str> {
         };
         calls.iter().map(|call| &*call.id).chain(own)
     })
-}
-
-/// From which message on they are new.
-pub(super) fn new_in(rule: Rule, messages: &[Said], stored: &Stored) -> usize {
-    match rule {
-        Rule::Prefix => after_prefix(messages, stored),
-        Rule::Known => after_known(messages, stored),
-    }
-}
-
-/// Behind the longest beginning that is the end of what the session has.
-fn after_prefix(messages: &[Said], stored: &Stored) -> usize {
-    let posted = tokens(messages);
-    let same = |from: usize, length: usize| {
-        let end = &stored.tokens[stored.tokens.len() - length..];
-        posted[from..from + length].iter().map(|(token, _)| token).eq(end)
-    };
-    // An answer alone is known by its words: a greeting that the client made up looks the same otherwise.
-    let answer = || matches!(&messages[..posted[0].1], [Said::Agent { text, .. }] if stored.last == Some(digest(text)));
-    let said = |length: usize| posted[..length].iter().any(|(token, _)| *token != Token::Agent) || answer();
-    let longest = posted.len().min(stored.tokens.len());
-    if let Some(length) = (1..=longest).rev().find(|length| same(0, *length) && said(*length)) {
-        return posted[length - 1].1;
-    }
-    // Of a session whose beginning is out of sight, a client may have more than is seen of it.
-    let length = stored.tokens.len();
-    if !stored.cut || length == 0 || length > posted.len() || !stored.tokens.iter().any(|token| *token != Token::Agent) {
-        return 0;
-    }
-    (1..=posted.len() - length).rev().find(|from| same(*from, length)).map_or(0, |from| posted[from + length - 1].1)
-}
-
-/// Behind the last words of the user that were said in this order, and what the agent answered to them.
-fn after_known(messages: &[Said], stored: &Stored) -> usize {
-    let (mut seen, mut known) = (0, 0);
-    for (at, message) in messages.iter().enumerate() {
-        let Said::User(text) = message else { continue };
-        let token = Token::of_user(text);
-        if let Some(place) = stored.tokens[seen..].iter().position(|other| *other == token) {
-            (seen, known) = (seen + place + 1, at + 1);
-        }
-    }
-    let answered = if known == 0 { 0 } else { messages[known..].iter().take_while(|message| !matches!(message, Said::User(_))).count() };
-    known + answered
-}
-
-/// The tokens of posted messages, each with the place behind its last message.
-fn tokens(messages: &[Said]) -> Vec<(Token, usize)> {
-    let mut tokens: Vec<(Token, usize)> = Vec::with_capacity(messages.len());
-    for (at, message) in messages.iter().enumerate() {
-        match (message, tokens.last_mut()) {
-            (Said::User(text), _) => tokens.push((Token::of_user(text), at + 1)),
-            (_, Some((Token::Agent, end))) => *end = at + 1,
-            (_, _) => tokens.push((Token::Agent, at + 1)),
-        }
-    }
-    tokens
 }
 
 /// What is to be recorded, and what is to be answered.
@@ -286,7 +167,7 @@ fn no_such_call(call: &str) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use session::Uid;
+    use session::{EventId, Uid};
 
     fn user(text: &str) -> Said {
         Said::User(text.into())
@@ -304,70 +185,9 @@ mod tests {
         Said::Tool { call: id.into(), outcome: Outcome::Success("{}".into()) }
     }
 
-    fn stored(said: &[Said]) -> Stored {
-        let mut stored = Stored::default();
-        for (token, _) in tokens(said) {
-            stored.push(token);
-        }
-        stored.last = said.iter().rev().find_map(|said| if let Said::Agent { text, .. } = said { Some(digest(text)) } else { None });
-        for id in called(said) {
-            stored.calls.insert(id.to_owned(), EventId { session: Uid([1; 16]), seq: Seq(1) });
-        }
-        stored
-    }
-
-    fn new(rule: Rule, messages: &[Said], stored: &Stored) -> Vec<Said> {
-        messages[new_in(rule, messages, stored)..].to_vec()
-    }
-
-    #[test]
-    fn a_posted_history_is_known_and_the_rest_is_new() {
-        let said = stored(&[user("a"), calling("c1"), tool("c1"), agent("x")]);
-        let whole = [user("a"), agent("x in other words"), user("b")];
-        for rule in [Rule::Prefix, Rule::Known] {
-            assert_eq!(new(rule, &whole, &said), [user("b")]);
-            assert_eq!(new(rule, &whole[..2], &said), []);
-        }
-    }
-
-    #[test]
-    fn what_is_new_alone_is_new_also_where_it_was_said_before() {
-        let said = stored(&[user("hi"), agent("hello")]);
-        assert_eq!(new(Rule::Prefix, &[user("hi")], &said), [user("hi")]);
-        assert_eq!(new(Rule::Prefix, &[user("other")], &said), [user("other")]);
-        assert_eq!(new(Rule::Known, &[user("hi"), agent("hello"), user("hi")], &said), [user("hi")]);
-    }
-
-    #[test]
-    fn a_client_that_keeps_only_the_last_messages_is_understood() {
-        let said = stored(&[user("a"), agent("x"), user("b"), agent("y")]);
-        assert_eq!(new(Rule::Prefix, &[agent("x"), user("b"), agent("y"), user("c")], &said), [user("c")]);
-        assert_eq!(new(Rule::Prefix, &[user("b"), agent("y"), user("c")], &said), [user("c")]);
-    }
-
-    #[test]
-    fn an_answer_alone_is_known_by_its_words() {
-        let said = stored(&[user("a"), agent("x")]);
-        assert_eq!(new(Rule::Prefix, &[agent("x"), user("b")], &said), [user("b")]);
-        assert_eq!(new(Rule::Prefix, &[agent("welcome"), user("b")], &said), [agent("welcome"), user("b")]);
-    }
-
-    #[test]
-    fn a_session_whose_beginning_is_hidden_is_found_within_what_is_posted() {
-        let whole = [user("a"), agent("x"), user("b"), agent("y"), user("c")];
-        let mut said = stored(&whole[2..4]);
-        assert_eq!(new(Rule::Prefix, &whole, &said).len(), whole.len());
-        said.cut = true;
-        for rule in [Rule::Prefix, Rule::Known] {
-            assert_eq!(new(rule, &whole, &said), [user("c")]);
-        }
-    }
-
     #[test]
     fn a_turn_that_came_to_nothing_is_asked_again() {
-        let said = stored(&[user("a"), agent("x"), user("b")]);
         let whole = [user("a"), agent("x"), user("b")];
-        assert_eq!(new(Rule::Prefix, &whole, &said), []);
         let (past, messages) = last_again(&whole).unwrap();
         assert_eq!((past.len(), messages), (0, vec![Message { content: "b".into() }]));
         assert!(last_again(&whole[..2]).is_err() && last_again(&[]).is_err());
@@ -387,7 +207,8 @@ mod tests {
     fn an_output_of_a_call_that_nobody_made_is_refused_and_one_that_is_known_is_passed_over() {
         let error = words(&[user("a"), tool("c9")], &Stored::default(), &Answers::default()).unwrap_err();
         assert_eq!(error.code(), Code::ToolCallNotFound);
-        let said = stored(&[calling("c9")]);
+        let mut said = Stored::default();
+        said.calls.insert("c9".into(), EventId { session: Uid([1; 16]), seq: Seq(1) });
         let (past, _) = words(&[calling("c9"), tool("c9"), user("b")], &said, &Answers::default()).unwrap().unwrap();
         assert_eq!(past, []);
     }

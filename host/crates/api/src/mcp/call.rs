@@ -98,7 +98,9 @@ impl Asked {
     fn input(&self, repeat: Option<Repeat>) -> Input {
         let purpose = Purpose::Call { name: self.name.clone(), tool: self.tool().clone(), arguments: self.arguments.clone() };
         let hash = Sha256::new().chain_update(&self.name).chain_update([0]).chain_update(&self.arguments).finalize().into();
-        Input { messages: Vec::new(), purpose, hash, repeat, follow: self.follow(), queue: None, brought: Brought::default() }
+        let (messages, brought) = (Vec::new(), Brought::default());
+        // `Turn` stops it, from before it is posted.
+        Input { messages, purpose, hash, repeat, follow: self.follow(), queue: None, brought, unless_left: false }
     }
 }
 
@@ -145,6 +147,11 @@ impl Place {
         let found = || engine.session(&self.agent, &self.session.key);
         self.lasting && found().map_or_else(|error| matches!(error, agent::Error::NotFound { .. }), |found| found.uid != self.session.uid)
     }
+
+    /// Why a call came to nothing here; that may be because its session went away.
+    fn lost(&self, engine: &Engine, fault: Fault) -> Fault {
+        if self.is_gone(engine) { handed_out() } else { fault }
+    }
 }
 
 /// Makes a call and answers with its result: JSON, exact text.
@@ -166,13 +173,17 @@ pub(super) async fn run(
     tokio::select! {
         biased;
         () = ticket.cancelled() => {
-            turn.unwanted = true;
+            turn.unwanted = !place.lasting;
             Err(Cancelled)
         }
         () = revoked => Ok(Err(Error::new(Code::Unauthorized, "the API key of this request was revoked meanwhile").into())),
-        result = follow(app, &caller.0, &place, asked, progress) => {
+        came = follow(app, &caller.0, &place, asked, progress) => {
             turn.unwanted = false;
-            Ok(result.map_err(|fault| if place.is_gone(&app.engine) { handed_out() } else { fault }))
+            Ok(match came {
+                Ok(Came::Waits(open)) => Ok(output::waits(&open, &place.session)),
+                Ok(Came::Ended(output, closing)) => ended(app, &place, asked, output.as_deref(), closing).await,
+                Err(fault) => Err(place.lost(&app.engine, fault)),
+            })
         }
     }
 }
@@ -236,12 +247,20 @@ fn new_session(asked: &Asked, key: String) -> NewSession {
     }
 }
 
-/// Begins the turn, or joins it, and makes of what comes the result.
-async fn follow(app: &App, principal: &Principal, place: &Place, asked: &Asked, progress: &mut Progress<'_>) -> Result<String, Fault> {
+/// What became of a call.
+enum Came {
+    /// A person has to agree to it first.
+    Waits(OpenApproval),
+    /// It is over: with what it put out, if it did, and how.
+    Ended(Option<Arc<Entry>>, Closing),
+}
+
+/// Begins the turn, or joins it, and waits for what comes of it.
+async fn follow(app: &App, principal: &Principal, place: &Place, asked: &Asked, progress: &mut Progress<'_>) -> Result<Came, Fault> {
     let Place { agent, session, lasting } = place;
     let engine = &app.engine;
     if let Some(open) = lasting.then(|| engine.approvals(session)).transpose()?.and_then(first) {
-        return Ok(output::waits(&open, session));
+        return Ok(Came::Waits(open));
     }
     let repeat = lasting.then(|| Repeat { digest: Sha256::digest([b"mcp".as_slice(), &session.uid.0].concat()).into() });
     let mut watcher = engine.post(agent.clone(), session.clone(), principal, asked.input(repeat)).await?;
@@ -249,29 +268,55 @@ async fn follow(app: &App, principal: &Principal, place: &Place, asked: &Asked, 
     let mut closing = heard.until_closed(&mut watcher, progress).await?;
     if closing == Closing::Paused && heard.output.is_none() {
         if let Some(open) = first(engine.approvals(session)?) {
-            return Ok(output::waits(&open, session));
+            return Ok(Came::Waits(open));
         }
         // It was decided; what came of it follows what this call was told before.
         let since = engine.since(session, "start")?;
         let mut watcher = engine.rejoin(session, principal, since, asked.follow()).await?;
         closing = heard.until_closed(&mut watcher, progress).await?;
     }
-    let result = match (heard.output, closing) {
-        (Some(entry), _) => output::result(&*app.blobs, session, &entry, asked.spec.output.as_deref()).map_err(Fault::from)?,
-        (None, Closing::Ended(HowEnded::Interrupted | HowEnded::Superseded)) => output::cancelled(),
-        (None, Closing::Ended(HowEnded::Failed(why))) => return Err(Error::new(Code::AgentProcessingFailed, why).into()),
-        (None, Closing::Refused(error)) => return Err(error.into()),
-        // What waited is just being settled, by the clock for one.
-        (None, Closing::Paused | Closing::Idle) => {
-            return Err(Error::new(Code::ServerUnavailable, "the call is being settled at this moment; make it again").into());
-        }
-        (None, closing) => return Err(Error::internal(format!("a call ended {} without an output", closing.word())).into()),
+    Ok(Came::Ended(heard.output, closing))
+}
+
+/// The result of a call that is over, or why it has none.
+async fn ended(app: &App, place: &Place, asked: &Asked, output: Option<&Entry>, closing: Closing) -> Result<String, Fault> {
+    let over = is_over(output, &closing);
+    let result = match output {
+        Some(entry) => output::result(&*app.blobs, &place.session, entry, asked.spec.output.as_deref()).map_err(Fault::from),
+        None => without_output(closing),
     };
-    if *lasting {
-        // What a person agreed to runs once, and its result goes to one request: who calls the same again asks anew.
-        engine.delete_session(session).await?;
+    if place.lasting && over {
+        // What a person agreed to runs once, and its end is told to one request, whatever it was: who calls the same again asks anew.
+        app.engine.delete_session(&place.session).await.map_err(|error| place.lost(&app.engine, error.into()))?;
     }
-    Ok(result)
+    result
+}
+
+/// Whether nothing more comes of a call.
+fn is_over(output: Option<&Entry>, closing: &Closing) -> bool {
+    output.is_some()
+        || match closing {
+            Closing::Ended(_) => true,
+            Closing::Paused | Closing::Idle | Closing::Refused(_) => false,
+        }
+}
+
+/// What is said of a call that left no output.
+fn without_output(closing: Closing) -> Result<String, Fault> {
+    let why = match closing {
+        Closing::Ended(HowEnded::Interrupted | HowEnded::Superseded) => return Ok(output::cancelled()),
+        Closing::Ended(HowEnded::Failed(why)) => Error::new(Code::AgentProcessingFailed, why),
+        Closing::Ended(HowEnded::RecoveryLimit) => {
+            Error::new(Code::AgentProcessingFailed, "the call was given up after the server was restarted several times; make it again")
+        }
+        Closing::Refused(error) => return Err(error.into()),
+        // What waited is just being settled, by the clock for one.
+        Closing::Paused | Closing::Idle => Error::new(Code::ServerUnavailable, "the call is being settled at this moment; make it again"),
+        Closing::Ended(how @ (HowEnded::Answered | HowEnded::Compacted | HowEnded::Limit(_) | HowEnded::ContextLimit)) => {
+            Error::internal(format!("a call ended {} without an output", how.word()))
+        }
+    };
+    Err(why.into())
 }
 
 fn first(approvals: Vec<OpenApproval>) -> Option<OpenApproval> {
@@ -326,6 +371,19 @@ mod tests {
             role: Role::AgentUser,
             agents: None,
         }
+    }
+
+    #[test]
+    fn every_end_of_a_call_is_its_end_and_what_only_waits_can_be_asked_for_again() {
+        let ends = [HowEnded::Failed("no space".into()), HowEnded::RecoveryLimit, HowEnded::Interrupted, HowEnded::Superseded];
+        assert!(ends.into_iter().all(|how| is_over(None, &Closing::Ended(how))));
+        assert!([Closing::Paused, Closing::Idle, Closing::Refused(agent::Error::Draining)].iter().all(|closing| !is_over(None, closing)));
+        let fault = |closing| without_output(closing).unwrap_err();
+        let told = |why: &str| Fault::from(Error::new(Code::AgentProcessingFailed, why));
+        assert_eq!(fault(Closing::Ended(HowEnded::Failed("no space".into()))), told("no space"));
+        let given_up = "the call was given up after the server was restarted several times; make it again";
+        assert_eq!(fault(Closing::Ended(HowEnded::RecoveryLimit)), told(given_up));
+        assert!(without_output(Closing::Ended(HowEnded::Interrupted)).unwrap().contains("cancelled: "));
     }
 
     #[test]

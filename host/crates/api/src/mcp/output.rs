@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use agent::OpenApproval;
 use schema::Schema;
-use session::{Entry, Session, StoredEvent};
+use session::{Entry, Session, StoredEvent, Uid};
 use storage::Blobs;
 use tool::Approver;
 
@@ -117,15 +117,23 @@ pub(super) fn result(blobs: &dyn Blobs, session: &Session, entry: &Entry, schema
     let damaged = |error: serde_json::Error| Error::internal(format!("the output of a call cannot be read: {error}"));
     let event: StoredEvent<'_> = serde_json::from_str(&entry.body).map_err(damaged)?;
     let output = event.tool_output.unwrap_or(RawValue::NULL);
-    let file = |name: &str| {
-        let digest = name.strip_prefix("sha256:").and_then(|hex| data_encoding::HEXLOWER.decode(hex.as_bytes()).ok()?.try_into().ok())?;
-        blobs.blob(session.tenant, digest).ok().flatten().map(|blob| blob.bytes)
-    };
+    let file = |name: &str| file_of(blobs, session.uid, session.tenant, name);
     if event.error {
         let failed: Failed<'_> = serde_json::from_str(output.get()).map_err(damaged)?;
         return written(&failure(&failed, &file));
     }
     written(&done(output, schema.filter(|schema| is_of_objects(schema)), &file))
+}
+
+/// A file of this call. Its session stands for it alone: what that does not hold is another's, however the tool came to
+/// name it, because data of a tool's own may look like parts of ours.
+fn file_of(blobs: &dyn Blobs, session: Uid, tenant: Uid, name: &str) -> Option<Vec<u8>> {
+    let hex = name.strip_prefix("sha256:")?;
+    let digest = data_encoding::HEXLOWER.decode(hex.as_bytes()).ok()?.try_into().ok()?;
+    if !blobs.holds(session, tenant, digest).ok()? {
+        return None;
+    }
+    blobs.blob(tenant, digest).ok().flatten().map(|blob| blob.bytes)
 }
 
 /// Where the bytes of a file come from.
@@ -227,7 +235,8 @@ fn part(item: Item<'_>, files: &Files<'_>) -> Part {
         return text_of(json);
     }
     let (media_type, size) = (media_type.unwrap_or_default(), size_bytes.unwrap_or_default());
-    let bytes = blob.as_deref().filter(|_| size <= BLOB_BYTES).and_then(files);
+    // What is said of its size is looked at first: it may spare reading the file.
+    let bytes = blob.as_deref().filter(|_| size <= BLOB_BYTES).and_then(files).filter(|bytes| bytes.len() as u64 <= BLOB_BYTES);
     match (bytes, blob) {
         (Some(bytes), Some(digest)) => file(media_type, &digest, name.as_deref(), &bytes),
         _ => {
@@ -265,6 +274,20 @@ fn fits(schema: &str, json: &RawValue) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use storage::Blob;
+
+    /// One tenant's blobs, each held by one session.
+    struct Held(Vec<(Uid, Blob)>);
+
+    impl Blobs for Held {
+        fn blob(&self, _: Uid, digest: [u8; 32]) -> Result<Option<Blob>, storage::Error> {
+            Ok(self.0.iter().find(|(_, blob)| blob.digest == digest).map(|(_, blob)| blob.clone()))
+        }
+
+        fn holds(&self, session: Uid, _: Uid, digest: [u8; 32]) -> Result<bool, storage::Error> {
+            Ok(self.0.iter().any(|(holder, blob)| *holder == session && blob.digest == digest))
+        }
+    }
 
     fn raw(json: &str) -> Box<RawValue> {
         RawValue::from_string(json.to_owned()).unwrap()
@@ -318,6 +341,26 @@ mod tests {
             let text = shown(&output, None)["content"][0]["text"].as_str().unwrap_or_default().to_owned();
             assert!(text.contains("left out") && text.contains("image/png"), "{text}");
         }
+    }
+
+    #[test]
+    fn a_tool_that_names_a_file_of_another_call_gets_nothing_of_it() {
+        let (mine, others, tenant) = (Uid([1; 16]), Uid([2; 16]), Uid([9; 16]));
+        let blob = |digest: u8, bytes: &[u8]| Blob { digest: [digest; 32], media_type: "image/png".into(), bytes: bytes.to_vec() };
+        let held = Held(vec![(mine, blob(0xaa, b"hi")), (others, blob(0xbb, b"secret"))]);
+        let file = |digest: &str| file_of(&held, mine, tenant, &format!("sha256:{}", digest.repeat(32)));
+        assert_eq!(file("aa").as_deref(), Some(b"hi".as_slice()));
+        assert_eq!((file("bb"), file("cc"), file("zz")), (None, None, None));
+    }
+
+    #[test]
+    fn a_file_is_as_large_as_it_is_whatever_is_said_of_it() {
+        let output = raw(r#"{"content":[{"type":"blob","media_type":"image/png","size_bytes":1,"blob":"sha256:aa"}]}"#);
+        let of = |bytes: u64| {
+            let files = |_: &str| Some(vec![0; bytes as usize]);
+            serde_json::from_str::<Value>(&written(&done(&output, None, &files)).unwrap()).unwrap()["content"][0]["type"].clone()
+        };
+        assert_eq!((of(BLOB_BYTES), of(BLOB_BYTES + 1)), (json!("image"), json!("text")));
     }
 
     #[test]

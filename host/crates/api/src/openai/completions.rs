@@ -43,7 +43,7 @@ pub(crate) static CREATE: Operation = Operation {
 };
 
 pub(crate) async fn create(State(app): State<Arc<App>>, caller: Caller, version: Version, body: ExactBody) -> Result<Response> {
-    let posted = Posted::read(&body.members, app.limits.message_bytes)?;
+    let posted = Posted::read(&body, app.limits.message_bytes)?;
     let Some(model) = posted.model.clone() else {
         return Err(Error::field("model", "`model` is required: the key of an agent; GET /v1/models lists those that there are"));
     };
@@ -69,7 +69,7 @@ pub(crate) async fn create_with_bot(
     version: Version,
     body: ExactBody,
 ) -> Result<Response> {
-    let posted = Posted::read(&body.members, app.limits.message_bytes)?;
+    let posted = Posted::read(&body, app.limits.message_bytes)?;
     let agent = named(&app, &caller, &agent_id)?;
     let model = posted.model.clone().unwrap_or(agent_id);
     complete(&app, &caller, Wanted { agent, model, posted, hash: Sha256::digest(&body.text).into() }, version).await
@@ -89,21 +89,24 @@ async fn complete(app: &Arc<App>, caller: &Caller, wanted: Wanted, version: Vers
     let random = data_encoding::HEXLOWER.encode(&Clock.random::<16>());
     let head = Head { id: format!("chatcmpl-{random}"), created: Clock.now().0 / 1_000, model: wanted.model.clone() };
     let form = wanted.posted.form;
-    let (asked, watcher) = begin(app, caller, wanted, format!("chat_{random}")).await?;
-    // Outlives the watcher: whoever goes away leaves a turn that answers nobody.
-    let leaving = Leaving::of(app, &asked.session, &asked.principal, &watcher);
+    let (asked, watcher, mut leaving) = begin(app, caller, wanted, format!("chat_{random}")).await?;
     match form {
         Form::Whole => {
             let revoked = app.keyring.clone().until_revoked(caller.0.key);
-            tokio::select! {
-                answer = whole(&asked, watcher, &head) => Ok(reply::json(StatusCode::OK, &answer?)),
-                () = revoked => Err(Error::new(Code::Unauthorized, "the API key of this request was revoked meanwhile")),
-            }
+            let answer = tokio::select! {
+                answer = whole(&asked, watcher, &head) => answer?,
+                () = revoked => return Err(Error::new(Code::Unauthorized, "the API key of this request was revoked meanwhile")),
+            };
+            leaving.iter_mut().for_each(Leaving::arrived);
+            Ok(reply::json(StatusCode::OK, &answer))
         }
         Form::Stream { usage } => {
             let cut = cut(app, caller.0.key, None);
             Ok(match begun(Chunks::new(asked, head, usage), watcher).await? {
-                Begun::Over(frames) => sse::frames(Full::from(frames), version),
+                Begun::Over(frames) => {
+                    leaving.iter_mut().for_each(Leaving::arrived);
+                    sse::frames(Full::from(frames), version)
+                }
                 Begun::On(chunks, watcher, first) => {
                     sse::frames(Following::new(watcher, *chunks, cut).with(first).leaving(leaving), version)
                 }
@@ -112,8 +115,8 @@ async fn complete(app: &Arc<App>, caller: &Caller, wanted: Wanted, version: Vers
     }
 }
 
-/// Begins the turn, in a session of its own.
-async fn begin(app: &Arc<App>, caller: &Caller, wanted: Wanted, key: String) -> Result<(Asked, Watcher)> {
+/// Begins the turn, in a session of its own, with what stops it if its client goes away.
+async fn begin(app: &Arc<App>, caller: &Caller, wanted: Wanted, key: String) -> Result<(Asked, Watcher, Option<Leaving>)> {
     let Wanted { agent, posted, hash, .. } = wanted;
     let new = NewSession {
         name: key.clone(),
@@ -132,10 +135,14 @@ async fn begin(app: &Arc<App>, caller: &Caller, wanted: Wanted, key: String) -> 
         Form::Whole => Follow::Entries,
         Form::Stream { .. } => Follow::Text,
     };
-    let input = Input { messages, purpose: Purpose::Answer, hash, repeat: None, follow, queue: None, brought };
+    // Nobody else has this session: whoever goes away leaves it, also while the turn is not there yet, or pauses.
+    let mut leaving = Leaving::of_session(app, &session, &caller.0);
+    let (purpose, repeat, queue, unless_left) = (Purpose::Answer, None, None, false);
+    let input = Input { messages, purpose, hash, repeat, follow, queue, brought, unless_left };
     match app.engine.post(agent, session.clone(), &caller.0, input).await {
-        Ok(watcher) => Ok((Asked { app: app.clone(), session, principal: caller.0.clone() }, watcher)),
+        Ok(watcher) => Ok((Asked { app: app.clone(), session, principal: caller.0.clone() }, watcher, leaving)),
         Err(error) => {
+            leaving.iter_mut().for_each(Leaving::arrived);
             if let Err(error) = app.engine.delete_session(&session).await {
                 tracing::warn!(session.uid = %session.uid, %error, "the session of a refused request stays until it has idled");
             }

@@ -1,10 +1,13 @@
 //! A chat completion as a client asks for it.
 
-use serde_json::{Map, Value};
+use serde::Deserialize;
+use serde_json::Value;
+use serde_json::value::RawValue;
 
 use agent::{Brought, Past};
 use session::{AskedCall, DeclaredTool, Message};
 
+use crate::body::ExactBody;
 use crate::conversations::outcome;
 use crate::errors::{Code, Error, Result};
 use crate::fields::{Fields, unsupported, unsupported_value, wrong};
@@ -51,8 +54,8 @@ pub(super) enum Form {
 
 impl Posted {
     /// Reads a body; `bytes_max` are those of what is to be answered.
-    pub(super) fn read(members: &Map<String, Value>, bytes_max: usize) -> Result<Self> {
-        let fields = Fields::of_body(members);
+    pub(super) fn read(body: &ExactBody, bytes_max: usize) -> Result<Self> {
+        let fields = Fields::of_body(&body.members);
         let model = fields.text("model", 1..=MODEL)?.map(str::to_owned);
         settings(&fields)?;
         let (instructions, mut past) = said(&fields)?;
@@ -67,7 +70,7 @@ impl Posted {
             let why = format!("the user's last messages have {bytes} bytes of text; this server takes at most {bytes_max}");
             return Err(Error::field("messages", why).with(Code::InvalidMessageContent));
         }
-        let tools = if may_call(&fields)? { tools(&fields)? } else { Vec::new() };
+        let tools = if may_call(&fields)? { tools(&fields, &body.text)? } else { Vec::new() };
         Ok(Self { model, messages, brought: Brought { past, tools, instructions, ..Brought::default() }, form: form(&fields)? })
     }
 }
@@ -134,22 +137,46 @@ fn may_call(fields: &Fields<'_>) -> Result<bool> {
     }
 }
 
-fn tools(fields: &Fields<'_>) -> Result<Vec<DeclaredTool>> {
-    let list = fields.list("tools", TOOLS)?.unwrap_or_default();
-    list.iter().enumerate().map(|(at, value)| tool(&Fields::of(value, format!("tools[{at}]"))?)).collect()
+/// The members whose text is kept as it was written.
+#[derive(Deserialize)]
+struct Exact<'a> {
+    #[serde(borrow, default)]
+    tools: Option<Vec<ExactTool<'a>>>,
 }
 
+#[derive(Deserialize)]
+struct ExactTool<'a> {
+    #[serde(borrow)]
+    function: ExactFunction<'a>,
+}
+
+#[derive(Deserialize)]
+struct ExactFunction<'a> {
+    #[serde(borrow, default)]
+    parameters: Option<&'a RawValue>,
+}
+
+fn tools(fields: &Fields<'_>, text: &[u8]) -> Result<Vec<DeclaredTool>> {
+    let list = fields.list("tools", TOOLS)?.unwrap_or_default();
+    let tools = list.iter().enumerate().map(|(at, value)| tool(&Fields::of(value, format!("tools[{at}]"))?));
+    let mut tools = tools.collect::<Result<Vec<_>>>()?;
+    // Only now is it certain that what is kept has the form that it is read in.
+    let exact: Exact<'_> = serde_json::from_slice(text).map_err(|e| Error::field("body", format!("the body cannot be read: {e}")))?;
+    for (tool, exact) in tools.iter_mut().zip(exact.tools.unwrap_or_default()) {
+        tool.input = exact.function.parameters.map_or(r#"{"type":"object"}"#, RawValue::get).to_owned();
+    }
+    Ok(tools)
+}
+
+/// A tool without what it is called with.
 fn tool(fields: &Fields<'_>) -> Result<DeclaredTool> {
     is_function(fields)?;
     let function = fields.required("function", fields.value("function"))?;
     let function = Fields::of(function, fields.path("function"))?;
     let name = function.required("name", function.text("name", 1..=NAME)?)?.to_owned();
     let description = function.text("description", 0..=usize::MAX)?.unwrap_or_default().to_owned();
-    let input = match function.object("parameters")? {
-        Some(schema) => Value::Object(schema.clone()).to_string(),
-        None => r#"{"type":"object"}"#.to_owned(),
-    };
-    Ok(DeclaredTool { name, description, input })
+    function.object("parameters")?;
+    Ok(DeclaredTool { name, description, input: String::new() })
 }
 
 fn is_function(fields: &Fields<'_>) -> Result<()> {

@@ -3,12 +3,10 @@
 
 use std::sync::Arc;
 
-use serde::Deserialize;
-use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use agent::{Closing, News, Part, Watcher};
-use session::{Entry, HowEnded, Kind, Principal, Session, StoredEvent, TokenUsage};
+use session::{Entry, HowEnded, Kind, Principal, Session, StoredCall, StoredEvent, TokenUsage};
 
 use crate::App;
 use crate::errors::{Code, Error, Result};
@@ -123,24 +121,10 @@ fn text(entry: &Entry) -> Option<String> {
     serde_json::from_str::<StoredEvent<'_>>(&entry.body).ok().map(|event| event.text())
 }
 
-/// The body of a `client_tool_pending`, as far as it is read here.
-#[derive(Deserialize)]
-struct Pending<'a> {
-    #[serde(borrow)]
-    pending_calls: Vec<PendingCall<'a>>,
-}
-
-#[derive(Deserialize)]
-struct PendingCall<'a> {
-    tool_call_id: &'a str,
-    tool_configuration_name: &'a str,
-    #[serde(borrow)]
-    arguments: &'a RawValue,
-}
-
+/// The calls of a `client_tool_pending`.
 fn pending(entry: &Entry) -> Vec<Value> {
-    let Ok(event) = serde_json::from_str::<Pending<'_>>(&entry.body) else { return Vec::new() };
-    let call = |call: PendingCall<'_>| {
+    let Ok(event) = serde_json::from_str::<StoredEvent<'_>>(&entry.body) else { return Vec::new() };
+    let call = |call: StoredCall<'_>| {
         let function = json!({ "name": call.tool_configuration_name, "arguments": call.arguments.get() });
         json!({ "id": call.tool_call_id, "type": "function", "function": function })
     };
@@ -266,6 +250,15 @@ mod tests {
         assert_eq!(telling.take(&entry(Kind::ClientToolPending, pending)), None);
         let call = json!({"id": "c1", "type": "function", "function": {"name": "locate", "arguments": "{\"n\":1.10}"}});
         assert_eq!(telling.calls(), [call]);
+    }
+
+    #[test]
+    fn a_call_whose_id_is_escaped_where_it_is_stored_is_told_like_any_other() {
+        let mut telling = Telling::default();
+        let pending =
+            r#"{"pending_calls":[{"event_id":"aev_1","tool_call_id":"c\"\u00e9\\","tool_configuration_name":"locate","arguments":{}}]}"#;
+        telling.take(&entry(Kind::ClientToolPending, pending));
+        assert_eq!(telling.calls()[0]["id"], "c\"\u{e9}\\");
     }
 
     #[test]

@@ -95,7 +95,7 @@ pub(crate) async fn decide(
     let decision = decision(event(&id)?, &Fields::of_body(&body.members), &body.text)?;
     let (agent, session) = app.engine.place_of(decision.event)?;
     let decisions = vec![decision];
-    let input = Decisions { hash: hash(&decisions), decisions, repeat: None, follow: Follow::Entries };
+    let input = Decisions { hash: hash(&decisions), decisions, repeat: None, follow: Follow::Entries, unless_left: false };
     // Whoever watches the session sees what comes of it; here it only has to be durable.
     drop(app.engine.decide(&agent, &session, &caller.0, caller.standing(&app), input).await?);
     let json = json!({ "event_id": id, "decision": body.members["decision"], "agent_key": agent.key, "session_key": session.key });

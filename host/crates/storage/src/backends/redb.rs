@@ -298,6 +298,10 @@ impl Blobs for Redb {
     fn blob(&self, tenant: Uid, digest: [u8; 32]) -> Result<Option<Blob>, Error> {
         self.view()?.blob(tenant, digest)
     }
+
+    fn holds(&self, session: Uid, tenant: Uid, digest: [u8; 32]) -> Result<bool, Error> {
+        self.view()?.holds(session, tenant, digest)
+    }
 }
 
 #[async_trait]

@@ -273,7 +273,7 @@ pub async fn the_scan_finds_only_turns_that_run(backend: &impl Backend) {
     assert_eq!(store.running(Some(uid(10)), 10).expect("a scan"), [(tenant(), uid(12), running)]);
 }
 
-/// Digests are no secret between tenants.
+/// Digests are no secret between tenants, nor between the sessions of one.
 pub async fn a_blob_is_found_by_its_tenant_alone(backend: &impl Backend) {
     let store = backend.open();
     let mut pen = Pen::new(&store, session(&store, 10).await);
@@ -286,6 +286,10 @@ pub async fn a_blob_is_found_by_its_tenant_alone(backend: &impl Backend) {
 
     assert_eq!(store.blob(tenant(), [5; 32]).expect("a blob"), Some(blob));
     assert_eq!(store.blob(uid(99), [5; 32]).expect("no blob"), None);
+    assert!(store.holds(uid(10), tenant(), [5; 32]).expect("an answer"));
+    for (session, tenant, digest) in [(uid(11), tenant(), [5; 32]), (uid(10), uid(99), [5; 32]), (uid(10), tenant(), [6; 32])] {
+        assert!(!store.holds(session, tenant, digest).expect("an answer"));
+    }
 }
 
 /// Deleting a conversation also deletes its pictures, but not another's.
@@ -299,8 +303,10 @@ pub async fn a_blob_goes_with_the_last_session_that_holds_it(backend: &impl Back
     }
 
     store.delete(uid(10)).await.expect("a deletion");
+    assert!(!store.holds(uid(10), tenant(), [5; 32]).expect("an answer"), "what is deleted holds nothing from that moment on");
     while store.reap(2).await.expect("a slice") > 0 {}
     assert_eq!(store.blob(tenant(), [5; 32]).expect("a blob"), Some(blob));
+    assert!(store.holds(uid(11), tenant(), [5; 32]).expect("an answer"));
 
     store.delete(uid(11)).await.expect("a deletion");
     while store.reap(2).await.expect("a slice") > 0 {}

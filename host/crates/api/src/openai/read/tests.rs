@@ -6,7 +6,12 @@ use serde_json::json;
 use super::*;
 
 fn read(body: Value) -> Result<Posted> {
-    Posted::read(body.as_object().unwrap(), 1_000)
+    read_text(&body.to_string())
+}
+
+fn read_text(text: &str) -> Result<Posted> {
+    let members = serde_json::from_str(text).unwrap();
+    Posted::read(&ExactBody { members, text: text.to_owned().into() }, 1_000)
 }
 
 fn refused(body: Value) -> Error {
@@ -68,6 +73,16 @@ fn tools_are_the_client_s_own_unless_none_may_be_called() {
     assert_eq!(tools, [tool("locate", "Where?"), tool("b", "")]);
     body["tool_choice"] = json!("none");
     assert!(read(body).unwrap().brought.tools.is_empty());
+}
+
+#[test]
+fn what_a_tool_is_called_with_is_kept_as_it_was_written() {
+    let parameters = r#"{"type": "object", "properties": {"b": {"maximum": 1.10}, "a": {}}, "$comment": 123456789012345678901234567890}"#;
+    let text = format!(
+        r#"{{"messages": [{{"role": "user", "content": "Hi"}}], "tools": [{{"function": {{"name": "a"}}}}, {{"function": {{"parameters": {parameters}, "name": "b"}}}}]}}"#
+    );
+    let tools = read_text(&text).unwrap().brought.tools;
+    assert_eq!(tools.iter().map(|tool| tool.input.as_str()).collect::<Vec<_>>(), ["{\"type\":\"object\"}", parameters]);
 }
 
 #[test]

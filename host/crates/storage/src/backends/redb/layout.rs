@@ -11,8 +11,9 @@ use crate::directory::Kind;
 use crate::journal::Error;
 use crate::outbox::OutboxId;
 
-/// The version of everything below; a file with a greater one is refused.
-pub(super) const FORMAT: u32 = 3;
+/// The version of everything below, and of what is written into it; a file with a greater one is refused. 2 brought waits
+/// and the outbox, 3 inputs that wait and timers, 4 the records of feedback and turns that make one call.
+pub(super) const FORMAT: u32 = 4;
 
 /// Row of `meta`: [`FORMAT`] as four bytes.
 pub(super) const META_FORMAT: &str = "format";

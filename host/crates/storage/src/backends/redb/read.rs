@@ -245,6 +245,15 @@ impl<'a> View<'a> {
         row.map(|row| codec::read_blob(digest, row.value())).transpose()
     }
 
+    /// Whether a session holds a blob.
+    pub(super) fn holds(&self, session: Uid, tenant: Uid, digest: [u8; 32]) -> Result<bool, Error> {
+        if self.dead(&[session, tenant])? {
+            return Ok(false);
+        }
+        let held = self.transaction.open_table(at::HELD_BLOBS)?.get(&layout::join(&[&session.0, &tenant.0, &digest]))?;
+        Ok(held.is_some())
+    }
+
     /// The oldest rows of the outbox.
     pub(super) fn outbox(&self, limit: usize) -> Result<Vec<(OutboxId, Vec<u8>)>, Error> {
         let table = self.transaction.open_table(at::OUTBOX)?;

@@ -9,10 +9,12 @@ use ::redb::{Database, ReadableDatabase, TableDefinition};
 use session::{Kind as EntryKind, Millis};
 
 use super::{InDirectory, assert_chained, chained};
-use crate::backends::redb::layout::{BEGUN, DUE_TIMERS, DUE_WAITS, FORMAT, INBOX, META, META_FORMAT, OUTBOX, TENANT_WAITS, TIMERS, WAITS};
+use crate::backends::redb::layout::{
+    BEGUN, DUE_TIMERS, DUE_WAITS, FORMAT, INBOX, META, META_FORMAT, OUTBOX, TENANT_WAITS, TIMERS, WAITS, kind_of,
+};
 use crate::backends::redb::{OpenError, Options, Redb};
 use crate::contract::{Backend, Pen, one, session};
-use crate::{Directory, Error, Journal, Outbox};
+use crate::{Directory, Error, Journal, Kind, Outbox};
 
 fn refusal(place: &InDirectory) -> OpenError {
     Redb::open(place.path(), Options::default()).unwrap_err()
@@ -112,6 +114,17 @@ async fn a_file_of_an_older_format_is_taken_over_with_what_it_holds() {
         let format = view.open_table(META).unwrap().get(META_FORMAT).unwrap().map(|row| row.value().to_vec());
         assert_eq!(format, Some(FORMAT.to_be_bytes().to_vec()));
     }
+}
+
+#[test]
+fn records_of_a_new_kind_come_with_a_format_that_programs_without_it_refuse() {
+    let format = |kind| match kind {
+        Kind::Tenant | Kind::Key | Kind::Agent | Kind::Session | Kind::Lease => 1,
+        Kind::Tool => 3,
+        Kind::Feedback => 4,
+    };
+    let kinds: Vec<u32> = (0..=u8::MAX).filter_map(|code| kind_of(code).ok()).map(format).collect();
+    assert!(kinds.iter().all(|since| *since <= FORMAT), "{kinds:?}");
 }
 
 #[test]
