@@ -146,7 +146,7 @@ async fn what_a_person_agreed_to_goes_on_when_its_client_takes_the_request_back(
     until("the call reaches the site", async || Ok(site.came() == 1)).await?;
 
     let mut message = call("web__web_get", &arguments);
-    (message["id"], message["params"]["_meta"]) = (7.into(), json!({"progressToken": 1}));
+    (message["id"], message["params"]["_meta"]) = (json!(7), json!({"progressToken": 1}));
     let mut stream = owner.stream_with("/mcp", &[("accept", "application/json, text/event-stream")], &message).await?;
     let cancelled = json!({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 7}});
     post(&owner, &[], &cancelled.to_string()).await?.expect(202)?;

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use schema::Schema;
 use serde_json::value::RawValue;
 use session::json::push_string;
-use session::{Agent, AskedCall, DeclaredTool, EventId, Purpose};
+use session::{Agent, AskedCall, DeclaredTool, EventId, Purpose, ToolRef};
 
 use crate::client_calls::Outcome;
 use crate::error::Error;
@@ -35,7 +35,8 @@ pub struct Brought {
     /// What was said before, as the client has it and the session has not, in order. What follows the last message
     /// of the user there belongs to the turn that this input begins, if the input has no messages of its own.
     pub past: Vec<Past>,
-    /// Tools that the client runs, for this turn alone. Names all different.
+    /// Tools that the client runs, for this turn alone. Names all different; one of a client tool that the agent binds
+    /// means that one.
     pub tools: Vec<DeclaredTool>,
     /// What the model is told beside the agent's instructions, from this turn on; an empty text ends that.
     pub instructions: Option<String>,
@@ -80,6 +81,7 @@ pub(crate) async fn read(agent: &Agent, mut input: Input) -> Result<(Input, Stor
     let story = Story::read(std::mem::take(&mut input.brought.past), input.messages.is_empty())?;
     if !input.brought.tools.is_empty() {
         check_names(agent, &input.brought.tools)?;
+        input.brought.tools.retain(|tool| !matches!(bound(agent, &tool.name), Some(ToolRef::Client(_))));
         input.brought.tools = usable(input.brought.tools).await?;
     }
     Ok((input, story))
@@ -119,7 +121,13 @@ pub(crate) fn is_name(name: &str) -> bool {
     (1..=NAME).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
 }
 
-/// Whether these names can stand beside those under which the agent binds tools.
+/// What the agent binds under this name.
+fn bound<'a>(agent: &'a Agent, name: &str) -> Option<&'a ToolRef> {
+    agent.tools.get(name).map(|binding| &binding.tool)
+}
+
+/// Whether these names can stand beside those under which the agent binds tools. Of a tool that the client runs anyway
+/// the agent's own declaration holds: clients say with each input what they can do.
 fn check_names(agent: &Agent, tools: &[DeclaredTool]) -> Result<(), Error> {
     let mut names = HashSet::new();
     for (at, tool) in tools.iter().enumerate() {
@@ -130,7 +138,7 @@ fn check_names(agent: &Agent, tools: &[DeclaredTool]) -> Result<(), Error> {
         if !is_name(&tool.name) {
             return wrong(format!("a name is 1 to {NAME} of a-z, A-Z, 0-9, _ and -"));
         }
-        if agent.tools.contains_key(&tool.name) {
+        if matches!(bound(agent, &tool.name), Some(ToolRef::Plugin(_))) {
             return wrong("the agent has a tool of this name, which runs on the server; choose another name".into());
         }
         if !names.insert(&tool.name) {

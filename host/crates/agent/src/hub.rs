@@ -12,13 +12,13 @@ use session::{Audience, Entry, Kind, Millis, TokenUsage};
 
 use crate::error::Error;
 use crate::repeats::Asked;
-use crate::watcher::{CallNews, Closing, Follow, News, Part, Reader, Replay, Watcher};
+use crate::watcher::{CallNews, Closing, Follow, News, Part, Reader, Replay, Shown, Watcher};
 
 use self::calls::Calls;
 
 /// A session's side: what its turn has shown so far, and to whom it shows it.
-/// Locked for moments by the session's own task only; the lock makes it
-/// shareable between the futures of that task.
+/// Locked for moments: by the session's own task, between whose futures it is
+/// shared, and where a tool runs that says how far it is.
 #[derive(Debug)]
 pub(crate) struct Hub {
     bytes_max: usize,
@@ -125,6 +125,11 @@ impl Hub {
     /// Whether anybody reads along.
     pub(crate) fn watched(&self) -> bool {
         self.lock().is_followed(Follow::Text)
+    }
+
+    /// Whether anybody is to hear of calls as they are written.
+    pub(crate) fn calls_are_followed(&self) -> bool {
+        self.lock().is_followed(Follow::Calls)
     }
 
     /// Whether somebody waits for the answer of the turn that runs: who only looks on does not.
@@ -242,9 +247,11 @@ impl Hub {
         self.lock().let_go(closing, |_| true);
     }
 
-    /// Entries that were shown before: of the turn that is taken up, or the input of the one that is retried.
-    pub(crate) fn preface(&self, entries: impl IntoIterator<Item = Arc<Entry>>) {
-        self.lock().shown.extend(entries);
+    /// What was shown before: of the turn that is taken up, or the input of the one that is retried.
+    pub(crate) fn preface(&self, before: Shown) {
+        let inner = &mut *self.lock();
+        inner.shown.extend(before.entries);
+        before.withheld.into_iter().for_each(|id| inner.calls.withhold(id));
     }
 
     /// The session goes away in the middle of a turn: readers are cut off.

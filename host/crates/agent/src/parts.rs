@@ -10,18 +10,18 @@ use crate::error::Error;
 use crate::repeats::{Asked, Taken};
 use crate::tail::Tail;
 use crate::task::Task;
-use crate::watcher::Closing;
+use crate::watcher::{Closing, Shown};
 
 /// Entries that are read at once.
 const PAGE: usize = 512;
 
 impl Tail {
     /// What a turn showed to those who posted this input, and how that part of it closed, if it has.
-    pub(crate) fn shown(&self, turn: TurnNo, asked: &Asked) -> Result<(Vec<Arc<Entry>>, Option<Closing>), Error> {
+    pub(crate) fn shown(&self, turn: TurnNo, asked: &Asked) -> Result<(Shown, Option<Closing>), Error> {
         let mut part = Part::of(asked);
         let closing = self.find_in(turn, |entry| part.take(entry))?;
         if closing.is_none() && !part.theirs {
-            part.shown.clear();
+            part.shown = Shown::default();
         }
         Ok((part.shown, closing))
     }
@@ -101,26 +101,26 @@ fn ended(entry: &Entry) -> serde_json::Result<Option<Closing>> {
 /// The part of a turn that answers one input, as it is read entry by entry.
 struct Part<'a> {
     asked: &'a Asked,
-    shown: Vec<Arc<Entry>>,
+    shown: Shown,
     /// Whether it is theirs that is being read.
     theirs: bool,
 }
 
 impl<'a> Part<'a> {
     fn of(asked: &'a Asked) -> Self {
-        Self { asked, shown: Vec::new(), theirs: false }
+        Self { asked, shown: Shown::default(), theirs: false }
     }
 
     /// Takes one more entry of the turn; answers how the part closed, with its last.
     fn take(&mut self, entry: &Entry) -> serde_json::Result<Option<Closing>> {
         if entry.audience() != session::Audience::Internal {
-            self.shown.push(Arc::new(entry.clone()));
+            self.shown.entries.push(Arc::new(entry.clone()));
             return Ok(None);
         }
         match entry.kind {
             // The message stands in front of the mark that says whose it is; what else does is what its client brought.
             Kind::Began => {
-                self.shown.retain(|entry| entry.kind == Kind::InputMessage);
+                self.shown.entries.retain(|entry| entry.kind == Kind::InputMessage);
                 let began: session::Began = serde_json::from_str(&entry.body)?;
                 self.theirs = began.input_hash == self.asked.asker().input_hash;
             }
@@ -130,7 +130,8 @@ impl<'a> Part<'a> {
             }
             Kind::Paused => return Ok(self.close(Closing::Paused)),
             Kind::Ended => return Ok(ended(entry)?.and_then(|closing| self.close(closing))),
-            Kind::Reply | Kind::Receipt | Kind::Waiting | Kind::Resolved | Kind::Corrected | Kind::Overflowed => {}
+            Kind::Waiting => self.shown.waits(&serde_json::from_str(&entry.body)?),
+            Kind::Reply | Kind::Receipt | Kind::Resolved | Kind::Corrected | Kind::Overflowed => {}
             Kind::Steered | Kind::Tombstone => {}
             Kind::InputMessage | Kind::Thinking | Kind::ToolInput | Kind::ToolOutput | Kind::AgentOutput | Kind::StructuredOutput => {}
             Kind::Compaction | Kind::ClientToolPending | Kind::ContextLimitExceeded | Kind::SessionInterrupted => {}
@@ -140,7 +141,7 @@ impl<'a> Part<'a> {
 
     fn close(&mut self, closing: Closing) -> Option<Closing> {
         if !self.theirs {
-            self.shown.clear();
+            self.shown = Shown::default();
         }
         self.theirs.then_some(closing)
     }
@@ -202,7 +203,7 @@ mod tests {
         let asked = asked(hash);
         let mut part = Part::of(&asked);
         let closing = story().iter().find_map(|entry| part.take(entry).unwrap());
-        (part.shown.iter().map(|entry| entry.kind.word()).collect(), closing)
+        (part.shown.entries.iter().map(|entry| entry.kind.word()).collect(), closing)
     }
 
     #[test]

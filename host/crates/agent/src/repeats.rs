@@ -13,7 +13,7 @@ use crate::error::Error;
 use crate::hub::{Of, Readers};
 use crate::live::Repeat;
 use crate::since::Reading;
-use crate::watcher::{Closing, Reader, Watcher};
+use crate::watcher::{Closing, Reader, Shown, Watcher};
 
 /// How long the answer of a finished turn is kept for a client that never got it.
 /// The official SDK repeats a lost POST within seconds.
@@ -145,7 +145,7 @@ impl Desk {
         // Nobody knows how long an input waits behind a pause.
         if self.turn.is_none() && queued.is_some() {
             let before = reading.since.map(|since| self.tail.replay(since, self.unsettled.durable, reading.follow));
-            return Watcher::of_past(before, &[], reading.follow, Closing::Paused);
+            return Watcher::of_past(before, &Shown::default(), reading.follow, Closing::Paused);
         }
         self.watch(reading, Of { asked: Some(asked.clone()), queued })
     }
@@ -160,7 +160,7 @@ impl Desk {
             }
             Some(since) => {
                 let (to, closing) = self.tail.end_of(turn)?;
-                Ok(Watcher::of_past(Some(self.tail.replay(since, to, reading.follow)), &[], reading.follow, closing))
+                Ok(Watcher::of_past(Some(self.tail.replay(since, to, reading.follow)), &Shown::default(), reading.follow, closing))
             }
         }
     }

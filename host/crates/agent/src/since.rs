@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::Engine;
 use crate::error::Error;
 use crate::live::Command;
-use crate::watcher::{Closing, Follow, Watcher};
+use crate::watcher::{Closing, Follow, Shown, Watcher};
 
 /// Entries that one answer goes back at most. Against answers that are a whole life: lists are for those.
 pub const REPLAY_ENTRIES: u64 = 10_000;
@@ -65,7 +65,7 @@ impl Engine {
         if self.live.session(session.agent, &session.key).is_none() && self.journal.running_turn(session.uid)?.is_none() {
             let head = self.head(session)?;
             let before = crate::tail::replay(&self.journal, session.uid, &head, since, head.last, follow);
-            return Ok(Watcher::of_past(Some(before), &[], follow, Closing::Idle));
+            return Ok(Watcher::of_past(Some(before), &Shown::default(), follow, Closing::Idle));
         }
         let (answer, taken) = tokio::sync::oneshot::channel();
         self.tell(session, Command::Rejoin { reading: Reading { follow, since: Some(since) }, answer })?;

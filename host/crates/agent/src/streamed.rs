@@ -24,7 +24,7 @@ pub(crate) struct Streamed<'a> {
     calls: Vec<Begun>,
 }
 
-/// A call that began.
+/// A call that began, and that the hub knows.
 struct Begun {
     /// Its place in the reply.
     index: usize,
@@ -51,6 +51,8 @@ impl<'a> Streamed<'a> {
                 hub.delta(Part::Text, piece, clock.now());
             }
             Delta::CallBegan { name, .. } if self.prepared.withholds(&name) => {}
+            // Whoever comes to follow it later gets such a call in one piece, when it is whole.
+            Delta::CallBegan { .. } if !hub.calls_are_followed() => {}
             Delta::CallBegan { index, id, name } => {
                 let id = self.ids.unique(&id);
                 self.calls.push(Begun { index, id: id.clone(), arguments: false });
@@ -89,6 +91,9 @@ impl<'a> Streamed<'a> {
         let formed = self.whole && reply.calls.is_empty();
         if !self.text && !reply.text.is_empty() && !formed {
             hub.delta(Part::Text, reply.text.clone(), clock.now());
+        }
+        if !hub.calls_are_followed() {
+            return;
         }
         for (index, asked) in reply.calls.iter().enumerate().filter(|(_, asked)| !self.prepared.withholds(&asked.name)) {
             let begun = self.calls.iter().find(|call| call.index == index);

@@ -93,5 +93,5 @@ impl Tail {
 /// What happened in a session since, up to an entry that is durable, without what is hidden.
 pub(crate) fn replay(journal: &Arc<dyn Journal>, session: Uid, head: &Head, since: Since, to: Seq, follow: Follow) -> Replay {
     let (next, hidden) = (since.0.next(), head.hidden.clone());
-    Replay { journal: journal.clone(), session, next, to, hidden, follow, ready: VecDeque::new() }
+    Replay { journal: journal.clone(), session, next, to, hidden, follow, withheld: Vec::new(), ready: VecDeque::new() }
 }

@@ -22,7 +22,7 @@ use crate::references::Sources;
 use crate::repeats::Taken;
 use crate::since::Reading;
 use crate::tail::Tail;
-use crate::watcher::{Closing, Watcher};
+use crate::watcher::{Closing, Shown, Watcher};
 use crate::{audited, edits, expiry, fold, inbox, recovery, turn, waits};
 
 pub(crate) use crate::draft::{Draft, Line};
@@ -162,7 +162,7 @@ impl Task {
     fn look_back(&self, reading: Reading) -> Watcher {
         let closing = if self.state.turn.is_some() { Closing::Paused } else { Closing::Idle };
         let before = reading.since.map(|since| self.desk.tail.replay(since, self.desk.unsettled.durable, reading.follow));
-        Watcher::of_past(before, &[], reading.follow, closing)
+        Watcher::of_past(before, &Shown::default(), reading.follow, closing)
     }
 
     /// Everybody who watches is told that nothing follows and let go; the answer is kept for who repeats the input.

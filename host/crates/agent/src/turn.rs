@@ -16,7 +16,7 @@ use crate::prepared::{For, Prepared};
 use crate::references::Sources;
 use crate::repeats::{Retried, Taken};
 use crate::task::{Draft, Stopped, Task, refuse};
-use crate::watcher::Closing;
+use crate::watcher::{Closing, Shown};
 use crate::{call, compaction, inbox, past, steps, waits};
 
 /// Runs the turn to its end, or to where it has to wait.
@@ -113,7 +113,7 @@ fn said(task: &mut Task, taken: &Taken, messages: Vec<Message>, story: Story) ->
     });
     let mut draft = Draft::default();
     if let Some(Retried { message }) = retried {
-        task.desk.hub.preface(message);
+        task.desk.hub.preface(Shown { entries: message.into_iter().collect(), ..Shown::default() });
         return draft;
     }
     draft.before = past::passages(task, &taken.asked, story);

@@ -7,7 +7,7 @@ use std::future::poll_fn;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
-use session::{Audience, Entry, Hidden, HowEnded, Kind, Millis, Seq, StoredEvent, TokenUsage, TurnNo, Uid, hidden};
+use session::{Audience, Entry, Hidden, HowEnded, Kind, Millis, Seq, StoredEvent, TokenUsage, TurnNo, Uid, Waiting, hidden};
 use storage::Journal;
 
 use crate::error::Error;
@@ -159,7 +159,7 @@ impl Part {
 /// A reader of a session. Dropping it never stops a turn.
 #[derive(Debug)]
 pub struct Watcher {
-    before: Option<Replay>,
+    before: Option<Box<Replay>>,
     reader: Arc<Reader>,
     turn: Option<TurnNo>,
 }
@@ -167,7 +167,7 @@ pub struct Watcher {
 impl Watcher {
     /// One that reads what this replay has, and then what this reader is handed.
     pub(crate) fn new(before: Option<Replay>, reader: Arc<Reader>) -> Self {
-        Self { before, reader, turn: None }
+        Self { before: before.map(Box::new), reader, turn: None }
     }
 
     /// The same, of the turn that runs.
@@ -181,10 +181,10 @@ impl Watcher {
     }
 
     /// One for whom nothing happens any more.
-    pub(crate) fn of_past(before: Option<Replay>, shown: &[Arc<Entry>], follow: Follow, closing: Closing) -> Self {
-        let reader = Reader::after(shown, follow, &[]);
+    pub(crate) fn of_past(before: Option<Replay>, shown: &Shown, follow: Follow, closing: Closing) -> Self {
+        let reader = Reader::after(&shown.entries, follow, &shown.withheld);
         reader.push(News::Closed(closing));
-        Self { before, reader, turn: None }
+        Self { before: before.map(Box::new), reader, turn: None }
     }
 
     /// The reader, for whoever wants to know whether it took the end of its answer.
@@ -215,6 +215,23 @@ impl Watcher {
     }
 }
 
+/// What was shown of a turn so far.
+#[derive(Debug, Default)]
+pub(crate) struct Shown {
+    /// Its events.
+    pub(crate) entries: Vec<Arc<Entry>>,
+    /// The ids of the calls among them that are told when they wait for the client, and not before.
+    pub(crate) withheld: Vec<Arc<str>>,
+}
+
+impl Shown {
+    /// A step waits: its calls that are the client's.
+    pub(crate) fn waits(&mut self, waiting: &Waiting) {
+        let theirs = calls::of_client(waiting).filter_map(|call| self.entries.iter().find(|entry| entry.seq == call));
+        self.withheld.extend(theirs.filter_map(|entry| calls::asked(entry)));
+    }
+}
+
 /// Stored events that a reader gets before the live ones.
 pub(crate) struct Replay {
     pub(crate) journal: Arc<dyn Journal>,
@@ -227,26 +244,53 @@ pub(crate) struct Replay {
     pub(crate) hidden: Vec<Hidden>,
     /// How much the reader follows; what is stored it gets the same way.
     pub(crate) follow: Follow,
+    /// The calls of the turn that are told when they wait for the client.
+    pub(crate) withheld: Vec<Arc<str>>,
     pub(crate) ready: VecDeque<News>,
 }
 
 impl Replay {
     fn next(&mut self) -> Option<Result<News, storage::Error>> {
         while self.ready.is_empty() && self.next <= self.to {
-            let page = match self.journal.read(self.session, self.next, PAGE) {
-                Ok(page) => page,
+            let entries = match self.read() {
+                Ok(entries) => entries,
                 Err(error) => return Some(Err(error)),
             };
             // What was there and is there no more went with its session.
-            let Some(last) = page.entries.last() else { return Some(Err(storage::Error::Gone(self.session))) };
+            let Some(last) = entries.last() else { return Some(Err(storage::Error::Gone(self.session))) };
             self.next = last.seq.next();
-            for entry in page.entries.into_iter().filter(|entry| entry.seq <= self.to) {
+            for entry in entries.into_iter().filter(|entry| entry.seq <= self.to) {
                 if entry.audience() != Audience::Internal && !hidden::covers(&self.hidden, entry.seq) {
-                    stored(&Arc::new(entry), self.follow, &[], |news| self.ready.push_back(news));
+                    stored(&Arc::new(entry), self.follow, &self.withheld, |news| self.ready.push_back(news));
+                    // One that goes on waiting after others were answered is not told again.
+                    self.withheld.retain(|id| !self.ready.iter().any(|news| matches!(news, News::Call { id: told, .. } if told == id)));
                 }
             }
         }
         self.ready.pop_front().map(Ok)
+    }
+
+    /// The next entries, and whole steps for who follows calls: which of them wait stands behind all of them.
+    fn read(&mut self) -> Result<Vec<Entry>, storage::Error> {
+        let mut page = self.journal.read(self.session, self.next, PAGE)?;
+        let mut entries = std::mem::take(&mut page.entries);
+        if self.follow < Follow::Calls {
+            return Ok(entries);
+        }
+        while page.more
+            && let Some(last) = entries.last().filter(|last| matches!(last.kind, Kind::ToolInput | Kind::Reply))
+        {
+            page = self.journal.read(self.session, last.seq.next(), PAGE)?;
+            entries.append(&mut page.entries);
+        }
+        for entry in entries.iter().filter(|entry| entry.kind == Kind::Waiting) {
+            let waiting: Waiting = serde_json::from_str(&entry.body).map_err(|e| storage::Error::Damaged(e.to_string()))?;
+            for call in calls::of_client(&waiting) {
+                let asked = self.journal.entry(self.session, call)?;
+                self.withheld.extend(asked.and_then(|entry| calls::asked(&entry)));
+            }
+        }
+        Ok(entries)
     }
 }
 

@@ -5,6 +5,8 @@
 
 #[path = "properties/brought.rs"]
 mod brought;
+#[path = "properties/calls.rs"]
+mod calls;
 #[path = "properties/leaving.rs"]
 mod leaving;
 #[path = "properties/one_call.rs"]

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::response::Response;
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Version};
+use http::{HeaderMap, Version};
 use http_body_util::Full;
 
 use agent::Clock;
@@ -24,18 +24,15 @@ use session::Agent;
 use crate::App;
 use crate::body::ExactBody;
 use crate::caller::{Caller, Segments};
-use crate::conversations::{self, Begun, Posted, Rule};
+use crate::conversations::{self, Begun, Place, Posted, Rule, named};
 use crate::errors::Result;
 use crate::following::{Following, Leaving, cut, deadline};
 use crate::operation::{Answer, Method, Operation};
 use crate::{repeats, sse};
 
-use frames::{Frames, Place, Run, refused};
+use frames::{Frames, Run, refused};
 use input::Input;
 use pending::Pending;
-
-/// Tells the client the conversation, also where it named no thread.
-const CONVERSATION: HeaderName = HeaderName::from_static("x-conversation-id");
 
 pub(crate) static RUN: Operation = Operation {
     id: "runAgui",
@@ -97,14 +94,6 @@ pub(crate) async fn run(request: Request, body: &ExactBody) -> Result<Response> 
     let following = Following::new(watcher, frames, cut(&app, caller.0.key, None)).leaving(leaving);
     let stream = sse::frames(following.begun(&app, &session, deadline(None)).await?, version);
     Ok(named(stream, &thread))
-}
-
-/// Names the thread in a header. What is no header value the client has chosen itself, so it knows it.
-fn named(mut response: Response, thread: &str) -> Response {
-    if let Ok(id) = HeaderValue::from_str(thread) {
-        response.headers_mut().insert(CONVERSATION, id);
-    }
-    response
 }
 
 /// An id that no other has.

@@ -5,6 +5,7 @@
 mod answers;
 mod history;
 mod known;
+mod telling;
 mod tools;
 
 use std::collections::HashSet;
@@ -17,7 +18,7 @@ use sha2::{Digest, Sha256};
 
 use agent::{Brought, Clock, Decision, Decisions, Follow, Input, NewSession, Outcome, Repeat, Thing, Watcher};
 use policy::Action;
-use session::{Agent, DeclaredTool, Message, Principal, Purpose, Secrets, Session, Uid};
+use session::{Agent, DeclaredTool, Message, Principal, Purpose, Secrets, Session, TurnNo, Uid};
 
 use crate::App;
 use crate::caller::Caller;
@@ -27,13 +28,15 @@ use crate::{naming, repeats};
 pub(crate) use answers::{Resume, Word, outcome};
 pub(crate) use history::Said;
 pub(crate) use known::Rule;
-pub(crate) use tools::{declared, result};
+pub(crate) use telling::{Calls, Place, TAKEN_BACK, first_told, message, named};
+pub(crate) use tools::{asked_call, declared, result};
 
 /// Characters of a conversation's id; it is kept with the session and hashed with each request.
 const ID: usize = 256;
 
-/// Characters of a title that is made from the first words of the user.
-const TITLE: usize = 60;
+/// The name of a conversation's session while nobody gave it a title. It holds nothing of what was said: erasing words
+/// does not reach names.
+pub(crate) const UNTITLED: &str = "Conversation";
 
 /// What keys of conversations are derived for; other things are signed under the same secret.
 const PURPOSE: &[u8] = b"wardian conversations";
@@ -117,6 +120,14 @@ pub(crate) async fn open(app: &App, caller: &Caller, agent: &Agent, id: &str, ti
     if let Some(session) = find(app, caller, agent, id)? {
         return Ok(session);
     }
+    match begin(app, caller, agent, id, title).await? {
+        Some(session) => Ok(session),
+        None => get(app, caller, agent, id),
+    }
+}
+
+/// Begins a conversation; none where another request was first.
+async fn begin(app: &App, caller: &Caller, agent: &Agent, id: &str, title: &str) -> Result<Option<Arc<Session>>> {
     caller.check(Action::CreateSession, true)?;
     let new = NewSession {
         key: app.conversations.key(agent.uid, &caller.0, id),
@@ -130,9 +141,19 @@ pub(crate) async fn open(app: &App, caller: &Caller, agent: &Agent, id: &str, ti
         unlisted: false,
     };
     match app.engine.create_session(agent, &caller.0, new).await {
-        // Two requests began it at once: the other one was first.
-        Err(agent::Error::Taken { .. }) => get(app, caller, agent, id),
-        made => Ok(made?),
+        Err(agent::Error::Taken { .. }) => Ok(None),
+        made => Ok(Some(made?)),
+    }
+}
+
+/// Takes a conversation back whose first request was refused, unless another one was taken there meanwhile.
+async fn take_back(app: &App, session: &Session) {
+    let begun = app.engine.head(session).map(|head| head.turn > TurnNo(0));
+    if begun.is_ok_and(|begun| begun) {
+        return;
+    }
+    if let Err(error) = app.engine.delete_session(session).await {
+        tracing::warn!(session.uid = %session.uid, %error, "the conversation of a refused request stays");
     }
 }
 
@@ -206,15 +227,38 @@ pub(crate) async fn ask(app: &App, caller: &Caller, agent: &Arc<Agent>, posted: 
     }
     let (past, said) = words.map_or_else(|| history::last_again(&messages), Ok)?;
     within(app, &said)?;
-    let session = match found {
-        Some(session) => session,
-        None => open(app, caller, agent, &id, &title(&said)).await?,
-    };
     let brought = Brought { past, tools, instructions, outputs: answers.outputs()? };
     let (purpose, follow) = (Purpose::Answer, Follow::Calls);
     let input = Input { messages: said, purpose, hash, repeat, follow, queue: None, brought, unless_left };
-    let watcher = app.engine.post(agent.clone(), session.clone(), &caller.0, input).await.map_err(refused)?;
+    let (session, watcher) = say(app, caller, agent, (&id, found), input).await?;
     Ok(Begun { session, watcher, answered: answers.calls })
+}
+
+/// Posts an input to a conversation, which is begun if none was found. If the input is refused, it has not begun.
+async fn say(
+    app: &App,
+    caller: &Caller,
+    agent: &Arc<Agent>,
+    (id, found): (&str, Option<Arc<Session>>),
+    input: Input,
+) -> Result<(Arc<Session>, Watcher)> {
+    let made = match &found {
+        Some(_) => None,
+        None => begin(app, caller, agent, id, UNTITLED).await?,
+    };
+    let session = match found.or_else(|| made.clone()) {
+        Some(session) => session,
+        None => get(app, caller, agent, id)?,
+    };
+    match app.engine.post(agent.clone(), session.clone(), &caller.0, input).await {
+        Ok(watcher) => Ok((session, watcher)),
+        Err(error) => {
+            if let Some(made) = made {
+                take_back(app, &made).await;
+            }
+            Err(refused(error))
+        }
+    }
 }
 
 /// The engine's refusals in the words of conversations.
@@ -222,16 +266,6 @@ fn refused(error: agent::Error) -> Error {
     let no_event = matches!(&error, agent::Error::NotFound { what: Thing::Event, .. });
     let error = Error::from(error);
     if no_event { error.with(Code::InterruptNotFound) } else { error }
-}
-
-/// A title for a conversation that begins with these words.
-fn title(said: &[Message]) -> String {
-    let words = said.first().map(|message| message.content.split_whitespace().collect::<Vec<_>>().join(" ")).unwrap_or_default();
-    match words.chars().count() {
-        0 => "Conversation".to_owned(),
-        1..=TITLE => words,
-        _ => words.chars().take(TITLE - 1).chain(['…']).collect(),
-    }
 }
 
 fn within(app: &App, said: &[Message]) -> Result<()> {
@@ -326,14 +360,6 @@ mod tests {
         for bad in ["", "a\nb", "a\u{7f}", &"x".repeat(ID + 1)] {
             assert!(checked(bad, "conversationId").is_err(), "{bad:?}");
         }
-    }
-
-    #[test]
-    fn a_title_is_the_first_words_in_one_line() {
-        let said = |text: &str| title(&[Message { content: text.into() }]);
-        assert_eq!(said(" Weather\n in  Shenzhen? "), "Weather in Shenzhen?");
-        assert_eq!(said(&"é".repeat(TITLE + 1)).chars().count(), TITLE);
-        assert_eq!(title(&[]), "Conversation");
     }
 
     fn posted(messages: Vec<Said>) -> Posted {

@@ -135,8 +135,22 @@ pub(crate) trait Dialect {
     /// Something happened; never the end.
     fn news(&mut self, news: News, out: &mut String);
 
+    /// Whether the client is not to hear of it, so that what fails after it may still be an ordinary error.
+    fn passes_over(&self, _news: &News) -> bool {
+        false
+    }
+
     /// Nothing follows: the last frames.
     fn closed(&mut self, closing: &Closing, out: &mut String);
+
+    /// The same where nothing was sent yet: what failed is an ordinary error.
+    fn closed_at_once(&mut self, closing: &Closing, out: &mut String) -> Result<()> {
+        if let Some(error) = failure(closing) {
+            return Err(error);
+        }
+        self.closed(closing, out);
+        Ok(())
+    }
 
     /// Nothing follows although the turn has not ended: why, and the last frames.
     fn broken(&mut self, why: &str, out: &mut String);
@@ -146,7 +160,8 @@ pub(crate) trait Dialect {
 pub(crate) struct Following<D> {
     // Dropped before what stops the turn: a turn that somebody reads is not left.
     watcher: Watcher,
-    first: Option<News>,
+    /// Frames that are due before anything else.
+    first: String,
     dialect: D,
     leaving: Option<Leaving>,
     cut: Cut,
@@ -160,24 +175,7 @@ impl<D> Following<D> {
     /// What this watcher learns.
     pub(crate) fn new(watcher: Watcher, dialect: D, cut: Cut) -> Self {
         let (ping, last_frame) = (Box::pin(sleep(PING)), Instant::now());
-        Self { watcher, first: None, dialect, leaving: None, cut, ping, last_frame, over: false, _open: Open::stream() }
-    }
-
-    /// Waits for the first piece of news: what fails before it is an ordinary error and no stream.
-    pub(crate) async fn begun(mut self, app: &App, session: &Session, until: Instant) -> Result<Self> {
-        let first = next(app, session, &mut self.watcher, until).await?;
-        if let News::Closed(closing) = &first
-            && let Some(error) = failure(closing)
-        {
-            return Err(error);
-        }
-        self.first = Some(first);
-        Ok(self)
-    }
-
-    /// The same, with a piece of news that was read from the watcher already.
-    pub(crate) fn with(self, first: Option<News>) -> Self {
-        Self { first, ..self }
+        Self { watcher, first: String::new(), dialect, leaving: None, cut, ping, last_frame, over: false, _open: Open::stream() }
     }
 
     /// The same, where the client's going away means something.
@@ -201,23 +199,42 @@ impl<D> Following<D> {
 }
 
 impl<D: Dialect> Following<D> {
+    /// Waits for the first piece of news: what fails before it is an ordinary error and no stream. But not so long that a
+    /// reader may take the connection for dead: an approved call may work for minutes before there is any.
+    pub(crate) async fn begun(mut self, app: &App, session: &Session, until: Instant) -> Result<Self> {
+        let silent = Instant::now() + PING;
+        loop {
+            let Ok(news) = timeout_at(silent, next(app, session, &mut self.watcher, until)).await else { return Ok(self) };
+            match news? {
+                News::Closed(closing) => {
+                    self.end();
+                    self.dialect.closed_at_once(&closing, &mut self.first)?;
+                    return Ok(self);
+                }
+                news => {
+                    let passed_over = self.dialect.passes_over(&news);
+                    self.dialect.news(news, &mut self.first);
+                    if !passed_over {
+                        return Ok(self);
+                    }
+                }
+            }
+        }
+    }
+
     /// What is to be sent next.
     fn poll_bytes(&mut self, cx: &mut Context<'_>) -> Poll<Bytes> {
-        let mut out = String::new();
+        let mut out = std::mem::take(&mut self.first);
         while out.is_empty() && !self.over {
-            let news = match self.first.take() {
-                Some(first) => Poll::Ready(Some(first)),
-                None => self.watcher.poll_next(cx),
-            };
-            match news {
+            match self.watcher.poll_next(cx) {
                 Poll::Ready(Some(News::Closed(closing))) => {
                     self.dialect.closed(&closing, &mut out);
-                    self.over = true;
+                    self.end();
                 }
                 Poll::Ready(Some(news)) => self.dialect.news(news, &mut out),
-                Poll::Ready(None) => self.end(BROKE_OFF, &mut out),
+                Poll::Ready(None) => self.break_off(BROKE_OFF, &mut out),
                 Poll::Pending => match self.cut.as_mut().poll(cx) {
-                    Poll::Ready(why) => self.end(why, &mut out),
+                    Poll::Ready(why) => self.break_off(why, &mut out),
                     Poll::Pending if self.poll_ping(cx) => return Poll::Ready(Bytes::from_static(sse::PING)),
                     Poll::Pending => return Poll::Pending,
                 },
@@ -226,9 +243,15 @@ impl<D: Dialect> Following<D> {
         Poll::Ready(out.into())
     }
 
-    fn end(&mut self, why: &str, out: &mut String) {
+    fn break_off(&mut self, why: &str, out: &mut String) {
         self.dialect.broken(why, out);
+        self.end();
+    }
+
+    /// Nothing follows: the client has got, or is just getting, all that it will get.
+    fn end(&mut self) {
         self.over = true;
+        self.leaving.iter_mut().for_each(Leaving::arrived);
     }
 }
 
@@ -238,20 +261,15 @@ impl<D: Dialect + Unpin> Body for Following<D> {
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
         let this = &mut *self;
-        if this.over {
+        if this.is_end_stream() {
             return Poll::Ready(None);
         }
         let Poll::Ready(bytes) = this.poll_bytes(cx) else { return Poll::Pending };
         this.last_frame = Instant::now();
-        if this.over
-            && let Some(leaving) = &mut this.leaving
-        {
-            leaving.arrived();
-        }
         Poll::Ready(Some(Ok(Frame::data(bytes))))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.over
+        self.over && self.first.is_empty()
     }
 }

@@ -25,6 +25,8 @@ mod bots;
 mod histories;
 #[path = "front/idling.rs"]
 mod idling;
+#[path = "front/mcp.rs"]
+mod mcp;
 
 /// A server without plugins.
 struct NoTools;
@@ -136,13 +138,17 @@ impl Answer {
 }
 
 async fn start(limits: Limits) -> Server {
+    start_with(limits, Arc::new(NoTools)).await
+}
+
+async fn start_with(limits: Limits, toolbox: Arc<dyn Toolbox>) -> Server {
     static METRICS: OnceLock<api::metrics::Handle> = OnceLock::new();
     let folder = tempfile::tempdir().unwrap();
     let store = Arc::new(Redb::open(folder.path().join("store"), StoreOptions::default()).unwrap());
     let engine = Engine::new(agent::Options {
         journal: store.clone(),
         directory: store.clone(),
-        toolbox: Arc::new(NoTools),
+        toolbox,
         models: Arc::new(model::models::Models::single(Arc::new(model::offline::Offline::new()))),
         limits: agent::Limits::default(),
     });

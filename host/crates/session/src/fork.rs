@@ -38,6 +38,8 @@ struct Step {
     corrected: bool,
     /// Whether the last output was left behind; its receipt follows it.
     output_left: bool,
+    /// Whether nothing of the last reply came along; then nothing of what its calls gave does.
+    lost: bool,
 }
 
 impl Fork {
@@ -98,8 +100,8 @@ impl Fork {
                 self.moved(entry)
             }
             Kind::ToolOutput => {
-                self.step.output_left = false;
-                self.moved(entry)
+                self.step.output_left = self.step.lost;
+                self.moved(entry).filter(|_| !self.step.lost)
             }
             Kind::Receipt => (!std::mem::take(&mut self.step.output_left)).then(|| entry.body.clone()),
             Kind::Reply => self.reply(serde_json::from_str(&entry.body).map_err(unreadable)?).map(|mark| json(&mark)),
@@ -152,7 +154,8 @@ impl Fork {
     fn reply(&mut self, mut mark: ReplyMark) -> Option<ReplyMark> {
         let torn = self.torn >= mark.first;
         let (first, corrected) = (self.step.first.take(), std::mem::take(&mut self.step.corrected));
-        if torn && first.is_none() && !corrected {
+        self.step.lost = torn && first.is_none() && !corrected;
+        if self.step.lost {
             return None;
         }
         self.head.usage = mark.usage.or(self.head.usage);

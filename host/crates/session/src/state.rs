@@ -45,6 +45,8 @@ pub struct State {
     step: Gathering,
     /// Whether the last reply was given elsewhere, as a client says, and so were the outputs that follow it.
     elsewhere: bool,
+    /// Whether nothing is left of the last reply; what its calls gave is not shown either, and never as what another call gave.
+    lost: bool,
     /// The last position that the model is not shown though it stands after the last summary.
     torn: Seq,
 }
@@ -331,12 +333,13 @@ impl State {
         let place = Place::Reply(seq);
         let torn = self.torn >= mark.first;
         self.elsewhere = mark.origin.is_brought();
+        self.lost = torn && corrected.is_none() && thinking.is_empty() && text.is_empty() && calls.is_empty();
         match corrected {
             Some(Corrected { text, fault }) => {
                 self.transcript.push(place, ItemBody::Assistant { thinking, text, calls, raw: None });
                 self.transcript.push(place, ItemBody::User { text: fault });
             }
-            None if torn && thinking.is_empty() && text.is_empty() && calls.is_empty() => {}
+            None if self.lost => {}
             None => {
                 let raw = mark.raw.filter(|_| !torn).map(|raw| RawReply { origin: mark.origin, json: raw.into() });
                 self.transcript.push(place, ItemBody::Assistant { thinking, text, calls, raw });
@@ -362,6 +365,9 @@ impl State {
                 turn.wrong_steps = if wrong { turn.wrong_steps + 1 } else { 0 };
                 turn.calls.clear();
             }
+        }
+        if self.lost {
+            return;
         }
         let body = ItemBody::ToolResult { call_id: name.id, name: name.configuration, output, error: event.error };
         self.transcript.push(if self.elsewhere { Place::Told(seq) } else { Place::Output(seq) }, body);

@@ -329,6 +329,22 @@ fn deeds() -> impl Strategy<Value = Vec<Deed>> {
     prop::collection::vec(deed, 1..24)
 }
 
+/// Of the first call the output is hidden, of the second the call is erased: what the second gave is nobody's.
+#[test]
+fn what_a_vanished_call_gave_is_not_taken_for_what_another_one_of_its_id_gave() {
+    let call = || StepShape { thinks: false, calls: 1, corrected: false };
+    let mut plain = Plain::new();
+    plain.take(&Deed::Turn(vec![call(), call()], 0));
+    let listed: Vec<Seq> = plain.listed().collect();
+    let [_, _, first_output, second_input, ..] = listed[..] else { panic!("{listed:?}") };
+    plain.take(&Deed::Hide(2));
+    assert!(plain.hidden.contains(&first_output));
+    plain.take(&Deed::Delete(3));
+    assert_eq!(plain.at(second_input).kind, Kind::Tombstone);
+    plain.check();
+    assert!(!bodies(&plain.live).iter().any(|body| body.starts_with("ToolResult")), "{:?}", bodies(&plain.live));
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
 

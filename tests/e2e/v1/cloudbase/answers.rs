@@ -34,7 +34,7 @@ async fn answers_to_some_of_the_calls_are_kept_until_all_have_come() -> Result<(
     let told = place.model.requests().pop().context("a request")?;
     let outputs = told["messages"].as_array().context("messages")?.iter().filter(|message| message["role"] == "tool").count();
     assert_eq!(outputs, 2);
-    let listed = place.listed("c").await?;
+    let listed = place.listed().await?;
     let stored: Vec<&Value> = listed.iter().filter(|event| event["type"] == "tool_output").map(|event| &event["tool_output"]).collect();
     assert_eq!(stored, [&json!({"text": "one"}), &json!({"ok": true})]);
     Ok(())
@@ -68,7 +68,7 @@ async fn other_words_take_the_place_of_answers() -> Result<()> {
     let [first, _] = two_alerts(&place).await?;
     place.model.queue([text("As you wish.")]);
     assert_eq!(text_of(&place.send(&say("c", "Never mind")).await?), "As you wish.");
-    let listed = place.listed("c").await?;
+    let listed = place.listed().await?;
     let cancelled = listed.iter().filter(|event| event["tool_output"]["error"]["reason"] == "cancelled").count();
     assert_eq!(cancelled, 2, "{listed:?}");
     assert_eq!(place.refused(&outputs(&[tool_message(&first, "late")]), 409).await?, "INTERRUPT_ALREADY_RESOLVED");
@@ -83,7 +83,7 @@ async fn words_beside_an_output_end_the_turn_with_it() -> Result<()> {
     let both = outputs(&[tool_message(&first, "one"), user("and something else")]);
     let events = place.send(&both).await?;
     assert_eq!((kinds(&events), text_of(&events).as_str()), (vec!["text"], "As you wish."));
-    let listed = place.listed("c").await?;
+    let listed = place.listed().await?;
     let stored: Vec<&Value> = listed.iter().filter(|event| event["type"] == "tool_output").map(|event| &event["tool_output"]).collect();
     assert_eq!((stored.len(), stored[0]), (2, &json!({"text": "one"})));
     assert_eq!(stored[1]["error"]["reason"], "cancelled");
@@ -131,6 +131,24 @@ async fn approvals_of_one_step_are_asked_one_after_the_other() -> Result<()> {
     let second = events.last().context("an interrupt")?;
     assert_eq!((&second["type"], &second["payload"]["args"]["key"]), (&json!("interrupt"), &json!("b")));
     assert_eq!(text_of(&place.send(&resume("c", &second["id"], &yes)).await?), "Both noted.");
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_approval_that_the_client_may_give_is_asked_before_one_that_it_may_not() -> Result<()> {
+    let operators = "\n[plugin.calculator]\napprove = \"always\"\napprover = \"operator\"\n";
+    let place = Place::of(|config| config + operators, "client").await?;
+    let calc = ("calc".to_owned(), json!({"expression": "6*7"}).to_string());
+    let write = ("write".to_owned(), json!({"key": "k", "text": "v"}).to_string());
+    place.model.queue([Reply::Calls(vec![calc, write])]);
+    let asked = |events: &[Value]| {
+        let asked: Vec<Value> = events.iter().filter(|event| event["type"] == "interrupt").cloned().collect();
+        (asked.len(), asked[0]["id"].clone(), asked[0]["payload"]["approver"].clone())
+    };
+    let (count, id, approver) = asked(&place.send(&say("c", "Both")).await?);
+    assert_eq!((count, approver), (1, json!("client")));
+    let (count, _, approver) = asked(&place.send(&resume("c", &id, &json!({"approved": true}))).await?);
+    assert_eq!((count, approver), (1, json!("operator")));
     Ok(())
 }
 

@@ -1,7 +1,7 @@
 //! Ids, histories, and the same conversation through the other door.
 
 use super::*;
-use tests::fake_model::{call, text};
+use tests::fake_model::{Gate, Reply, call, text};
 
 /// Roles and texts of what the model was told last, instructions left out.
 fn told(place: &Place) -> Result<Vec<(String, String)>> {
@@ -30,13 +30,44 @@ async fn a_history_that_is_posted_again_is_known() -> Result<()> {
         user("And one more?"),
     ]);
     place.send(&json!({"conversationId": "c", "messages": history})).await?;
-    assert_eq!(inputs(&place.listed("c").await?), 2);
+    assert_eq!(inputs(&place.listed().await?), 2);
     assert_eq!(told(&place)?.len(), 5, "question, call, output, answer, question");
 
     place.model.queue([text("Again.")]);
     place.send(&say("c", "And one more?")).await?;
-    assert_eq!(inputs(&place.listed("c").await?), 3, "a client that posts what is new alone may say the same again");
+    assert_eq!(inputs(&place.listed().await?), 3, "a client that posts what is new alone may say the same again");
     Ok(())
+}
+
+#[tokio::test]
+async fn a_history_is_known_also_after_a_turn_that_failed_or_was_stopped() -> Result<()> {
+    let place = Place::new().await?;
+    let said = |role: &str, content: &str| json!({"role": role, "content": content});
+    let sum = || call("calc", json!({"expression": "6*7"}));
+    let gate = Gate::default();
+    place.model.queue([text("A."), sum(), Reply::Error(400, "no".into()), sum()]);
+    place.model.queue([Reply::Halves("one ".into(), gate.clone(), "two".into()), text("C.")]);
+    let mut history = vec![user("a")];
+    let whole = |history: &[Value]| json!({"conversationId": "c", "messages": history});
+    place.send(&whole(&history)).await?;
+    history.extend([said("assistant", "A."), user("b")]);
+    assert_eq!(place.send(&whole(&history)).await?.last().context("an error")?["type"], "error");
+    history.push(user("b again"));
+    let mut left = place.owner().stream(DOOR, &whole(&history)).await?;
+    while !left.raw().await?.context("the first half")?.contains("one ") {}
+    drop(left);
+    history.push(user("c"));
+    for _ in 0..1_000 {
+        let sessions = place.owner().get("/v2/agents/a1/sessions").await?.expect(200)?;
+        if sessions["sessions"][0]["status"] == "stopped" {
+            gate.open();
+            assert_eq!(text_of(&place.send(&whole(&history)).await?), "C.");
+            assert_eq!(inputs(&place.listed().await?), 4);
+            return Ok(());
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    anyhow::bail!("the turn that was left does not end")
 }
 
 #[tokio::test]
@@ -49,7 +80,7 @@ async fn a_history_of_elsewhere_is_recorded_before_the_question() -> Result<()> 
     let wanted = [("user", "Capital of France?"), ("assistant", "Paris."), ("user", "Germany?")];
     assert_eq!(told(&place)?, wanted.map(|(who, what)| (who.to_owned(), what.to_owned())));
     assert!(place.model.requests()[0]["messages"][0].to_string().contains("Be brief."));
-    let listed = place.listed("c").await?;
+    let listed = place.listed().await?;
     let kinds: Vec<&str> = listed.iter().filter_map(|event| event["type"].as_str()).collect();
     assert_eq!(kinds, ["input_message", "agent_output", "input_message", "agent_output"]);
     Ok(())

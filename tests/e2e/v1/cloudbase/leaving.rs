@@ -10,7 +10,7 @@ async fn settled(place: &Place) -> Result<Vec<Value>> {
     for _ in 0..1_000 {
         let sessions = place.owner().get("/v2/agents/a1/sessions").await?.expect(200)?;
         if sessions["sessions"][0]["status"] == "stopped" {
-            return place.listed("c").await;
+            return place.listed().await;
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
     }

@@ -135,11 +135,11 @@ async fn an_older_bots_client_gets_the_members_that_it_looks_for() -> Result<()>
     let events = place.send(&body).await?;
     assert_eq!(text_of(&events), "Hello");
     assert_eq!((&events[0]["role"], &events[0]["finish_reason"]), (&json!("assistant"), &json!("continue")));
-    let listed = place.listed("old").await?;
+    let listed = place.listed().await?;
     assert_eq!(events[0]["record_id"], listed[2]["id"], "the record is the event of the question: {listed:?}");
     let again = json!({"msg": "And now?", "history": [said("user", "Hi"), said("assistant", "Hello")], "conversationId": "old"});
     place.send(&again).await?;
-    assert_eq!(place.listed("old").await?.len(), 6, "what it repeats of its history is not recorded again");
+    assert_eq!(place.listed().await?.len(), 6, "what it repeats of its history is not recorded again");
     Ok(())
 }
 

@@ -3,9 +3,8 @@
 
 use std::sync::Arc;
 
-use serde::Deserialize;
 use serde_json::value::RawValue;
-use session::{Entry, Kind, Millis, StoredEvent};
+use session::{Awaited, Entry, Kind, Millis, Seq, StoredEvent, Waiting};
 
 use crate::watcher::{CallNews, News};
 
@@ -82,7 +81,7 @@ pub(crate) fn told(entry: &Entry, withheld: &[Arc<str>], written: &[Arc<str>]) -
             whole(&name.id, &name.configuration, event.tool_input.map_or("{}", RawValue::get), entry.at).into()
         }
         Kind::ClientToolPending => {
-            let Ok(event) = serde_json::from_str::<Pending<'_>>(&entry.body) else { return Vec::new() };
+            let Ok(event) = serde_json::from_str::<StoredEvent<'_>>(&entry.body) else { return Vec::new() };
             let theirs = event.pending_calls.into_iter().map(|call| (Arc::from(call.tool_call_id.as_str()), call));
             let theirs = theirs.filter(|(id, _)| withheld.contains(id));
             theirs.flat_map(|(id, call)| whole(&id, &call.tool_configuration_name.into(), call.arguments.get(), entry.at)).collect()
@@ -104,23 +103,14 @@ pub(crate) fn asked(entry: &Entry) -> Option<Arc<str>> {
     serde_json::from_str::<StoredEvent<'_>>(&entry.body).ok().map(|event| event.call_name().id)
 }
 
+/// The calls of a step that the client is to run with arguments of the agent's over the model's, by their `tool_input`.
+pub(crate) fn of_client(waiting: &Waiting) -> impl Iterator<Item = Seq> {
+    let theirs = waiting.waits.iter().filter(|wait| wait.awaited == Awaited::Client && wait.overrides.is_some());
+    theirs.map(|wait| wait.call)
+}
+
 /// A call in one piece.
 fn whole(id: &Arc<str>, name: &Arc<str>, arguments: &str, at: Millis) -> [News; 2] {
     let began = News::Call { id: id.clone(), what: CallNews::Began { name: name.clone() }, at };
     [began, News::Call { id: id.clone(), what: CallNews::Arguments(arguments.to_owned()), at }]
-}
-
-/// The body of a `client_tool_pending`, as far as it is read here.
-#[derive(Deserialize)]
-struct Pending<'a> {
-    #[serde(borrow)]
-    pending_calls: Vec<PendingBody<'a>>,
-}
-
-#[derive(Deserialize)]
-struct PendingBody<'a> {
-    tool_call_id: String,
-    tool_configuration_name: String,
-    #[serde(borrow)]
-    arguments: &'a RawValue,
 }

@@ -269,7 +269,16 @@ fn a_withheld_call_is_told_with_what_the_client_is_to_act_on_when_it_waits_for_i
     assert_eq!(drain(&mut calls(&hub)), ["tool_input"]);
     let pending = r#"{"pending_calls":[{"tool_call_id":"c1","tool_configuration_name":"search","arguments":{"q":1,"user":7}}]}"#;
     hub.settled(&[entry(3, Kind::ClientToolPending, pending)]);
-    assert_eq!(drain(&mut reader), ["c1 search", "c1 {\"q\":1,\"user\":7}", "client_tool_pending"]);
+    let told = ["c1 search", "c1 {\"q\":1,\"user\":7}", "client_tool_pending"];
+    assert_eq!(drain(&mut reader), told);
+
+    // A server that takes up the turn in between tells the same.
+    let hub = Hub::new(1 << 20);
+    hub.preface(Shown { entries: vec![tool_input(1, "c1", "{\"q\":1}")], withheld: vec!["c1".into()] });
+    let mut reader = calls(&hub);
+    hub.hold();
+    hub.settled(&[entry(3, Kind::ClientToolPending, pending)]);
+    assert_eq!(drain(&mut reader)[1..], told);
 }
 
 #[test]

@@ -50,7 +50,7 @@ fn a_turn_whose_client_left_before_it_was_taken_stops_where_the_client_wants_tha
 
 #[test]
 fn a_turn_whose_client_left_between_its_beginning_and_the_word_of_it_stops() {
-    run(async {
+    on_one_thread(async {
         for (unless_left, how) in [(true, "interrupted"), (false, "answered")] {
             let world = World::new().await;
             let input = Input { unless_left, ..world.input("talk", None, true) };
@@ -80,5 +80,23 @@ fn a_turn_whose_client_left_before_its_answer_to_a_call_was_taken_stops() {
             assert_eq!(ends(&world).await, [how]);
             assert_eq!(count(&world.entries(), Kind::ToolOutput), 1, "what was done is kept");
         }
+    });
+}
+
+#[test]
+fn a_turn_that_waits_for_a_person_is_stopped_with_the_session_that_is_abandoned() {
+    run(async {
+        let world = World::new().await;
+        world.allow(1);
+        closing(&mut world.post(super::one_call::input(&world, true)).await.unwrap()).await;
+        assert_eq!(world.engine.approvals(&world.session).unwrap().len(), 1);
+        let world = world.restart().await;
+        world.engine.abandon(&world.session, &world.principal);
+        while !world.engine.approvals(&world.session).unwrap().is_empty() {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(ends(&world).await, ["interrupted"]);
+        world.engine.abandon(&world.session, &world.principal);
+        assert_eq!(ends(&world).await, ["interrupted"], "there is nothing to stop any more");
     });
 }

@@ -4,32 +4,20 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use serde::Deserialize;
 use serde_json::json;
 use serde_json::value::RawValue;
 
 use agent::{CallNews, Closing, News, OpenApproval, Part};
-use session::{Entry, HowEnded, Kind, Session, StoredEvent};
+use session::{Entry, HowEnded, Kind, StoredEvent};
 
 use super::events::Event;
 use super::input::Protocol;
-use super::pending::asked;
-use crate::App;
-use crate::conversations::result;
+use crate::conversations::{Calls, Place, TAKEN_BACK, message, result};
 use crate::errors::{Code, Error, Result, Shape};
 use crate::following::{Dialect, failure};
 
-/// What stands for the output of a call that the model took back.
-const TAKEN_BACK: &str = "the call was not made: the model took it back";
-
 /// The name of the event by which clients before 1.0 learn that somebody has to answer.
 const ON_INTERRUPT: &str = "on_interrupt";
-
-/// Where what waits is looked up when the turn pauses.
-pub(super) struct Place {
-    pub(super) app: Arc<App>,
-    pub(super) session: Arc<Session>,
-}
 
 /// The run, as its client calls it.
 #[derive(Debug)]
@@ -73,10 +61,7 @@ struct Shown {
     reasoning: Option<String>,
     /// The message that calls of this step belong to.
     parent: Option<String>,
-    /// The calls whose arguments are not complete.
-    calls: Vec<Arc<str>>,
-    /// Those that the client answered, and those that it was not told of: it needs no output of them.
-    silent: HashSet<Box<str>>,
+    calls: Calls,
     /// Why the run cannot end well.
     failure: Option<Outcome>,
 }
@@ -84,7 +69,7 @@ struct Shown {
 impl Frames {
     /// Events for a client that has `answered` these calls itself.
     pub(super) fn new(place: Place, run: Run, answered: HashSet<Box<str>>) -> Self {
-        Self { place, run, shown: Shown { silent: answered, ..Shown::default() } }
+        Self { place, run, shown: Shown { calls: Calls::new(answered), ..Shown::default() } }
     }
 
     /// What the run comes to.
@@ -100,7 +85,7 @@ impl Frames {
             Closing::Ended(HowEnded::Limit(why)) => {
                 Outcome::Failed("TURN_LIMIT_REACHED", format!("the agent stopped before it was done: {why}"))
             }
-            Closing::Paused => match asked(app, session)? {
+            Closing::Paused => match self.place.asked()? {
                 Some((approval, call)) => Outcome::Interrupt(interrupt(&approval, &call)),
                 None => Outcome::Success(app.engine.client_calls(session)?.into_iter().map(|call| call.name.id.to_string()).collect()),
             },
@@ -156,9 +141,7 @@ fn start(run: &Run, shown: &mut Shown, out: &mut String) {
 fn end(run: &Run, shown: &mut Shown, outcome: Outcome, out: &mut String) {
     end_text(shown, out);
     end_reasoning(run, shown, out);
-    for id in std::mem::take(&mut shown.calls) {
-        Event::new(out, "TOOL_CALL_END").text("toolCallId", &id).end();
-    }
+    shown.calls.take_open().iter().for_each(|id| push_end(id, out));
     match (outcome, run.protocol) {
         (Outcome::Failed(code, why), _) => Event::new(out, "RUN_ERROR").text("message", &why).text("code", code).end(),
         (Outcome::Cancelled, Protocol::Before) => {
@@ -275,14 +258,14 @@ fn show_call(run: &Run, shown: &mut Shown, id: &Arc<str>, what: &CallNews, out: 
             let event = Event::new(out, "TOOL_CALL_START").text("toolCallId", id).text("toolCallName", name);
             event.text("parentMessageId", &parent).end();
             shown.parent = Some(parent);
-            shown.calls.push(id.clone());
+            shown.calls.began(id);
         }
         CallNews::Arguments(piece) if !piece.is_empty() => {
             Event::new(out, "TOOL_CALL_ARGS").text("toolCallId", id).text("delta", piece).end();
         }
         // A client would run an open call of a tool of its own: one that is void gets an end and an output.
-        CallNews::Void if shown.calls.contains(id) => {
-            end_call(shown, id, out);
+        CallNews::Void if shown.calls.end(id) => {
+            push_end(id, out);
             push_result(run, shown, id, TAKEN_BACK, out);
         }
         CallNews::Arguments(_) | CallNews::Void | CallNews::Progress { .. } => {}
@@ -294,20 +277,14 @@ fn show_entry(run: &Run, shown: &mut Shown, entry: &Entry, out: &mut String) {
     match entry.kind {
         Kind::ToolInput => {
             let id = event.call_name().id;
-            if !end_call(shown, &id, out) {
-                shown.silent.insert((*id).into());
+            if shown.calls.asked_for(&id) {
+                push_end(&id, out);
             }
         }
-        // Those that were told only now are complete as well.
-        Kind::ClientToolPending => {
-            for id in shown.calls.clone() {
-                end_call(shown, &id, out);
-                shown.silent.remove(&*id);
-            }
-        }
+        Kind::ClientToolPending => shown.calls.pending().iter().for_each(|id| push_end(id, out)),
         Kind::ToolOutput => {
             let id = event.call_name().id;
-            if !shown.silent.contains(&*id) {
+            if shown.calls.tells_output(&id) {
                 push_result(run, shown, &id, &result(event.tool_output.map_or("{}", RawValue::get)), out);
             }
         }
@@ -318,8 +295,7 @@ fn show_entry(run: &Run, shown: &mut Shown, entry: &Entry, out: &mut String) {
         Kind::AgentOutput => end_text(shown, out),
         Kind::Thinking => end_reasoning(run, shown, out),
         Kind::ContextLimitExceeded => {
-            let why = serde_json::from_str::<Told>(&entry.body).map_or_else(|_| String::new(), |told| told.message);
-            shown.failure = Some(Outcome::Failed(Shape::Bots.word(Code::ContextLimitExceeded), why));
+            shown.failure = Some(Outcome::Failed(Shape::Bots.word(Code::ContextLimitExceeded), message(entry)));
         }
         Kind::SessionInterrupted => shown.failure = Some(Outcome::Cancelled),
         Kind::InputMessage | Kind::Compaction => {}
@@ -328,18 +304,9 @@ fn show_entry(run: &Run, shown: &mut Shown, entry: &Entry, out: &mut String) {
     }
 }
 
-/// What an event says to people.
-#[derive(Deserialize)]
-struct Told {
-    message: String,
-}
-
-/// The arguments of a call are complete. False where the client was not told that it began.
-fn end_call(shown: &mut Shown, id: &str, out: &mut String) -> bool {
-    let Some(place) = shown.calls.iter().position(|open| **open == *id) else { return false };
-    shown.calls.remove(place);
+/// The arguments of a call are complete.
+fn push_end(id: &str, out: &mut String) {
     Event::new(out, "TOOL_CALL_END").text("toolCallId", id).end();
-    true
 }
 
 fn push_result(run: &Run, shown: &mut Shown, id: &str, content: &str, out: &mut String) {

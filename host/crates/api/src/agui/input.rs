@@ -6,10 +6,10 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use agent::Outcome;
+use session::DeclaredTool;
 use session::json::push_string;
-use session::{AskedCall, DeclaredTool};
 
-use crate::conversations::{self, Resume, Said, Word, declared, outcome};
+use crate::conversations::{self, Resume, Said, Word, asked_call, declared, outcome};
 use crate::errors::{Error, Result};
 use crate::fields::{Fields, wrong};
 use crate::limits::{DECISIONS, POSTED, TOOLS};
@@ -148,7 +148,7 @@ fn said(fields: &Fields<'_>) -> Result<Option<Said>> {
         "user" => Some(content(fields)?).filter(|text| !text.trim().is_empty()).map(Said::User),
         "assistant" => {
             let text = content(fields)?;
-            let calls = objects_of(fields, "toolCalls")?.iter().map(call).collect::<Result<Vec<_>>>()?;
+            let calls = objects_of(fields, "toolCalls")?.iter().map(asked_call).collect::<Result<Vec<_>>>()?;
             (!text.is_empty() || !calls.is_empty()).then_some(Said::Agent { text, calls })
         }
         "tool" => {
@@ -205,14 +205,6 @@ fn content(fields: &Fields<'_>) -> Result<String> {
     }
 }
 
-fn call(fields: &Fields<'_>) -> Result<AskedCall> {
-    let id = fields.required("id", fields.text("id", 1..=usize::MAX)?)?;
-    let function = Fields::of(fields.required("function", fields.value("function"))?, fields.path("function"))?;
-    let name = function.required("name", function.text("name", 1..=usize::MAX)?)?;
-    let arguments = function.text("arguments", 0..=usize::MAX)?.filter(|text| !text.trim().is_empty()).unwrap_or("{}");
-    Ok(AskedCall { id: id.into(), name: name.into(), arguments: arguments.to_owned() })
-}
-
 /// An answer to an interrupt.
 fn resumed(fields: &Fields<'_>, payload: Option<&RawValue>) -> Result<Resume> {
     let interrupt = fields.required("interruptId", fields.text("interruptId", 1..=usize::MAX)?)?.to_owned();
@@ -247,6 +239,7 @@ fn context(fields: &Fields<'_>) -> Result<Option<String>> {
 mod tests {
     use super::*;
     use serde_json::json;
+    use session::AskedCall;
 
     fn read(body: &Value) -> Result<Input> {
         Input::read(body.as_object().unwrap(), body.to_string().as_bytes())

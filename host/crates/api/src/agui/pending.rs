@@ -1,12 +1,11 @@
 //! What waits on a thread when a run is asked for, and what the client says about it.
 
-use agent::OpenApproval;
-use session::{EventId, Session, StoredEvent};
+use session::{EventId, Session};
 use tool::Approver;
 
 use super::input::{Answers, Protocol};
 use crate::App;
-use crate::conversations::{Resume, Word};
+use crate::conversations::{Resume, Word, first_told};
 use crate::errors::{Code, Error, Result};
 
 /// What waits.
@@ -45,10 +44,9 @@ impl Pending {
         Ok(Ok(resume))
     }
 
-    /// The one that the client was told of: one that it may answer before one that it may not.
+    /// The one that the client was told of.
     fn told(&self) -> Option<EventId> {
-        let client = self.approvals.iter().find(|(_, approver)| *approver == Approver::Client);
-        client.or(self.approvals.first()).map(|(event, _)| *event)
+        first_told(&self.approvals)
     }
 
     fn is_for_the_client(&self) -> bool {
@@ -58,16 +56,6 @@ impl Pending {
     fn waits(&self, interrupt: &str) -> bool {
         self.calls.iter().any(|call| call == interrupt) || self.approvals.iter().any(|(event, _)| event.to_string() == interrupt)
     }
-}
-
-/// The approval that a client is told of, with the id by which it knows the call.
-pub(super) fn asked(app: &App, session: &Session) -> Result<Option<(OpenApproval, String)>> {
-    let open = app.engine.approvals(session)?;
-    let first = open.iter().find(|approval| approval.approver == Approver::Client).or(open.first());
-    let Some(approval) = first else { return Ok(None) };
-    let entry = app.engine.event(session, &approval.event.to_string())?;
-    let event: StoredEvent<'_> = serde_json::from_str(&entry.body).map_err(Error::internal)?;
-    Ok(Some((approval.clone(), event.call_name().id.to_string())))
 }
 
 #[cfg(test)]

@@ -5,9 +5,9 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
-use session::{AskedCall, DeclaredTool};
+use session::DeclaredTool;
 
-use crate::conversations::{self, Resume, Said, Word, declared, outcome};
+use crate::conversations::{self, Resume, Said, Word, asked_call, declared, outcome};
 use crate::errors::{Code, Error, Result};
 use crate::fields::{Fields, wrong};
 use crate::limits::{POSTED, TOOLS};
@@ -104,7 +104,8 @@ fn message(fields: &Fields<'_>) -> Result<Option<Said>> {
         "assistant" => {
             let text = fields.text("content", 0..=usize::MAX)?.unwrap_or_default().to_owned();
             let calls = fields.list("toolCalls", TOOLS)?.unwrap_or_default();
-            let calls = calls.iter().enumerate().map(|(at, value)| call(value, &format!("{}[{at}]", fields.path("toolCalls"))));
+            let calls =
+                calls.iter().enumerate().map(|(at, value)| asked_call(&Fields::of(value, format!("{}[{at}]", fields.path("toolCalls")))?));
             let calls = calls.collect::<Result<Vec<_>>>()?;
             Ok((!text.is_empty() || !calls.is_empty()).then_some(Said::Agent { text, calls }))
         }
@@ -133,16 +134,6 @@ fn said(fields: &Fields<'_>, member: &str) -> Result<String> {
     Ok(text.to_owned())
 }
 
-fn call(value: &Value, at: &str) -> Result<AskedCall> {
-    let fields = Fields::of(value, at)?;
-    let id = fields.required("id", fields.text("id", 1..=usize::MAX)?)?;
-    let function = fields.required("function", fields.value("function"))?;
-    let function = Fields::of(function, fields.path("function"))?;
-    let name = function.required("name", function.text("name", 1..=usize::MAX)?)?;
-    let arguments = function.text("arguments", 0..=usize::MAX)?.filter(|text| !text.trim().is_empty()).unwrap_or("{}");
-    Ok(AskedCall { id: id.into(), name: name.into(), arguments: arguments.to_owned() })
-}
-
 fn resume(fields: &Fields<'_>, payload: Option<&RawValue>) -> Result<Option<Resume>> {
     let Some(value) = fields.value("resume") else { return Ok(None) };
     let fields = Fields::of(value, "resume")?;
@@ -160,6 +151,7 @@ mod tests {
     use super::*;
     use agent::Outcome;
     use serde_json::json;
+    use session::AskedCall;
 
     fn read(body: &Value) -> Result<Sent> {
         Sent::read(body.as_object().unwrap(), body.to_string().as_bytes())

@@ -4,29 +4,18 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use agent::{CallNews, Closing, News, OpenApproval, Part};
 use session::json::{push_json, push_string};
-use session::{Entry, EventId, HowEnded, Kind, Millis, Session, StoredEvent, Uid};
+use session::{Entry, EventId, HowEnded, Kind, Millis, StoredEvent, Uid};
 
-use crate::App;
-use crate::conversations::result;
-use crate::errors::{Code, Error, Shape};
+use crate::conversations::{Calls, Place, TAKEN_BACK, message, result};
+use crate::errors::{Code, Shape};
 use crate::following::{Dialect, failure};
 
 /// The last frame.
 const DONE: &str = "data: [DONE]\n\n";
-
-/// What stands for the output of a call that the model took back.
-const TAKEN_BACK: &str = "the call was not made: the model took it back";
-
-/// Where the calls that wait for a person are looked up when the turn pauses.
-pub(super) struct Place {
-    pub(super) app: Arc<App>,
-    pub(super) session: Arc<Session>,
-}
 
 /// How one answer is written.
 pub(super) struct Frames {
@@ -52,19 +41,10 @@ pub(super) struct Legacy {
     record: Option<EventId>,
 }
 
-/// The calls of an answer.
-#[derive(Debug, Default)]
-struct Calls {
-    /// Those whose arguments are not complete.
-    open: Vec<Arc<str>>,
-    /// Those that the client answered, and those that it was not told of: it needs no output of them.
-    silent: HashSet<Box<str>>,
-}
-
 impl Frames {
     /// Frames for a client that has `answered` these calls itself.
     pub(super) fn new(place: Place, manner: Manner, answered: HashSet<Box<str>>) -> Self {
-        Self { place, manner, calls: Calls { open: Vec::new(), silent: answered } }
+        Self { place, manner, calls: Calls::new(answered) }
     }
 }
 
@@ -79,13 +59,12 @@ impl Dialect for Frames {
             (None, Closing::Ended(HowEnded::Limit(why))) => {
                 self.manner.push_error("TURN_LIMIT_REACHED", &format!("the agent stopped before it was done: {why}"), out);
             }
-            (None, Closing::Paused) => match self.place.app.engine.approvals(&self.place.session) {
-                // One is asked at a time: a client has one card for it, and is told the next when that is decided.
-                Ok(open) => open.iter().take(1).for_each(|approval| self.manner.push_interrupt(&self.place, approval, out)),
-                Err(error) => {
-                    let error = Error::from(error);
-                    self.manner.push_error(Shape::Bots.word(error.code()), error.message(), out);
+            (None, Closing::Paused) => match self.place.asked() {
+                Ok(Some((approval, call))) => {
+                    self.manner.push(out, approval.asked_at, "interrupt", |out| push_approval(out, &approval, &call));
                 }
+                Ok(None) => {}
+                Err(error) => self.manner.push_error(Shape::Bots.word(error.code()), error.message(), out),
             },
             (None, Closing::Ended(_) | Closing::Idle | Closing::Refused(_)) => {}
         }
@@ -117,7 +96,7 @@ fn show(manner: &mut Manner, calls: &mut Calls, session: Uid, news: &News, out: 
 fn show_call(manner: &Manner, calls: &mut Calls, (id, at): (&Arc<str>, Millis), what: &CallNews, out: &mut String) {
     match what {
         CallNews::Began { name } => {
-            calls.open.push(id.clone());
+            calls.began(id);
             manner.push(out, at, "tool-call-start", |out| {
                 push_member(out, "toolCallId", id);
                 push_member(out, "toolCallName", name);
@@ -128,8 +107,8 @@ fn show_call(manner: &Manner, calls: &mut Calls, (id, at): (&Arc<str>, Millis), 
             push_member(out, "delta", piece);
         }),
         // A client would run an open call of a tool of its own: one that is void gets an end and an output.
-        CallNews::Void if calls.open.contains(id) => {
-            end(manner, calls, id, at, out);
+        CallNews::Void if calls.end(id) => {
+            push_end(manner, id, at, out);
             push_result(manner, id, TAKEN_BACK, at, out);
         }
         CallNews::Arguments(_) | CallNews::Void | CallNews::Progress { .. } => {}
@@ -147,27 +126,20 @@ fn show_entry(manner: &mut Manner, calls: &mut Calls, session: Uid, entry: &Entr
         }
         Kind::ToolInput => {
             let id = event.call_name().id;
-            if !end(manner, calls, &id, at, out) {
-                calls.silent.insert((*id).into());
+            if calls.asked_for(&id) {
+                push_end(manner, &id, at, out);
             }
         }
-        // Those that were told only now are complete as well.
-        Kind::ClientToolPending => {
-            for id in calls.open.clone() {
-                end(manner, calls, &id, at, out);
-                calls.silent.remove(&*id);
-            }
-        }
+        Kind::ClientToolPending => calls.pending().iter().for_each(|id| push_end(manner, id, at, out)),
         Kind::ToolOutput => {
             let id = event.call_name().id;
-            if !calls.silent.contains(&*id) {
+            if calls.tells_output(&id) {
                 push_result(manner, &id, &result(event.tool_output.map_or("{}", RawValue::get)), at, out);
             }
         }
         Kind::StructuredOutput => manner.push(out, at, "text", |out| push_member(out, "content", &event.text())),
         Kind::ContextLimitExceeded => {
-            let why = serde_json::from_str::<Told>(&entry.body).map_or_else(|_| String::new(), |told| told.message);
-            manner.push_error(Shape::Bots.word(Code::ContextLimitExceeded), &why, out);
+            manner.push_error(Shape::Bots.word(Code::ContextLimitExceeded), &message(entry), out);
         }
         Kind::SessionInterrupted => manner.push_error("RUN_INTERRUPTED", "the run was stopped", out),
         // Their text was shown as it was written, or is shown to nobody.
@@ -177,18 +149,9 @@ fn show_entry(manner: &mut Manner, calls: &mut Calls, session: Uid, entry: &Entr
     }
 }
 
-/// What an event says to people.
-#[derive(Deserialize)]
-struct Told {
-    message: String,
-}
-
-/// The arguments of a call are complete. False where the client was not told that it began.
-fn end(manner: &Manner, calls: &mut Calls, id: &Arc<str>, at: Millis, out: &mut String) -> bool {
-    let Some(place) = calls.open.iter().position(|open| open == id) else { return false };
-    calls.open.remove(place);
+/// The arguments of a call are complete.
+fn push_end(manner: &Manner, id: &str, at: Millis, out: &mut String) {
     manner.push(out, at, "tool-call-end", |out| push_member(out, "toolCallId", id));
-    true
 }
 
 fn push_result(manner: &Manner, id: &str, result: &str, at: Millis, out: &mut String) {
@@ -228,14 +191,6 @@ impl Manner {
         push_member(out, "code", code);
         push_member(out, "requestId", &self.request_id);
         out.push_str("}\n\n");
-    }
-
-    /// A call waits for a person.
-    fn push_interrupt(&self, place: &Place, approval: &OpenApproval, out: &mut String) {
-        // The id by which the client knows the call stands in its event.
-        let Ok(entry) = place.app.engine.event(&place.session, &approval.event.to_string()) else { return };
-        let Ok(event) = serde_json::from_str::<StoredEvent<'_>>(&entry.body) else { return };
-        self.push(out, approval.asked_at, "interrupt", |out| push_approval(out, approval, &event.call_name().id));
     }
 }
 
@@ -291,7 +246,7 @@ mod tests {
 
     /// What a client reads of these news.
     fn read(manner: &mut Manner, answered: &[&str], news: impl IntoIterator<Item = News>) -> String {
-        let mut calls = Calls { silent: answered.iter().map(|id| (*id).into()).collect(), ..Calls::default() };
+        let mut calls = Calls::new(answered.iter().map(|id| (*id).into()).collect());
         let mut out = String::new();
         news.into_iter().for_each(|news| show(manner, &mut calls, SESSION, &news, &mut out));
         out

@@ -97,6 +97,11 @@ pub(super) struct Part {
 }
 
 impl Part {
+    /// How many items there are up to its end.
+    pub(super) fn end(self) -> usize {
+        self.skip.saturating_add(self.take)
+    }
+
     /// Those items.
     pub(super) fn of<T>(self, items: impl IntoIterator<Item = T>) -> impl Iterator<Item = T> {
         items.into_iter().skip(self.skip).take(self.take)

@@ -6,27 +6,24 @@ use std::sync::Arc;
 use axum::Extension;
 use axum::extract::State;
 use axum::response::Response;
-use http::{HeaderMap, HeaderName, HeaderValue, Uri, Version};
+use http::{HeaderMap, Uri, Version};
 
 use policy::Action;
 use session::Agent;
 
 use super::body::Sent;
 use super::dialect::Protocol;
-use super::frames::{Frames, Legacy, Manner, Place};
+use super::frames::{Frames, Legacy, Manner};
 use crate::App;
 use crate::body::ExactBody;
 use crate::caller::{Caller, Segments};
-use crate::conversations::{self, Begun, Posted, Rule};
+use crate::conversations::{self, Begun, Place, Posted, Rule, named};
 use crate::errors::{Code, Error, Result};
 use crate::following::{Following, Leaving, cut, deadline};
 use crate::front::Seen;
 use crate::operation::{Answer, Method, Operation, Query};
 use crate::page::Params;
 use crate::{agui, repeats, sse};
-
-/// Tells the client the conversation, also where it named none.
-const CONVERSATION: HeaderName = HeaderName::from_static("x-conversation-id");
 
 pub(crate) static SEND: Operation = Operation {
     id: "sendMessage",
@@ -105,10 +102,5 @@ async fn answer(request: Request, sent: Sent, thinking: bool, legacy: Option<Leg
     let manner = Manner { request_id: seen.id(), thinking, legacy };
     let frames = Frames::new(Place { app: app.clone(), session: session.clone() }, manner, answered);
     let following = Following::new(watcher, frames, cut(&app, caller.0.key, None)).leaving(leaving);
-    let mut response = sse::frames(following.begun(&app, &session, deadline(None)).await?, version);
-    // What is no header value the client has chosen itself, so it knows it.
-    if let Ok(id) = HeaderValue::from_str(&id) {
-        response.headers_mut().insert(CONVERSATION, id);
-    }
-    Ok(response)
+    Ok(named(sse::frames(following.begun(&app, &session, deadline(None)).await?, version), &id))
 }

@@ -3,7 +3,7 @@
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use session::DeclaredTool;
+use session::{AskedCall, DeclaredTool};
 
 use crate::errors::Result;
 use crate::fields::Fields;
@@ -16,6 +16,15 @@ pub(crate) fn declared(fields: &Fields<'_>, parameters: Option<&RawValue>) -> Re
         description: fields.text("description", 0..=usize::MAX)?.unwrap_or_default().to_owned(),
         input: parameters.map_or("{}", RawValue::get).to_owned(),
     })
+}
+
+/// A call that the agent asked for, in a history that the client brings.
+pub(crate) fn asked_call(fields: &Fields<'_>) -> Result<AskedCall> {
+    let id = fields.required("id", fields.text("id", 1..=usize::MAX)?)?;
+    let function = Fields::of(fields.required("function", fields.value("function"))?, fields.path("function"))?;
+    let name = function.required("name", function.text("name", 1..=usize::MAX)?)?;
+    let arguments = function.text("arguments", 0..=usize::MAX)?.filter(|text| !text.trim().is_empty()).unwrap_or("{}");
+    Ok(AskedCall { id: id.into(), name: name.into(), arguments: arguments.to_owned() })
 }
 
 /// A tool's output where there is a text for it and nothing else: that of a single text, else the JSON.

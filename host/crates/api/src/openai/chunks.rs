@@ -14,12 +14,12 @@ use crate::reply;
 
 /// The chunks of one answer.
 pub(super) struct Chunks {
-    pub(super) asked: Asked,
+    asked: Asked,
     head: Head,
     /// Whether what was consumed is told at the end.
     usage: bool,
     begun: bool,
-    pub(super) telling: Telling,
+    telling: Telling,
 }
 
 impl Chunks {
@@ -28,7 +28,7 @@ impl Chunks {
     }
 
     /// The last frames.
-    pub(super) fn end(&mut self, finish: Result<Finish>, out: &mut String) {
+    fn end(&mut self, finish: Result<Finish>, out: &mut String) {
         match finish {
             Ok(finish) => {
                 self.begin(out);
@@ -87,9 +87,19 @@ impl Dialect for Chunks {
         }
     }
 
+    fn passes_over(&self, news: &News) -> bool {
+        !self.telling.tells(news)
+    }
+
     fn closed(&mut self, closing: &Closing, out: &mut String) {
         let finish = self.asked.finish(closing);
         self.end(finish, out);
+    }
+
+    fn closed_at_once(&mut self, closing: &Closing, out: &mut String) -> Result<()> {
+        let finish = self.asked.finish(closing)?;
+        self.end(Ok(finish), out);
+        Ok(())
     }
 
     fn broken(&mut self, why: &str, out: &mut String) {

@@ -5,12 +5,10 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::response::Response;
 use http::{StatusCode, Version};
-use http_body_util::Full;
 use serde_json::Map;
 use sha2::{Digest, Sha256};
-use tokio::time::{Instant, timeout_at};
 
-use agent::{Clock, Follow, Input, NewSession, News, Watcher};
+use agent::{Clock, Follow, Input, NewSession, Watcher};
 use policy::Action;
 use session::{Agent, Purpose, Secrets};
 
@@ -23,8 +21,7 @@ use crate::App;
 use crate::body::ExactBody;
 use crate::caller::{Caller, Segments};
 use crate::errors::{Code, Error, Result};
-use crate::following::{Dialect, Following, Leaving, cut};
-use crate::limits::PING;
+use crate::following::{Following, Leaving, cut, deadline};
 use crate::operation::{Answer, Method, Operation};
 use crate::{reply, sse};
 
@@ -101,16 +98,9 @@ async fn complete(app: &Arc<App>, caller: &Caller, wanted: Wanted, version: Vers
             Ok(reply::json(StatusCode::OK, &answer))
         }
         Form::Stream { usage } => {
-            let cut = cut(app, caller.0.key, None);
-            Ok(match begun(Chunks::new(asked, head, usage), watcher).await? {
-                Begun::Over(frames) => {
-                    leaving.iter_mut().for_each(Leaving::arrived);
-                    sse::frames(Full::from(frames), version)
-                }
-                Begun::On(chunks, watcher, first) => {
-                    sse::frames(Following::new(watcher, *chunks, cut).with(first).leaving(leaving), version)
-                }
-            })
+            let session = asked.session.clone();
+            let following = Following::new(watcher, Chunks::new(asked, head, usage), cut(app, caller.0.key, None)).leaving(leaving);
+            Ok(sse::frames(following.begun(app, &session, deadline(None)).await?, version))
         }
     }
 }
@@ -147,36 +137,6 @@ async fn begin(app: &Arc<App>, caller: &Caller, wanted: Wanted, key: String) -> 
                 tracing::warn!(session.uid = %session.uid, %error, "the session of a refused request stays until it has idled");
             }
             Err(error.into())
-        }
-    }
-}
-
-/// An answer whose first frames are known.
-enum Begun {
-    /// It goes on.
-    On(Box<Chunks>, Watcher, Option<News>),
-    /// These are all.
-    Over(String),
-}
-
-/// Waits until there is something to tell, so that what fails before is an ordinary error; but not so long that a
-/// reader may take the connection for dead.
-async fn begun(mut chunks: Chunks, mut watcher: Watcher) -> Result<Begun> {
-    let until = Instant::now() + PING;
-    loop {
-        let news = match timeout_at(until, chunks.asked.next(&mut watcher)).await {
-            Ok(news) => news?,
-            Err(_) => return Ok(Begun::On(chunks.into(), watcher, None)),
-        };
-        let mut out = String::new();
-        match &news {
-            News::Closed(closing) => {
-                let finish = chunks.asked.finish(closing)?;
-                chunks.end(Ok(finish), &mut out);
-                return Ok(Begun::Over(out));
-            }
-            words if chunks.telling.tells(words) => return Ok(Begun::On(chunks.into(), watcher, Some(news))),
-            _ => chunks.news(news, &mut out),
         }
     }
 }

@@ -13,11 +13,9 @@ use session::Agent;
 use crate::App;
 use crate::caller::{Caller, Segments};
 use crate::errors::{Code, Error, Result};
+use crate::limits::{PAGE, SCAN};
 use crate::operation::{Answer, Method, Operation};
 use crate::reply;
-
-/// Agents that are read at once.
-const PAGE: usize = 256;
 
 /// Agents that are listed: the list has no pages, and no client shows more to choose from.
 const LISTED: usize = 1_000;
@@ -34,15 +32,17 @@ pub(crate) static LIST: Operation = Operation {
 };
 
 pub(crate) async fn list(State(app): State<Arc<App>>, caller: Caller) -> Result<Response> {
-    let (mut shown, mut after) = (Vec::new(), None);
-    loop {
+    let (mut shown, mut after, mut seen) = (Vec::new(), None, 0);
+    while seen < SCAN && shown.len() < LISTED {
         let page = app.engine.agents(caller.0.tenant, after, PAGE)?;
         let room = LISTED - shown.len();
         shown.extend(page.iter().filter(|agent| agent.enabled && caller.sees(&agent.key)).take(room).map(written));
         after = page.last().map(|agent| agent.uid);
-        if page.len() < PAGE || shown.len() == LISTED {
+        seen += page.len();
+        if page.len() < PAGE {
             break;
         }
+        tokio::task::yield_now().await;
     }
     Ok(reply::json(StatusCode::OK, &json!({ "object": "list", "data": shown })))
 }

@@ -8,7 +8,7 @@ use agent::{Brought, Past};
 use session::{AskedCall, DeclaredTool, Message};
 
 use crate::body::ExactBody;
-use crate::conversations::outcome;
+use crate::conversations::{asked_call, outcome};
 use crate::errors::{Code, Error, Result};
 use crate::fields::{Fields, unsupported, unsupported_value, wrong};
 
@@ -219,11 +219,7 @@ fn assistant(fields: &Fields<'_>) -> Result<Option<Past>> {
 
 fn call(fields: &Fields<'_>) -> Result<AskedCall> {
     is_function(fields)?;
-    let id = fields.required("id", fields.text("id", 1..=NAME)?)?;
-    let function = Fields::of(fields.required("function", fields.value("function"))?, fields.path("function"))?;
-    let name = function.required("name", function.text("name", 1..=NAME)?)?;
-    let arguments = function.text("arguments", 0..=usize::MAX)?.filter(|text| !text.trim().is_empty()).unwrap_or("{}");
-    Ok(AskedCall { id: id.into(), name: name.into(), arguments: arguments.to_owned() })
+    asked_call(fields)
 }
 
 /// What came of a call: an object as it is, anything else as text.

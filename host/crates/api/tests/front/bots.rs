@@ -110,6 +110,78 @@ async fn conversations_are_begun_listed_renamed_and_deleted_by_whom_they_belong_
 }
 
 #[tokio::test]
+async fn a_title_that_nobody_gave_is_what_was_said_first_and_goes_with_it() {
+    let (server, owner) = with_a_bot().await;
+    server.says(&owner, "c", "my  secret\nplan").await;
+    let title = async || server.get(&format!("{BOT}/conversation"), &owner).await.json()["data"][0]["title"].clone();
+    assert_eq!(title().await, "my secret plan");
+    let sessions = server.get("/v2/agents/a/sessions", &owner).await;
+    assert!(!sessions.text.contains("secret"), "{}", sessions.text);
+    let words = server.records(&owner, "sort=asc").await["recordList"][0]["recordId"].as_str().unwrap().to_owned();
+    let event = format!("/v2/agents/a/sessions/{}/events/{words}", sessions.json()["sessions"][0]["key"].as_str().unwrap());
+    assert_eq!(server.ask(Method::DELETE, &event, &owner, None).await.status, 204);
+    assert_eq!(title().await, "Conversation");
+}
+
+#[tokio::test]
+async fn a_list_of_conversations_says_whether_there_are_more() {
+    let (server, owner) = with_a_bot().await;
+    for id in ["c1", "c2", "c3", "c4"] {
+        server.says(&owner, id, "hello").await;
+    }
+    let list = async |query: &str| {
+        let list = server.get(&format!("{BOT}/conversation?{query}"), &owner).await.json();
+        let ids: Vec<String> = list["data"].as_array().unwrap().iter().map(|c| c["conversationId"].as_str().unwrap().to_owned()).collect();
+        (ids.join(" "), list["total"].as_u64().unwrap())
+    };
+    assert_eq!(list("limit=2").await, ("c4 c3".to_owned(), 3));
+    assert_eq!(list("limit=2&offset=2").await, ("c2 c1".to_owned(), 4));
+    assert_eq!(list("limit=2&offset=9").await, (String::new(), 4));
+}
+
+#[tokio::test]
+async fn a_slash_behind_the_id_of_a_conversation_is_the_ids_or_one_too_many() {
+    let (server, owner) = with_a_bot().await;
+    for (id, path) in [("c1", "c1/"), ("c2", "c2"), ("c3/", "c3/")] {
+        server.says(&owner, id, "hello").await;
+        let path = format!("{BOT}/conversation/{path}");
+        assert_eq!(server.ask(Method::PATCH, &path, &owner, Some(json!({"title": "T"}))).await.status, 200, "{path}");
+        assert_eq!(server.ask(Method::DELETE, &path, &owner, None).await.status, 200, "{path}");
+        assert_eq!(server.ask(Method::DELETE, &path, &owner, None).await.json()["code"], "CONVERSATION_NOT_FOUND", "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_first_request_that_is_refused_leaves_no_conversation() {
+    let (server, owner) = with_a_bot().await;
+    let message = json!({"role": "user", "content": "hello"});
+    let past: Vec<Value> =
+        (0..1_002).map(|_| message.clone()).chain([json!({"role": "assistant", "content": "x"}), message.clone()]).collect();
+    let broken = json!([{"name": "t", "parameters": {"type": "object", "properties": {"a": {"type": "nothing"}}}}]);
+    for (door, id) in [("/v1/aibot/bots/a/send-message", "conversationId"), ("/v1/agui/a", "threadId")] {
+        for body in [json!({"messages": [message], "tools": broken}), json!({"messages": past})] {
+            for name in [None, Some("c")] {
+                let mut body = body.clone();
+                body["runId"] = json!("r");
+                if door.contains("bots") {
+                    body.as_object_mut().unwrap().remove("runId");
+                }
+                if let Some(name) = name {
+                    body[id] = json!(name);
+                }
+                let refused = server.post(door, &owner, body).await;
+                assert_eq!(refused.status, 400, "{}", refused.text);
+            }
+        }
+    }
+    assert_eq!(server.get("/v2/agents/a/sessions", &owner).await.json()["sessions"], json!([]));
+    server.says(&owner, "c", "hello").await;
+    let wrong = json!({"conversationId": "c", "messages": [message], "tools": broken});
+    assert_eq!(server.post("/v1/aibot/bots/a/send-message", &owner, wrong).await.status, 400);
+    assert_eq!(server.records(&owner, "conversationId=c").await["total"], 2);
+}
+
+#[tokio::test]
 async fn records_are_the_words_of_both_sides_in_pages_of_either_order() {
     let (server, _) = with_a_bot().await;
     let (user, other) = (server.key("default", Role::AgentUser).await, server.key("default", Role::AgentUser).await);

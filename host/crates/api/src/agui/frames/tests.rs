@@ -38,7 +38,7 @@ fn output(id: &str, output: &str) -> News {
 
 /// What a client reads, one event a line.
 fn read(protocol: Protocol, answered: &[&str], news: &[News], outcome: Outcome) -> Vec<String> {
-    let mut shown = Shown { silent: answered.iter().map(|id| (*id).into()).collect(), ..Shown::default() };
+    let mut shown = Shown { calls: Calls::new(answered.iter().map(|id| (*id).into()).collect()), ..Shown::default() };
     let (run, mut out) = (run(protocol), String::new());
     start(&run, &mut shown, &mut out);
     news.iter().for_each(|news| show(&run, &mut shown, news, &mut out));

@@ -247,7 +247,7 @@ impl<'a> View<'a> {
 
     /// Whether a session holds a blob.
     pub(super) fn holds(&self, session: Uid, tenant: Uid, digest: [u8; 32]) -> Result<bool, Error> {
-        if self.dead(&[session, tenant])? {
+        if self.tenant_of(session)? != Some(tenant) {
             return Ok(false);
         }
         let held = self.transaction.open_table(at::HELD_BLOBS)?.get(&layout::join(&[&session.0, &tenant.0, &digest]))?;
