@@ -231,6 +231,43 @@ async fn an_interrupt_is_answered_first_or_cancelled_for_other_words() -> Result
 }
 
 #[tokio::test]
+async fn an_interrupt_that_somebody_else_settled_is_answered_with_what_came_of_it() -> Result<()> {
+    let place = Place::new().await?;
+    for (thread, status, asked) in [("approved", "resolved", 2), ("dropped", "cancelled", 4)] {
+        place.model.queue([call("write", json!({"key": "k", "text": "v"})), text("Noted.")]);
+        let events = place.run(&one(thread, &[user("note it")])).await?;
+        let id = last(&events)["outcome"]["interrupts"][0]["id"].clone();
+        let path = format!("/operator/v1/approvals/{}", id.as_str().context("an id")?);
+        place.owner().post(&path, &json!({"decision": "approve"})).await?.expect(200)?;
+        let mut body = one(thread, &[user("note it")]);
+        body["resume"] = json!([{"interruptId": id, "status": status, "payload": {"approved": false}}]);
+        let events = place.run(&body).await?;
+        assert_eq!(kinds(&events), [&["RUN_STARTED", "TOOL_CALL_RESULT"], &TEXT[1..]].concat(), "{thread}");
+        assert_eq!((said(&events), place.model.requests().len()), ("Noted.".to_owned(), asked), "nothing is asked again");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_approval_that_only_the_operator_gives_keeps_nobody_from_the_thread() -> Result<()> {
+    let mut place = Place::new().await?;
+    place.config = place.config.replace("approver = \"client\"", "approver = \"operator\"");
+    place = place.killed().await?;
+    for (thread, protocol) in [("before", before as fn(&str, &[Value]) -> Value), ("one", one)] {
+        place.model.queue([call("write", json!({"key": "k", "text": "v"})), text("Something else.")]);
+        let events = place.run(&protocol(thread, &[user("note it")])).await?;
+        assert_eq!(kinds(&events)[kinds(&events).len() - 2..], ["CUSTOM", "RUN_FINISHED"]);
+        let custom = &events[events.len() - 2];
+        let told: Value = serde_json::from_str(custom["value"].as_str().context("a string")?)?;
+        assert_eq!((&custom["name"], &told["metadata"]["approver"]), (&json!("approval_waits"), &json!("operator")));
+        assert_ne!(last(&events)["outcome"]["type"], "interrupt");
+        let events = place.run(&protocol(thread, &[user("note it"), user("and this?")])).await?;
+        assert_eq!(said(&events), "Something else.", "{thread}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
 async fn what_is_wrong_is_said_before_a_run_begins() -> Result<()> {
     let place = Place::new().await?;
     let image = json!({"id": "m", "role": "user", "content": [{"type": "image", "source": {"type": "url", "value": "https://x.example"}}]});

@@ -78,6 +78,7 @@ pub(crate) async fn run(request: Request, body: &ExactBody) -> Result<Response> 
         Some(session) => Pending::of(&app, &session)?,
         None => Pending::default(),
     };
+    let settled = pending.settled(&answers);
     let resume = match pending.resume(protocol, answers)? {
         Ok(resume) => resume,
         Err(unanswered) => {
@@ -85,7 +86,7 @@ pub(crate) async fn run(request: Request, body: &ExactBody) -> Result<Response> 
             return Ok(named(stream, &run.thread));
         }
     };
-    let posted = Posted { id: run.thread.clone(), messages, rule: Rule::Known, resume, tools, instructions, repeat };
+    let posted = Posted { id: run.thread.clone(), messages, rule: Rule::Known, resume, settled, tools, instructions, repeat };
     let Begun { session, watcher, answered } = conversations::ask(&app, &caller, &agent, posted).await?;
     // From here on a client that is gone has left a turn.
     let leaving = Leaving::of(&app, &session, &caller.0, &watcher);

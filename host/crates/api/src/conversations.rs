@@ -18,7 +18,7 @@ use sha2::{Digest, Sha256};
 
 use agent::{Brought, Clock, Decision, Decisions, Follow, Input, NewSession, Outcome, Repeat, Thing, Watcher};
 use policy::Action;
-use session::{Agent, DeclaredTool, Message, Principal, Purpose, Secrets, Session, TurnNo, Uid};
+use session::{Agent, DeclaredTool, EventId, Message, Principal, Purpose, Secrets, Session, TurnNo, Uid};
 
 use crate::App;
 use crate::caller::Caller;
@@ -29,7 +29,7 @@ pub(crate) use answers::{Resume, Word, outcome};
 pub(crate) use history::Said;
 pub(crate) use known::Rule;
 pub(crate) use telling::{Calls, Place, TAKEN_BACK, first_told, message, named};
-pub(crate) use tools::{asked_call, declared, result};
+pub(crate) use tools::{ExactTool, asked_call, declared, result};
 
 /// Characters of a conversation's id; it is kept with the session and hashed with each request.
 const ID: usize = 256;
@@ -175,6 +175,9 @@ pub(crate) struct Posted {
     pub rule: Rule,
     /// Answers to interrupts.
     pub resume: Vec<Resume>,
+    /// The call of an interrupt that was answered as well, though somebody else or time has settled it: if nothing else is
+    /// posted, what came of it is the answer.
+    pub settled: Option<EventId>,
     /// Tools that the client runs, for this turn.
     pub tools: Vec<DeclaredTool>,
     /// What the model is told beside the agent's instructions; `system` messages are added to it.
@@ -199,13 +202,13 @@ pub(crate) struct Begun {
 pub(crate) async fn ask(app: &App, caller: &Caller, agent: &Arc<Agent>, posted: Posted) -> Result<Begun> {
     let found = find(app, caller, agent, &posted.id)?;
     let (hash, unless_left) = (posted.hash(), app.on_disconnect.stops());
-    let Posted { id, messages, rule, resume, tools, instructions, repeat } = posted;
+    let Posted { id, messages, rule, resume, settled, tools, instructions, repeat } = posted;
     let (told, messages) = history::without_system(messages);
     let instructions = joined(instructions.into_iter().chain(told));
     let (waiting, stored) = match &found {
         Some(session) => {
             let waiting = answers::waiting(app, session)?;
-            let stored = history::stored(app, session, &waiting, (rule, &messages), &resume).await?;
+            let stored = history::stored(app, session, &waiting, (rule, &messages), (&resume, settled)).await?;
             (waiting, stored)
         }
         None => Default::default(),
@@ -218,6 +221,13 @@ pub(crate) async fn ask(app: &App, caller: &Caller, agent: &Arc<Agent>, posted: 
         answers = answers::given(&waiting, &stored, &messages, &[])?;
     }
     if words.is_none() && answers.decisions.is_empty() {
+        if let (Some(session), Some(event)) = (&found, settled) {
+            let unknown =
+                |_| Error::field("resume", format!("no interrupt `{event}` was told on this thread")).with(Code::InterruptNotFound);
+            let since = app.engine.since(session, &event.to_string()).map_err(unknown)?;
+            let watcher = app.engine.rejoin(session, &caller.0, since, Follow::Calls).await?;
+            return Ok(Begun { session: session.clone(), watcher, answered: HashSet::new() });
+        }
         answers = answers::repeated(&stored, &messages);
     }
     if let (Some(session), None, false) = (&found, &words, answers.decisions.is_empty()) {
@@ -364,7 +374,7 @@ mod tests {
 
     fn posted(messages: Vec<Said>) -> Posted {
         let (resume, tools) = (Vec::new(), Vec::new());
-        Posted { id: "c".into(), messages, rule: Rule::Prefix, resume, tools, instructions: None, repeat: None }
+        Posted { id: "c".into(), messages, rule: Rule::Prefix, resume, settled: None, tools, instructions: None, repeat: None }
     }
 
     #[test]
@@ -376,7 +386,7 @@ mod tests {
         assert_ne!(of(&[&user]), of(&[&user, &user]));
         let told = Posted { instructions: Some("a".into()), ..posted(vec![user.clone()]) };
         assert_ne!(told.hash(), of(&[&user]));
-        let resume = |word| Posted { resume: vec![Resume { interrupt: "i".into(), word }], ..posted(Vec::new()) }.hash();
+        let resume = |word| Posted { settled: None, resume: vec![Resume { interrupt: "i".into(), word }], ..posted(Vec::new()) }.hash();
         assert_ne!(resume(Word::Cancelled), resume(Word::Payload("true".into())));
     }
 

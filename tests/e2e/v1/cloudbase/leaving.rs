@@ -50,6 +50,28 @@ async fn a_client_that_goes_away_stops_its_turn_and_the_conversation_goes_on() -
 }
 
 #[tokio::test]
+async fn what_was_asked_before_the_client_went_away_is_answered_later() -> Result<()> {
+    let place = Place::new().await?;
+    place.model.queue([call("write", json!({"key": "k", "text": "v"})), text("Noted.")]);
+    left_at(&place, "\"interrupt\"").await?;
+    let listed = place.listed().await?;
+    let asked = listed.iter().find(|event| event["type"] == "tool_input").context("a call")?;
+    let yes = json!({"interruptId": asked["id"], "payload": {"approved": true}});
+    let events = place.send(&json!({"conversationId": "c", "messages": [], "resume": yes})).await?;
+    assert_eq!(text_of(&events), "Noted.");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_client_that_goes_away_at_an_error_comes_back_as_ever() -> Result<()> {
+    let place = Place::new().await?;
+    place.model.queue([Reply::Error(400, "no".into()), text("Better.")]);
+    left_at(&place, "\"error\"").await?;
+    assert_eq!(text_of(&place.send(&say("c", "Again")).await?), "Better.");
+    Ok(())
+}
+
+#[tokio::test]
 async fn what_was_left_is_asked_again_in_the_same_words() -> Result<()> {
     let place = Place::new().await?;
     let gate = Gate::default();

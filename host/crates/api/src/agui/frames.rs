@@ -9,6 +9,7 @@ use serde_json::value::RawValue;
 
 use agent::{CallNews, Closing, News, OpenApproval, Part};
 use session::{Entry, HowEnded, Kind, StoredEvent};
+use tool::Approver;
 
 use super::events::Event;
 use super::input::Protocol;
@@ -18,6 +19,9 @@ use crate::following::{Dialect, failure};
 
 /// The name of the event by which clients before 1.0 learn that somebody has to answer.
 const ON_INTERRUPT: &str = "on_interrupt";
+
+/// The name of the event about an approval that the client cannot give. Its value is that of [`ON_INTERRUPT`].
+const WAITS_ELSEWHERE: &str = "approval_waits";
 
 /// The run, as its client calls it.
 #[derive(Debug)]
@@ -32,8 +36,14 @@ pub(super) struct Run {
 /// How a run ends.
 #[derive(Debug, PartialEq, Eq)]
 enum Outcome {
-    /// The agent has said what it had to say, and these calls are the client's to make.
-    Success(Vec<String>),
+    /// The agent has said what it had to say.
+    Success {
+        /// The calls that are the client's to make.
+        calls: Vec<String>,
+        /// What somebody else has to answer: the members of the interrupt that it would be. Told as an interrupt it would
+        /// keep the client from every other run until it answered what it may not answer.
+        elsewhere: Option<serde_json::Value>,
+    },
     /// A person has to answer: the members of the interrupt.
     Interrupt(serde_json::Value),
     /// It was stopped.
@@ -86,10 +96,13 @@ impl Frames {
                 Outcome::Failed("TURN_LIMIT_REACHED", format!("the agent stopped before it was done: {why}"))
             }
             Closing::Paused => match self.place.asked()? {
-                Some((approval, call)) => Outcome::Interrupt(interrupt(&approval, &call)),
-                None => Outcome::Success(app.engine.client_calls(session)?.into_iter().map(|call| call.name.id.to_string()).collect()),
+                Some((approval, call)) if approval.approver == Approver::Client => Outcome::Interrupt(interrupt(&approval, &call)),
+                asked => Outcome::Success {
+                    calls: app.engine.client_calls(session)?.into_iter().map(|call| call.name.id.to_string()).collect(),
+                    elsewhere: asked.map(|(approval, call)| interrupt(&approval, &call)),
+                },
             },
-            Closing::Ended(_) | Closing::Idle | Closing::Refused(_) => Outcome::Success(Vec::new()),
+            Closing::Ended(_) | Closing::Idle | Closing::Refused(_) => Outcome::Success { calls: Vec::new(), elsewhere: None },
         })
     }
 }
@@ -154,10 +167,17 @@ fn end(run: &Run, shown: &mut Shown, outcome: Outcome, out: &mut String) {
             }
             run.finish(out, &json!({"type": "interrupt", "interrupts": [interrupt]}));
         }
-        // Earlier clients refuse an outcome that names calls, and take none for a success.
-        (Outcome::Success(_), Protocol::Before) => run.event(out, "RUN_FINISHED").end(),
-        (Outcome::Success(calls), Protocol::One) if calls.is_empty() => run.finish(out, &json!({"type": "success"})),
-        (Outcome::Success(calls), Protocol::One) => run.finish(out, &json!({"type": "success", "pendingToolCallIds": calls})),
+        (Outcome::Success { calls, elsewhere }, protocol) => {
+            if let Some(interrupt) = elsewhere {
+                Event::new(out, "CUSTOM").text("name", WAITS_ELSEWHERE).text("value", &interrupt.to_string()).end();
+            }
+            match protocol {
+                // Earlier clients refuse an outcome that names calls, and take none for a success.
+                Protocol::Before => run.event(out, "RUN_FINISHED").end(),
+                Protocol::One if calls.is_empty() => run.finish(out, &json!({"type": "success"})),
+                Protocol::One => run.finish(out, &json!({"type": "success", "pendingToolCallIds": calls})),
+            }
+        }
     }
 }
 

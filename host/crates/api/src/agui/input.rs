@@ -9,7 +9,7 @@ use agent::Outcome;
 use session::DeclaredTool;
 use session::json::push_string;
 
-use crate::conversations::{self, Resume, Said, Word, asked_call, declared, outcome};
+use crate::conversations::{self, ExactTool, Resume, Said, Word, asked_call, declared, outcome};
 use crate::errors::{Error, Result};
 use crate::fields::{Fields, wrong};
 use crate::limits::{DECISIONS, POSTED, TOOLS};
@@ -72,12 +72,6 @@ struct Exact<'a> {
 struct ExactResume<'a> {
     #[serde(borrow, default)]
     payload: Option<&'a RawValue>,
-}
-
-#[derive(Deserialize)]
-struct ExactTool<'a> {
-    #[serde(borrow, default)]
-    parameters: Option<&'a RawValue>,
 }
 
 /// What front ends pass along; anything else in it is for others.

@@ -1,6 +1,6 @@
 //! What waits on a thread when a run is asked for, and what the client says about it.
 
-use session::{EventId, Session};
+use session::{EventId, Session, Uid};
 use tool::Approver;
 
 use super::input::{Answers, Protocol};
@@ -11,6 +11,8 @@ use crate::errors::{Code, Error, Result};
 /// What waits.
 #[derive(Debug, Default)]
 pub(super) struct Pending {
+    /// The session behind the thread, if there is one.
+    session: Option<Uid>,
     /// Calls that a person has to allow, in their order.
     approvals: Vec<(EventId, Approver)>,
     /// Calls that the client runs, by their ids.
@@ -22,7 +24,7 @@ impl Pending {
     pub(super) fn of(app: &App, session: &Session) -> Result<Self> {
         let approvals = app.engine.approvals(session)?.iter().map(|approval| (approval.event, approval.approver)).collect();
         let calls = app.engine.client_calls(session)?.into_iter().map(|call| call.name.id.to_string()).collect();
-        Ok(Self { approvals, calls })
+        Ok(Self { session: Some(session.uid), approvals, calls })
     }
 
     /// The answers as conversations take them; inside, the id of an interrupt that the client has to answer first.
@@ -39,9 +41,20 @@ impl Pending {
         if let (Protocol::One, Some(id), true) = (protocol, unanswered, self.is_for_the_client()) {
             return Ok(Err(id));
         }
-        // Of what waits no more nothing is left to be cancelled: that is how a client gets past what has expired.
-        resume.retain(|resume| resume.word != Word::Cancelled || self.waits(&resume.interrupt));
+        // What waits no more needs no answer: that is how a client gets past what somebody else or time has settled.
+        resume.retain(|resume| self.settled_call(&resume.interrupt).is_none());
         Ok(Ok(resume))
+    }
+
+    /// The first call among those answered that was settled before.
+    pub(super) fn settled(&self, answers: &Answers) -> Option<EventId> {
+        answers.named.iter().filter_map(|resume| self.settled_call(&resume.interrupt)).min_by_key(|event| event.seq)
+    }
+
+    /// The call of an interrupt of this thread that waits no more.
+    fn settled_call(&self, interrupt: &str) -> Option<EventId> {
+        let event = EventId::parse(interrupt).filter(|event| Some(event.session) == self.session)?;
+        (!self.waits(interrupt)).then_some(event)
     }
 
     /// The one that the client was told of.
@@ -61,7 +74,7 @@ impl Pending {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use session::{Seq, Uid};
+    use session::Seq;
 
     fn event(seq: u64) -> EventId {
         EventId { session: Uid([1; 16]), seq: Seq(seq) }
@@ -69,7 +82,7 @@ mod tests {
 
     fn pending(approvals: &[(u64, Approver)]) -> Pending {
         let approvals = approvals.iter().map(|(seq, approver)| (event(*seq), *approver)).collect();
-        Pending { approvals, calls: vec!["call_9".into()] }
+        Pending { session: Some(Uid([1; 16])), approvals, calls: vec!["call_9".into()] }
     }
 
     fn named(interrupt: String, word: Word) -> Answers {
@@ -97,9 +110,15 @@ mod tests {
     }
 
     #[test]
-    fn what_waits_no_more_need_not_be_cancelled() {
+    fn what_waits_no_more_needs_no_answer() {
         let cancelled = || named(event(4).to_string(), Word::Cancelled);
         assert_eq!(pending(&[(4, Approver::Client)]).resume(Protocol::One, cancelled()).unwrap().unwrap().len(), 1);
-        assert_eq!(Pending::default().resume(Protocol::One, cancelled()).unwrap(), Ok(Vec::new()));
+        let over = pending(&[]);
+        assert_eq!(over.resume(Protocol::One, cancelled()).unwrap(), Ok(Vec::new()));
+        assert_eq!(over.settled(&cancelled()), Some(event(4)));
+        let approved = named(event(4).to_string(), Word::Payload("true".into()));
+        assert_eq!((over.settled(&approved), over.resume(Protocol::One, approved).unwrap()), (Some(event(4)), Ok(Vec::new())));
+        let foreign = EventId { session: Uid([2; 16]), seq: Seq(4) };
+        assert_eq!(over.settled(&named(foreign.to_string(), Word::Cancelled)), None);
     }
 }

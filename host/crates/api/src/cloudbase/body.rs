@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use session::DeclaredTool;
 
-use crate::conversations::{self, Resume, Said, Word, asked_call, declared, outcome};
+use crate::conversations::{self, ExactTool, Resume, Said, Word, asked_call, declared, outcome};
 use crate::errors::{Code, Error, Result};
 use crate::fields::{Fields, wrong};
 use crate::limits::{POSTED, TOOLS};
@@ -40,12 +40,6 @@ struct Exact<'a> {
 struct ExactResume<'a> {
     #[serde(borrow, default)]
     payload: Option<&'a RawValue>,
-}
-
-#[derive(Deserialize)]
-struct ExactTool<'a> {
-    #[serde(borrow, default)]
-    parameters: Option<&'a RawValue>,
 }
 
 impl Sent {

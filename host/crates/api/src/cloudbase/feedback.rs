@@ -162,8 +162,39 @@ async fn keep(app: &App, agent: &Agent, principal: &Principal, opinion: &Opinion
     Err(Error::new(Code::Conflict, "the same feedback is being given elsewhere; try again in a moment"))
 }
 
-/// How `sender` is compared.
+/// The words for how `sender` is compared.
 const SENDER_FILTERS: [&str; 5] = ["include", "exclude", "equal", "unequal", "prefix"];
+
+/// How `sender` is compared.
+#[derive(Debug, Clone, Copy)]
+enum SenderFilter {
+    Include,
+    Exclude,
+    Equal,
+    Unequal,
+    Prefix,
+}
+
+impl SenderFilter {
+    /// In the order of [`SENDER_FILTERS`].
+    const ALL: [Self; 5] = [Self::Include, Self::Exclude, Self::Equal, Self::Unequal, Self::Prefix];
+
+    /// That of a word.
+    fn of(word: &str) -> Option<Self> {
+        let place = SENDER_FILTERS.iter().position(|known| *known == word)?;
+        Self::ALL.get(place).copied()
+    }
+
+    fn keeps(self, sender: &str, wanted: &str) -> bool {
+        match self {
+            Self::Include => sender.contains(wanted),
+            Self::Exclude => !sender.contains(wanted),
+            Self::Equal => sender == wanted,
+            Self::Unequal => sender != wanted,
+            Self::Prefix => sender.starts_with(wanted),
+        }
+    }
+}
 
 pub(crate) static LIST: Operation = Operation {
     id: "listFeedback",
@@ -238,7 +269,7 @@ fn said(app: &App, id: Option<&str>) -> Result<String> {
 struct Filter {
     kind: Option<&'static str>,
     sender: Option<String>,
-    how: &'static str,
+    how: SenderFilter,
     ratings: (Option<f64>, Option<f64>),
     times: (Option<Millis>, Option<Millis>),
 }
@@ -248,20 +279,14 @@ impl Filter {
         Ok(Self {
             kind: wishes.word("type", &TYPES)?,
             sender: wishes.text("sender").map(str::to_owned),
-            how: wishes.word("senderFilter", &SENDER_FILTERS)?.unwrap_or("equal"),
+            how: wishes.word("senderFilter", &SENDER_FILTERS)?.and_then(SenderFilter::of).unwrap_or(SenderFilter::Equal),
             ratings: (wishes.number("minRating")?, wishes.number("maxRating")?),
             times: (wishes.time("from")?, wishes.time("to")?),
         })
     }
 
     fn keeps(&self, opinion: &Opinion) -> bool {
-        let sender = self.sender.as_deref().is_none_or(|wanted| match self.how {
-            "include" => opinion.sender.contains(wanted),
-            "exclude" => !opinion.sender.contains(wanted),
-            "unequal" => opinion.sender != wanted,
-            "prefix" => opinion.sender.starts_with(wanted),
-            _ => opinion.sender == wanted,
-        });
+        let sender = self.sender.as_deref().is_none_or(|wanted| self.how.keeps(&opinion.sender, wanted));
         let rating = |bound: Option<f64>, fits: fn(f64, f64) -> bool| {
             bound.is_none_or(|bound| opinion.rating.is_some_and(|rating| fits(rating, bound)))
         };

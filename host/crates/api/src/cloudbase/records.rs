@@ -120,7 +120,10 @@ fn said(session: &Session, entry: &Entry, conversation: &Arc<str>, questions: &m
             ("user", None)
         }
         Kind::AgentOutput | Kind::StructuredOutput => ("assistant", questions.get(&entry.turn).copied()),
-        _ => return None,
+        Kind::Thinking | Kind::ToolInput | Kind::ToolOutput | Kind::Compaction | Kind::ContextLimitExceeded => return None,
+        Kind::SessionInterrupted | Kind::ClientToolPending | Kind::Tombstone => return None,
+        Kind::Began | Kind::Reply | Kind::Receipt | Kind::Ended | Kind::Corrected | Kind::Overflowed | Kind::Steered => return None,
+        Kind::Waiting | Kind::Paused | Kind::Resumed | Kind::Resolved => return None,
     };
     Some(Said { id, at: entry.at, role, content: words(entry)?, reply_to, conversation: conversation.clone() })
 }

@@ -92,6 +92,7 @@ async fn answer(request: Request, sent: Sent, thinking: bool, legacy: Option<Leg
         messages: sent.messages,
         rule: Rule::Prefix,
         resume: sent.resume.into_iter().collect(),
+        settled: None,
         tools: sent.tools,
         instructions: None,
         repeat,

@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 
 use agent::{Outcome, Past};
-use session::{AskedCall, Message, Seq, Session};
+use session::{AskedCall, EventId, Message, Seq, Session};
 
 use super::answers::{Answers, Resume, Waiting};
 use super::known::{Posted, Rule, Stored};
@@ -54,19 +54,19 @@ pub(super) fn without_system(messages: Vec<Said>) -> (Vec<String>, Vec<Said>) {
     (told, rest)
 }
 
-/// Reads what the session has, where that can matter and as far back as it can: a single message of the user is always new, and an answer to a
-/// call that waits speaks for itself.
+/// Reads what the session has, where that can matter and as far back as it can: a single message of the user is always
+/// new, and an answer to a call that waits speaks for itself.
 pub(super) async fn stored(
     app: &App,
     session: &Session,
     waiting: &Waiting,
     (rule, messages): (Rule, &[Said]),
-    resume: &[Resume],
+    (resume, settled): (&[Resume], Option<EventId>),
 ) -> Result<Stored> {
     let answer = |said: &Said| matches!(said, Said::Tool { call, .. } if waiting.calls.contains_key(call));
     let plain = matches!(messages, [] | [Said::User(_)]) || messages.iter().all(answer);
     // Beside an answer, words of a client that posts all of them are those that led to the question.
-    let led_to_it = rule == Rule::Known && !resume.is_empty();
+    let led_to_it = rule == Rule::Known && (!resume.is_empty() || settled.is_some());
     if plain && !led_to_it && resume.iter().all(|resume| waiting.knows(&resume.interrupt)) {
         return Ok(Stored::default());
     }

@@ -23,7 +23,8 @@ pub(crate) const TAKEN_BACK: &str = "the call was not made: the model took it ba
 
 /// Names the conversation in a header. What is no header value the client has chosen itself, so it knows it.
 pub(crate) fn named(mut response: Response, id: &str) -> Response {
-    if let Ok(id) = HeaderValue::from_str(id) {
+    // Readers take the bytes of a header for Latin-1 or for ASCII; what is neither would come back as another id.
+    if let (true, Ok(id)) = (id.is_ascii(), HeaderValue::from_str(id)) {
         response.headers_mut().insert(CONVERSATION, id);
     }
     response

@@ -1,5 +1,6 @@
 //! Tools as the doors of conversations tell and are told of them.
 
+use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
@@ -7,6 +8,13 @@ use session::{AskedCall, DeclaredTool};
 
 use crate::errors::Result;
 use crate::fields::Fields;
+
+/// Of a tool that the client declares, the member whose text is kept as it was written.
+#[derive(Deserialize)]
+pub(crate) struct ExactTool<'a> {
+    #[serde(borrow, default)]
+    pub parameters: Option<&'a RawValue>,
+}
 
 /// A tool that the client declares and runs; `parameters` is its member of this name, exact text.
 pub(crate) fn declared(fields: &Fields<'_>, parameters: Option<&RawValue>) -> Result<DeclaredTool> {

@@ -49,7 +49,7 @@ fn read(protocol: Protocol, answered: &[&str], news: &[News], outcome: Outcome) 
 }
 
 fn done() -> Outcome {
-    Outcome::Success(Vec::new())
+    Outcome::Success { calls: Vec::new(), elsewhere: None }
 }
 
 fn types(lines: &[String]) -> Vec<String> {
@@ -107,7 +107,7 @@ fn calls_of_one_step_share_a_message_and_those_of_the_next_have_another() {
 #[test]
 fn calls_of_the_client_are_named_only_to_clients_that_know_that() {
     let news = [began("c9", "alert"), asked_for("c9"), entry(Kind::ClientToolPending, "{}")];
-    let pending = || Outcome::Success(vec!["c9".into()]);
+    let pending = || Outcome::Success { calls: vec!["c9".into()], elsewhere: None };
     assert_eq!(read(Protocol::Before, &[], &news, pending()).last().unwrap(), ENDED);
     let one = read(Protocol::One, &[], &news, pending());
     assert_eq!(types(&one), ["RUN_STARTED", "TOOL_CALL_START", "TOOL_CALL_END", "RUN_FINISHED"]);
