@@ -234,5 +234,7 @@ async fn a_key_reaches_the_door_by_its_role_its_tenant_and_its_agents() -> Resul
     owner.patch("/v2/agents/mcp", &json!({"enabled": false})).await?.expect(200)?;
     let closed = ask(&user, &call("calculator__calculate", &json!({"expression": "1"}))).await?;
     assert_eq!(closed["error"]["data"]["code"], "agent_disabled", "{closed}");
+    let closed = ask(&user, &json!({"jsonrpc": "2.0", "id": 1, "method": "tools/list"})).await?;
+    assert_eq!(closed["error"]["data"]["code"], "agent_disabled", "{closed}");
     Ok(())
 }

@@ -86,13 +86,28 @@ pub(crate) async fn message(State(app): State<Arc<App>>, caller: Caller, headers
     }
 }
 
+/// Why the tenant's door is closed, if it is: the agent of the calls is disabled.
+fn closed(app: &App, caller: &Caller) -> Result<Option<Fault>> {
+    match app.engine.agent(caller.0.tenant, MCP_AGENT) {
+        Ok(agent) if !agent.enabled => {
+            Ok(Some(Fault::from(Error::from(agent::Error::Disabled(agent::Thing::Agent, MCP_AGENT.to_owned())))))
+        }
+        // One that is not there yet is made with the first call.
+        Ok(_) | Err(agent::Error::NotFound { .. }) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
 /// The answer to a request: a result, or what is wrong with it.
 async fn answer(app: Arc<App>, caller: Caller, client: Client, request: Request<'_>, takes_stream: bool) -> Result<Response> {
     let whom = ToolCaller { tenant: caller.0.tenant_name.clone(), agent: MCP_AGENT.into() };
     let result = match request.method.as_str() {
         "initialize" => return Ok(initialize::answer(&app, &whom, &request).await),
         "ping" => Ok("{}".to_owned()),
-        "tools/list" => list::tools(&app, &whom, &request).await,
+        "tools/list" => match closed(&app, &caller)? {
+            Some(fault) => Err(fault),
+            None => list::tools(&app, &whom, &request).await,
+        },
         "tools/call" => match call::Asked::read(&app, &whom, &request).await {
             Ok(asked) => return called(app, caller, &client, &request, asked, takes_stream).await,
             Err(fault) => Err(fault),

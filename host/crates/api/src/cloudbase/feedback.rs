@@ -35,7 +35,7 @@ const TAG: usize = 64;
 const RATING: f64 = 100.0;
 /// Characters of a record's id; ours are shorter.
 const RECORD_ID: usize = 255;
-/// How far before an answer its question is looked for.
+/// How far before an answer its question is looked for, and behind a question its answer.
 const REACH: u64 = 500;
 /// How often an opinion is written again that its own sender is just changing elsewhere.
 const TRIES: usize = 4;
@@ -84,8 +84,9 @@ pub(crate) async fn create(
     let fields = Fields::of_body(&body);
     let record = fields.required("recordId", fields.text("recordId", 1..=RECORD_ID)?)?;
     let (session, entry) = record_of(&app, &caller, &agent, record)?;
+    let entry = answer(&app, &session, entry)?;
     let opinion = Opinion {
-        record: record.to_owned(),
+        record: EventId { session: session.uid, seq: entry.seq }.to_string(),
         question: question(&app, &session, &entry)?.map(|id| id.to_string()),
         sender: sender(&caller.0),
         at: Clock.now(),
@@ -130,6 +131,17 @@ fn record_of(app: &App, caller: &Caller, agent: &Agent, id: &str) -> Result<(Arc
     let session = caller.session(app, agent, &held.ok_or_else(missing)?.name, Action::ReadSession).map_err(|_| missing())?;
     let entry = app.engine.event(&session, id).map_err(|_| missing())?;
     Ok((session, entry))
+}
+
+/// What an opinion is about: of words of the user, the last answer to them, if there is one. The older bots' clients know an
+/// answer by what it answers.
+fn answer(app: &App, session: &Session, about: Entry) -> Result<Entry> {
+    if about.kind != Kind::InputMessage {
+        return Ok(about);
+    }
+    let listed = app.engine.events(session, about.seq.next(), REACH as usize, true)?;
+    let of_turn = listed.page.entries.into_iter().take_while(|entry| entry.turn == about.turn);
+    Ok(of_turn.filter(|entry| matches!(entry.kind, Kind::AgentOutput | Kind::StructuredOutput)).last().unwrap_or(about))
 }
 
 /// The last words of the user before an event, in the same turn.

@@ -283,7 +283,7 @@ async fn ended(app: &App, place: &Place, asked: &Asked, output: Option<&Entry>, 
     let over = is_over(output, &closing);
     let result = match output {
         Some(entry) => output::result(&*app.blobs, &place.session, entry, asked.spec.output.as_deref()).map_err(Fault::from),
-        None => without_output(closing),
+        None => without_output(closing).map_err(|fault| place.lost(&app.engine, fault)),
     };
     if place.lasting && over {
         // What a person agreed to runs once, and its end is told to one request, whatever it was: who calls the same again asks anew.
