@@ -57,7 +57,7 @@ pub(crate) static MESSAGE: Operation = Operation {
     action: Some(Action::PostEvent),
     query: &[],
     body: Some("McpMessage"),
-    answer: Answer::Ok("McpAnswer"),
+    answer: Answer::OkOrAccepted("McpAnswer"),
 };
 
 pub(crate) async fn message(State(app): State<Arc<App>>, caller: Caller, headers: HeaderMap, body: Result<JsonText>) -> Result<Response> {

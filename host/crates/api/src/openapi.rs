@@ -105,6 +105,9 @@ fn responses(operation: &Operation, schemas: &Map<String, Value>) -> Map<String,
     let shape = Shape::of(operation.path);
     let (status, success) = success(operation.answer, schemas);
     responses.insert(status.to_owned(), success);
+    if matches!(operation.answer, Answer::OkOrAccepted(_)) {
+        responses.insert("202".to_owned(), json!({ "description": "Taken; no answer is due." }));
+    }
     for status in statuses(operation) {
         let codes: Vec<Code> = codes(operation, status).collect();
         let mut words: Vec<&str> = codes.iter().map(|code| shape.word(*code)).collect();
@@ -126,23 +129,23 @@ fn success(answer: Answer, schemas: &Map<String, Value>) -> (&'static str, Value
     let of = |kind: &str, media: Value| json!({ "description": "Done.", "content": {kind: media} });
     let json_of = |schema| of("application/json", json!({ "schema": reference(schema), "example": samples::sample(schema, schemas) }));
     match answer {
-        Answer::Ok(schema) => ("200", json_of(schema)),
+        Answer::Ok(schema) | Answer::OkOrAccepted(schema) => ("200", json_of(schema)),
         Answer::Created(schema) => ("201", json_of(schema)),
         Answer::CreatedOrStream(schema) => {
             let mut json = json_of(schema);
             json["content"]["text/event-stream"] = json!({
-                "schema": {"type": "string", "description": "Frames of AgentStreamedResponse, one a `data:` line, until `end`."},
+                "schema": {"description": "Frames of AgentStreamedResponse, one a `data:` line, until `end`."},
             });
             ("201", json)
         }
         Answer::OkOrStream(schema) => {
             let mut json = json_of(schema);
-            json["content"]["text/event-stream"] = json!({ "schema": {"type": "string", "description": "One chunk a `data:` line."} });
+            json["content"]["text/event-stream"] = json!({ "schema": {"description": "One chunk a `data:` line."} });
             ("200", json)
         }
         Answer::Stream(schema) => {
             let text = format!("Frames of {schema}, one a `data:` line.");
-            ("200", of("text/event-stream", json!({ "schema": {"type": "string", "description": text} })))
+            ("200", of("text/event-stream", json!({ "schema": {"description": text} })))
         }
         Answer::Nothing => ("204", json!({ "description": "Done; no body." })),
         Answer::Text => ("200", of("text/plain", json!({ "schema": {"type": "string"} }))),
@@ -190,7 +193,9 @@ fn codes(operation: &Operation, status: u16) -> impl Iterator<Item = Code> {
                 Code::ToolInUse => path.contains("{tool_id}") && operation.method == Method::Delete,
                 Code::AgentDisabled => body && (path.contains("/sessions") || approval || turn),
                 Code::SessionDisabled => (turn && !openai) || approval,
-                Code::AgentNotFound => (agents && path.contains("{agent_key}")) || path.contains("{agent_id}") || (turn && openai),
+                Code::AgentNotFound => {
+                    ((agents || openai) && path.contains("{agent_key}")) || path.contains("{agent_id}") || (turn && openai)
+                }
                 Code::SessionNotFound => session || fork,
                 Code::ConversationNotFound => path.contains("{conversation_id}"),
                 Code::EventNotFound => event || (turn && agents) || fork,

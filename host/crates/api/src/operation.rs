@@ -72,6 +72,8 @@ pub(crate) enum Form {
 pub(crate) enum Answer {
     /// 200 with this schema.
     Ok(&'static str),
+    /// 200 with this schema, or 202 where none is due.
+    OkOrAccepted(&'static str),
     /// 201 with this schema.
     Created(&'static str),
     /// 201 with this schema, or a stream.

@@ -43,9 +43,13 @@ struct Envelope<'a> {
     method: Option<String>,
     #[serde(borrow, default)]
     params: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "even_null")]
+    result: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "even_null")]
+    error: Option<&'a RawValue>,
 }
 
-/// A member that is there, whatever it is: an id of null is no missing one.
+/// A member that is there, whatever it is: an id or a result of null is no missing one.
 fn even_null<'de, D: Deserializer<'de>>(from: D) -> Result<Option<&'de RawValue>, D::Error> {
     <&RawValue>::deserialize(from).map(Some)
 }
@@ -68,11 +72,14 @@ impl<'a> Message<'a> {
             serde_json::error::Category::Data => Fault::invalid(&format!("this is not a message of JSON-RPC 2.0: {error}")),
             _ => Fault::unreadable(&format!("the body is not valid JSON: {error}")),
         };
-        let Envelope { jsonrpc, id, method, params } = serde_json::from_str(text).map_err(malformed)?;
+        let Envelope { jsonrpc, id, method, params, result, error } = serde_json::from_str(text).map_err(malformed)?;
         if jsonrpc.as_deref() != Some("2.0") {
             return Err(Fault::invalid("`jsonrpc` must be \"2.0\""));
         }
-        let Some(method) = method else { return Ok(Self::Ignored) };
+        let Some(method) = method else {
+            let answers = result.is_some() || error.is_some();
+            return if answers { Ok(Self::Ignored) } else { Err(Fault::invalid("`method` must say what is asked for")) };
+        };
         let Some(id) = id.map(RawValue::get) else { return Ok(Self::notified(&method, params)) };
         if !is_id(id) {
             return Err(Fault::invalid(&format!("`id` must be a string or a whole number of at most {ID_BYTES} bytes")));
@@ -210,6 +217,7 @@ mod tests {
     fn a_message_without_an_id_wants_no_answer() {
         assert!(matches!(read(r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#), Message::Ignored));
         assert!(matches!(read(r#"{"jsonrpc":"2.0","id":7,"result":{}}"#), Message::Ignored));
+        assert!(Message::read(r#"{"jsonrpc":"2.0","id":7,"method":null}"#).is_err());
         let cancelled = r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId": 12,"reason":"late"}}"#;
         assert!(matches!(read(cancelled), Message::Cancelled("12")));
         for odd in ["{}", r#"{"requestId":{}}"#, r#"{"requestId":null}"#, "[]"] {
