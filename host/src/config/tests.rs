@@ -303,12 +303,13 @@ fn the_page_about_the_policy_shows_the_default_limits() {
 fn refusals() -> Vec<String> {
     const FILE: &str = "[plugin.web]\nagents = ['support-*']\ntools = ['web_read']\n[[plugin.web.http]]\nhost = 'docs.example.com'\n\
                         [[plugin.web.http]]\nhost = '127.0.0.1'\n";
-    let policy = policy::Policy::build(&policy::file::PolicyFile::parse(FILE).unwrap(), std::path::Path::new("/"), &[]).unwrap();
-    let asked = |tenant: &str, agent: &str, words: &str| {
+    let asked_of = |file: &str, tenant: &str, agent: &str, words: &str| {
+        let policy = policy::Policy::build(&policy::file::PolicyFile::parse(file).unwrap(), std::path::Path::new("/"), &[]).unwrap();
         let who = policy::Who { plugin: "web", digest: None, tenant, agent };
         let words: Vec<&str> = words.split(' ').collect();
         policy.explain(&who, &policy::Question::parse(&words).unwrap()).refusal.unwrap()
     };
+    let asked = |tenant: &str, agent: &str, words: &str| asked_of(FILE, tenant, agent, words);
     let ask = |words: &str| asked("default", "support-de", words);
     let found = |text: &str| {
         let file = policy::file::PolicyFile::parse(text).unwrap();
@@ -320,6 +321,7 @@ fn refusals() -> Vec<String> {
         ask("http GET https://0x7f.1/"),
         asked("acme", "support-de", "call web_read"),
         asked("default", "sales", "call web_read"),
+        asked_of("[plugin.web]\n", "default", "mcp", "call web_read"),
         ask("call web_post"),
         ask("http GET https://api.example.com/"),
         ask("http POST https://docs.example.com/v2/x"),
