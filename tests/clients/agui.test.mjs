@@ -7,60 +7,20 @@ import { HttpAgent as One } from "@ag-ui/client";
 import { HttpAgent as V42 } from "ag-ui-client-0-0-42";
 import { HttpAgent as V59 } from "ag-ui-client-0-0-59";
 
+import { ALERT, CONFIG, SCRIPT } from "./conversation.mjs";
 import { KEY, Server } from "./server.mjs";
 
-const SCRIPT = `
-[[turn]]
-user = "weather"
-[[turn.reply]]
-text = "Let me compute 25°C."
-call = [{ name = "calc", arguments = { expression = "6*7" } }]
-[[turn.reply]]
-text = "It is 42."
-
-[[turn]]
-user = "alert"
-[[turn.reply]]
-call = [{ name = "alert", arguments = { message = "one" } }, { name = "alert", arguments = { message = "two" } }]
-[[turn.reply]]
-text = "I showed both."
-
-[[turn]]
-user = "note"
-[[turn.reply]]
-call = [{ name = "write", arguments = { key = "k", text = "v" } }]
-[[turn.reply]]
-text = "Noted."
-
+const THINKS = `
 [[turn]]
 user = "think"
 reply = [{ thinking = "Let me see.", text = "I thought about it." }]
-
-[[turn]]
-user = "hello"
-reply = [{ text = "Hello! How can I help?", word_delay_ms = 5 }]
 `;
-
-const CONFIG = `
-[plugin.notes]
-approve = "always"
-approver = "client"
-[plugin.notes.store]
-scope = "session"
-quota = "1MiB"
-`;
-
-const ALERT = {
-  name: "alert",
-  description: "Alert the user",
-  parameters: { type: "object", properties: { message: { type: "string" } }, required: ["message"] },
-};
 
 const VERSIONS = { "0.0.42": V42, "0.0.59": V59, "1.0.0": One };
 
 let server;
 before(async () => {
-  server = await Server.start({ script: SCRIPT, config: CONFIG });
+  server = await Server.start({ script: SCRIPT + THINKS, config: CONFIG });
   await server.agent("a1", { calc: "tol_calculator_calculate", write: "tol_notes_note_write" });
 });
 after(() => server.stop());

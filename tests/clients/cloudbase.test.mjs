@@ -5,60 +5,20 @@ import { after, before, test } from "node:test";
 
 import ai from "@cloudbase/ai";
 
+import { ALERT, CONFIG, SCRIPT } from "./conversation.mjs";
 import { KEY, Server } from "./server.mjs";
 
-const SCRIPT = `
-[[turn]]
-user = "weather"
-[[turn.reply]]
-text = "Let me compute 25°C."
-call = [{ name = "calc", arguments = { expression = "6*7" } }]
-[[turn.reply]]
-text = "It is 42."
-
-[[turn]]
-user = "alert"
-[[turn.reply]]
-call = [{ name = "alert", arguments = { message = "one" } }, { name = "alert", arguments = { message = "two" } }]
-[[turn.reply]]
-text = "I showed both."
-
-[[turn]]
-user = "note"
-[[turn.reply]]
-call = [{ name = "write", arguments = { key = "k", text = "v" } }]
-[[turn.reply]]
-text = "Noted."
-
+const BREAKS = `
 [[turn]]
 user = "break"
 reply = [{ error = "refused" }]
-
-[[turn]]
-user = "hello"
-reply = [{ text = "Hello! How can I help?", word_delay_ms = 5 }]
 `;
 
-const CONFIG = `
-[plugin.notes]
-approve = "always"
-approver = "client"
-[plugin.notes.store]
-scope = "session"
-quota = "1MiB"
-`;
-
-const TOOLS = [
-  {
-    name: "alert",
-    description: "Alert the user",
-    parameters: { type: "object", properties: { message: { type: "string" } }, required: ["message"] },
-  },
-];
+const TOOLS = [ALERT];
 
 let server;
 before(async () => {
-  server = await Server.start({ script: SCRIPT, config: CONFIG });
+  server = await Server.start({ script: SCRIPT + BREAKS, config: CONFIG });
   await server.agent("a1", { calc: "tol_calculator_calculate", write: "tol_notes_note_write" });
 });
 after(() => server.stop());
