@@ -12,11 +12,11 @@ use serde::{Deserialize, Serialize};
 pub struct Uid(pub [u8; 16]);
 
 impl Uid {
-    /// A uid of this moment from 80 random bits.
-    pub fn new(now: Millis, random: [u8; 10]) -> Self {
+    /// A uid of this moment. The rest makes it unique: random bits, or a count within the millisecond before them.
+    pub fn new(now: Millis, rest: [u8; 10]) -> Self {
         let mut bytes = [0; 16];
         bytes[..6].copy_from_slice(&now.0.to_be_bytes()[2..]);
-        bytes[6..].copy_from_slice(&random);
+        bytes[6..].copy_from_slice(&rest);
         Self(bytes)
     }
 

@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 
 use agent::Clock;
 use policy::Action;
-use session::{Agent, Entry, EventId, Kind, Millis, Principal, Seq, Session, Uid};
+use session::{Agent, Entry, EventId, Kind, Millis, Principal, Seq, Session};
 use storage::{Record, Rename};
 
 use super::query::{PAGE_NUMBER, PAGE_SIZE, Wishes};
@@ -162,7 +162,7 @@ async fn keep(app: &App, agent: &Agent, principal: &Principal, opinion: &Opinion
         let kept = match directory.find(tenant, kind, agent.uid, &name)? {
             Some(earlier) => directory.update(earlier.uid, earlier.version, body.clone(), Rename::Keep).await,
             None => {
-                let (uid, name, body) = (Uid::new(Clock.now(), Clock.random()), name.clone(), body.clone());
+                let (uid, name, body) = (Clock.uid(), name.clone(), body.clone());
                 directory.create(Record { uid, tenant, kind, scope: agent.uid, name, alias: None, version: 1, body }).await
             }
         };
