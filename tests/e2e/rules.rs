@@ -26,7 +26,7 @@ fn manifest(crate_name: &str) -> Result<toml::Table> {
 }
 
 /// What each crate may lean on. A crate that is not here may lean on none of ours.
-const MAY_USE: [(&str, &[&str]); 11] = [
+const MAY_USE: [(&str, &[&str]); 12] = [
     ("tool", &[]),
     ("schema", &[]),
     ("policy", &[]),
@@ -35,6 +35,7 @@ const MAY_USE: [(&str, &[&str]); 11] = [
     ("audit", &["session", "storage", "tool"]),
     ("egress", &["policy"]),
     ("model", &["egress", "session", "tool"]),
+    ("author", &["schema", "tool"]),
     ("sandbox", &["egress", "policy", "schema", "tool"]),
     ("agent", &["audit", "model", "policy", "schema", "session", "storage", "tool"]),
     ("api", &["agent", "audit", "model", "policy", "schema", "session", "storage", "tool"]),

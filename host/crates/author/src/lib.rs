@@ -1,0 +1,16 @@
+//! What people who write tools work with: a new project in any of the guest
+//! languages, its build into a component, the compilers that it needs, and the
+//! checks, recordings and replays of what came out. It runs no component itself:
+//! that is the sandbox's, and reaches this crate as a [`tool::Toolbox`].
+
+mod assets;
+pub mod build;
+mod command;
+mod error;
+pub mod language;
+pub mod project;
+pub mod toolchain;
+
+pub use error::{Error, Result};
+pub use language::Language;
+pub use project::Project;
