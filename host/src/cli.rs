@@ -8,6 +8,7 @@ mod approvals;
 mod audit;
 mod chat;
 mod completions;
+mod dev;
 mod frames;
 mod grants;
 mod init;
@@ -106,6 +107,8 @@ enum Command {
     Chat(chat::Args),
     /// Offer the plugins' tools to a client of MCP, over standard input and output
     Mcp(mcp::Args),
+    /// Build a plugin's project at each change, put it into a server, and talk to it
+    Dev(dev::Args),
     /// Make, list and revoke API keys
     #[command(subcommand)]
     Keys(keys::Command),
@@ -185,6 +188,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Serve(args) => serve::run(args, sources),
         Command::Init(args) => init::run(&args, &sources),
         Command::Completions(args) => completions::run(&args, Cli::command()),
+        Command::Dev(args) => dev::run(args, &sources),
         Command::Audit(command) => audit::run(command, &sources.load()?),
         Command::Chat(args) => with_settings(&sources, |settings| chat::run(args, settings)),
         Command::Mcp(args) => with_settings(&sources, |settings| mcp::run(args, settings)),

@@ -19,10 +19,8 @@ use super::agents::encoded;
 use super::approvals::{Page, page};
 use super::frames::Frames;
 use crate::config::Settings;
-use input::{Input, Interrupts, Line};
-use view::View;
-
-pub(super) use view::shown;
+pub(super) use input::{Input, Interrupts, Line};
+pub(super) use view::{View, shown};
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
@@ -50,8 +48,10 @@ pub(super) async fn run(args: Args, settings: Settings) -> anyhow::Result<()> {
 
 /// How a turn came to its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Ended {
+pub(super) enum Ended {
+    /// It ran to its end, or waits.
     Answered,
+    /// It was refused or failed; that was shown.
     Failed,
     /// The user wants to leave.
     Left,
@@ -76,8 +76,7 @@ async fn chat(server: &Access, args: Args) -> anyhow::Result<()> {
             Line::Text(text) => text,
             Line::End => break,
         };
-        let message = json!({ "type": "input_message", "messages": [{ "type": "text", "content": text }], "stream_response": true });
-        ended = talk.turn(&message, &mut view, &mut interrupts).await?;
+        ended = talk.say(&text, &mut view, &mut interrupts).await?;
         ended = talk.settle(ended, &mut view, &mut input, &mut interrupts).await?;
     }
     failed |= ended == Ended::Failed;
@@ -90,7 +89,7 @@ async fn chat(server: &Access, args: Args) -> anyhow::Result<()> {
 type Wish<'a> = Pin<Box<dyn Future<Output = anyhow::Result<()>> + 'a>>;
 
 /// One session.
-struct Talk<'a> {
+pub(super) struct Talk<'a> {
     server: &'a Access,
     events: String,
     approvals: String,
@@ -100,7 +99,7 @@ struct Talk<'a> {
 
 impl<'a> Talk<'a> {
     /// The session of this name, or a new one.
-    async fn open(server: &'a Access, agent: &str, wanted: Option<&str>) -> anyhow::Result<Self> {
+    pub(super) async fn open(server: &'a Access, agent: &str, wanted: Option<&str>) -> anyhow::Result<Self> {
         let sessions = format!("/v2/agents/{}/sessions", encoded(agent));
         let known = match wanted {
             Some(key) => server.ask(Method::GET, &format!("{sessions}/{}", encoded(key)), None).await?.status().is_success(),
@@ -126,7 +125,13 @@ impl<'a> Talk<'a> {
 
     /// As long as calls wait for approval, or for the client that runs them: asks the person at the keyboard, and shows
     /// what comes of it. Where nobody can be asked it says how to answer, and leaves the turn as it is.
-    async fn settle(&self, mut ended: Ended, view: &mut View, input: &mut Input, interrupts: &mut Interrupts) -> anyhow::Result<Ended> {
+    pub(super) async fn settle(
+        &self,
+        mut ended: Ended,
+        view: &mut View,
+        input: &mut Input,
+        interrupts: &mut Interrupts,
+    ) -> anyhow::Result<Ended> {
         while ended != Ended::Left {
             let waiting: Page = page(self.server, &self.approvals).await?;
             let calls = answer::waiting(self.server, &self.calls).await?;
@@ -149,6 +154,12 @@ impl<'a> Talk<'a> {
             }
         }
         Ok(ended)
+    }
+
+    /// Says something and shows what comes of it, up to the end of the turn or to where it waits.
+    pub(super) async fn say(&self, text: &str, view: &mut View, interrupts: &mut Interrupts) -> anyhow::Result<Ended> {
+        let message = json!({ "type": "input_message", "messages": [{ "type": "text", "content": text }], "stream_response": true });
+        self.turn(&message, view, interrupts).await
     }
 
     /// Posts an input and shows what comes of it. Ctrl-C asks for the turn's end, and pressed again leaves.

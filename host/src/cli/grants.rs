@@ -62,12 +62,26 @@ pub(super) struct List {
     json: bool,
 }
 
-pub(super) async fn grant(args: Grant, settings: Settings) -> anyhow::Result<()> {
-    let mut grant = LeaseFile::parse(&args.what)?;
+/// What words on this command line grant.
+fn read(words: &[String]) -> anyhow::Result<LeaseFile> {
+    let mut grant = LeaseFile::parse(words)?;
     for mount in &mut grant.files {
         // Written here, so it is meant from here; the server may stand elsewhere.
         mount.host = std::env::current_dir()?.join(&mount.host).to_string_lossy().into_owned();
     }
+    Ok(grant)
+}
+
+/// Grants something to a plugin for a time, in words with blanks between them. Answers the grant's id.
+pub(super) async fn lend(server: &Access, plugin: &str, words: &str, lasts: &str) -> anyhow::Result<String> {
+    let words: Vec<String> = words.split_whitespace().map(str::to_owned).collect();
+    let body = json!({ "plugin": plugin, "grant": read(&words)?, "for": lasts });
+    let made = server.json(Method::POST, "/operator/v1/grants", Some(&body)).await?;
+    Ok(text(&made, "id"))
+}
+
+pub(super) async fn grant(args: Grant, settings: Settings) -> anyhow::Result<()> {
+    let grant = read(&args.what)?;
     let body = json!({ "plugin": args.plugin, "grant": grant, "for": args.lasts, "tenant": args.tenant, "agent": args.agent });
     let server = Access::reach(&settings).await?;
     server.plugins_ready().await;

@@ -66,6 +66,8 @@ pub(crate) struct Tool {
 #[derive(Clone)]
 pub(crate) struct Entry {
     pub file: PathBuf,
+    /// When the file that was taken up or refused last was modified, in milliseconds since 1970.
+    pub modified_ms: Option<i64>,
     pub state: PluginState,
     /// The version that serves, if one does.
     pub version: Option<Arc<Version>>,
@@ -289,13 +291,17 @@ impl Catalog {
     /// The entry of a plugin, new ones in this state.
     fn entry(&mut self, name: &str, found: &Found, state: PluginState) -> &mut Entry {
         let file = found.file.clone();
-        let entry = self.entries.entry(name.to_owned()).or_insert_with(|| Entry { file: file.clone(), state, version: None });
+        let entry =
+            self.entries.entry(name.to_owned()).or_insert_with(|| Entry { file: file.clone(), modified_ms: None, state, version: None });
         entry.file = file;
         entry
     }
 
     fn settle(&mut self, name: &str, found: Found) {
         self.unsure.remove(name);
+        if let Some(entry) = self.entries.get_mut(name) {
+            entry.modified_ms = Some(found.identity.component.modified_ms());
+        }
         self.seen.insert(name.to_owned(), (found.identity, found.unfit));
     }
 

@@ -493,6 +493,7 @@ fn status(policy: &Policy, records: &Records, name: &str, entry: &Entry) -> Plug
     PluginStatus {
         name: name.to_owned(),
         file: entry.file.display().to_string(),
+        file_modified_ms: entry.modified_ms,
         version: version.map(|version| version.version.clone()),
         component: version.map(|version| version.component.to_string()),
         tools_digest: version.map(|version| version.tools_digest.to_string()),

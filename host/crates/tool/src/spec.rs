@@ -146,6 +146,8 @@ pub struct PluginStatus {
     pub name: String,
     /// The component's file.
     pub file: String,
+    /// When the file of which `state` speaks was last modified, in milliseconds since 1970; none while nothing is known of it.
+    pub file_modified_ms: Option<i64>,
     /// Its version, where the manifest gives one.
     pub version: Option<String>,
     /// Digest of the component, `sha256:<hex>`.

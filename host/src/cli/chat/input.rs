@@ -5,7 +5,7 @@ use tokio::sync::mpsc;
 
 /// What came of waiting for a line.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Line {
+pub(in crate::cli) enum Line {
     /// A message.
     Text(String),
     /// No more messages.
@@ -13,7 +13,7 @@ pub(super) enum Line {
 }
 
 /// Where messages come from.
-pub(super) struct Input {
+pub(in crate::cli) struct Input {
     lines: mpsc::Receiver<String>,
     /// Whether somebody may be there to answer a question.
     person: bool,
@@ -21,7 +21,7 @@ pub(super) struct Input {
 
 impl Input {
     /// One message.
-    pub(super) fn one(message: String) -> Self {
+    pub(in crate::cli) fn one(message: String) -> Self {
         let (lines, input) = mpsc::channel(1);
         // There is room for one.
         let _ = lines.try_send(message);
@@ -30,7 +30,7 @@ impl Input {
 
     /// Standard input. Its thread waits in the system for as long as nobody
     /// types; the end of the process ends it.
-    pub(super) fn of_terminal() -> Self {
+    pub(in crate::cli) fn of_terminal() -> Self {
         let (lines, input) = mpsc::channel(1);
         std::thread::spawn(move || {
             for line in std::io::stdin().lines() {
@@ -44,30 +44,35 @@ impl Input {
     }
 
     /// Whether somebody may be there to answer a question: not where one message was given and that is all.
-    pub(super) fn of_person(&self) -> bool {
+    pub(in crate::cli) fn of_person(&self) -> bool {
         self.person
     }
 
+    /// The next message, whatever else is waited for.
+    pub(in crate::cli) async fn line(&mut self) -> Line {
+        self.lines.recv().await.map_or(Line::End, Line::Text)
+    }
+
     /// The next message. Ctrl-C ends the conversation.
-    pub(super) async fn next(&mut self, interrupts: &mut Interrupts) -> Line {
+    pub(in crate::cli) async fn next(&mut self, interrupts: &mut Interrupts) -> Line {
         tokio::select! {
-            line = self.lines.recv() => line.map_or(Line::End, Line::Text),
+            line = self.line() => line,
             () = interrupts.pressed() => Line::End,
         }
     }
 }
 
 /// Ctrl-C. One listener for the whole conversation, so that none is lost while something else is done.
-pub(super) struct Interrupts(Signal);
+pub(in crate::cli) struct Interrupts(Signal);
 
 impl Interrupts {
     /// From now on Ctrl-C does not end the process.
-    pub(super) fn listen() -> std::io::Result<Self> {
+    pub(in crate::cli) fn listen() -> std::io::Result<Self> {
         Ok(Self(signal(SignalKind::interrupt())?))
     }
 
     /// Waits for the next one.
-    pub(super) async fn pressed(&mut self) {
+    pub(in crate::cli) async fn pressed(&mut self) {
         if self.0.recv().await.is_none() {
             std::future::pending().await
         }

@@ -23,7 +23,7 @@ enum Open {
 }
 
 /// Standard output.
-pub(super) struct View {
+pub(in crate::cli) struct View {
     terminal: bool,
     asks: bool,
     open: Open,
@@ -31,42 +31,42 @@ pub(super) struct View {
 
 impl View {
     /// Colours and prompts only where a person reads and writes.
-    pub(super) fn new() -> Self {
+    pub(in crate::cli) fn new() -> Self {
         let terminal = std::io::stdout().is_terminal();
         Self { terminal, asks: terminal && std::io::stdin().is_terminal(), open: Open::Nothing }
     }
 
-    pub(super) fn hello(&self, agent: &str, session: &str) {
+    pub(in crate::cli) fn hello(&self, agent: &str, session: &str) {
         if self.asks {
             self.say(&format!("{agent}, session {session}. Ctrl-C interrupts, Ctrl-D ends.\n"));
         }
     }
 
-    pub(super) fn goodbye(&self, agent: &str, session: &str) {
+    pub(in crate::cli) fn goodbye(&self, agent: &str, session: &str) {
         if self.asks {
             self.say(&format!("\ngo on with: wardian chat {agent} --session {session}\n"));
         }
     }
 
-    pub(super) fn prompt(&self) {
+    pub(in crate::cli) fn prompt(&self) {
         if self.asks {
             self.say("\n> ");
         }
     }
 
     /// Whether somebody can be asked.
-    pub(super) fn asks(&self) -> bool {
+    pub(in crate::cli) fn asks(&self) -> bool {
         self.asks
     }
 
     /// Asks the person at the keyboard.
-    pub(super) fn question(&mut self, text: &str) {
+    pub(in crate::cli) fn question(&mut self, text: &str) {
         self.close();
         self.say(&format!("{}: ", plain(text)));
     }
 
     /// One event of a stream.
-    pub(super) fn event(&mut self, event: &Value) {
+    pub(in crate::cli) fn event(&mut self, event: &Value) {
         let content = || plain(event["content"].as_str().unwrap_or_default());
         match event["type"].as_str().unwrap_or_default() {
             "streaming_thinking" => self.piece(Open::Thinking, &content()),
@@ -83,19 +83,19 @@ impl View {
     }
 
     /// A line that is not part of the answer.
-    pub(super) fn note(&mut self, line: &str) {
+    pub(in crate::cli) fn note(&mut self, line: &str) {
         self.close();
         self.say(&format!("{}\n", self.coloured(DIM, &plain(line))));
     }
 
     /// What went wrong.
-    pub(super) fn failure(&mut self, line: &str) {
+    pub(in crate::cli) fn failure(&mut self, line: &str) {
         self.close();
         self.say(&format!("{}\n", self.coloured(RED, &plain(line))));
     }
 
     /// Nothing more comes of this turn.
-    pub(super) fn turn_ended(&mut self) {
+    pub(in crate::cli) fn turn_ended(&mut self) {
         self.close();
     }
 

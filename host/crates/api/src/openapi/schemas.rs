@@ -540,7 +540,7 @@ fn operator() -> Value {
         "Tenant": object(&["id", "name"], json!({"id": text(), "name": text()})),
         "ListTenantsResponse": one_page_of("tenants", "Tenant"),
         "Plugin": object(&["name", "file", "state", "tools", "grants", "requests"], json!({
-            "name": text(), "file": text(), "version": {"type": ["string", "null"]}, "component": {"type": ["string", "null"]},
+            "name": text(), "file": text(), "file_modified_ms": {"type": ["integer", "null"]}, "version": {"type": ["string", "null"]}, "component": {"type": ["string", "null"]},
             "tools_digest": {"type": ["string", "null"]}, "state": {"enum": ["preparing", "ready", "stale", "refused", "changed"]}, "reason": text(),
             "tools": {"type": "array", "items": text()}, "grants": {"type": "array", "items": text()}, "requests": {"type": "array", "items": text()},
             "asks": {"type": "array", "items": {"type": "array", "items": text()}},

@@ -51,6 +51,14 @@ pub(super) struct Stamp {
     changed: (i64, i64),
 }
 
+impl Stamp {
+    /// When the file was modified, in milliseconds since 1970.
+    pub(super) fn modified_ms(&self) -> i64 {
+        let (seconds, nanoseconds) = self.modified;
+        seconds.saturating_mul(1_000).saturating_add(nanoseconds / 1_000_000)
+    }
+}
+
 impl From<&Metadata> for Stamp {
     fn from(metadata: &Metadata) -> Self {
         Self {
