@@ -6,6 +6,7 @@ mod access;
 mod agents;
 mod approvals;
 mod audit;
+mod build;
 mod chat;
 mod completions;
 mod dev;
@@ -14,12 +15,14 @@ mod grants;
 mod init;
 mod keys;
 mod mcp;
+mod new;
 mod plugins;
 mod policy;
 mod serve;
 mod sessions;
 mod table;
 mod tenants;
+mod toolchain;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -47,6 +50,7 @@ Examples:
   wardian policy explain web http GET https://example.com/
                                              is it allowed, by which line, or what would allow it
   wardian serve --check                      is the configuration right?
+  wardian new greeter --lang python          begin a tool of your own; then `wardian build` in ./greeter
 
 Environment:
   WARDIAN_OWNER_KEY   the owner's API key, instead of the one in <data>/owner.key
@@ -107,6 +111,13 @@ enum Command {
     Chat(chat::Args),
     /// Offer the plugins' tools to a client of MCP, over standard input and output
     Mcp(mcp::Args),
+    /// Begin a plugin: a small project in Rust, Python, TypeScript, Go or C that works as it is
+    New(new::Args),
+    /// Build the plugin in this folder into a component, dist/NAME.wasm
+    Build(build::Args),
+    /// See and install the compilers of plugins
+    #[command(subcommand)]
+    Toolchain(toolchain::Command),
     /// Build a plugin's project at each change, put it into a server, and talk to it
     Dev(dev::Args),
     /// Make, list and revoke API keys
@@ -187,6 +198,9 @@ fn run(cli: Cli) -> anyhow::Result<()> {
     match cli.command.unwrap_or(Command::Serve(serve::Args::default())) {
         Command::Serve(args) => serve::run(args, sources),
         Command::Init(args) => init::run(&args, &sources),
+        Command::New(args) => new::run(args),
+        Command::Build(args) => build::run(&args),
+        Command::Toolchain(command) => toolchain::run(&command),
         Command::Completions(args) => completions::run(&args, Cli::command()),
         Command::Dev(args) => dev::run(args, &sources),
         Command::Audit(command) => audit::run(command, &sources.load()?),

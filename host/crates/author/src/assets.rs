@@ -1,6 +1,11 @@
 //! What the binary carries for authors: the contract, the SDKs and the templates of new projects.
 
+use std::fs;
+use std::path::Path;
+
 use rust_embed::RustEmbed;
+
+use crate::{Error, Result};
 
 /// `wit/v0.1`: the contract.
 #[derive(RustEmbed)]
@@ -19,3 +24,37 @@ pub(crate) struct Sdk;
 #[derive(RustEmbed)]
 #[folder = "templates"]
 pub(crate) struct Templates;
+
+/// Writes the WIT that SDKs are generated from into a folder: the world `sdk`, with the contract and what
+/// else it needs in `deps`. A file that is right already stays untouched, so that nothing is built again for its sake.
+pub(crate) fn write_wit(folder: &Path) -> Result<()> {
+    let sdk = Sdk::iter().filter_map(|path| Some((path.strip_prefix("wit/")?.to_owned(), Sdk::get(&path)?.data)));
+    let contract = Contract::iter().filter_map(|path| Some((format!("deps/wardian-plugin/{path}"), Contract::get(&path)?.data)));
+    for (path, bytes) in sdk.chain(contract) {
+        let file = folder.join(path);
+        if fs::read(&file).is_ok_and(|there| there == *bytes) {
+            continue;
+        }
+        let written = file.parent().map_or(Ok(()), fs::create_dir_all).and_then(|()| fs::write(&file, &bytes));
+        written.map_err(|error| Error::at(&file, format!("it cannot be written: {error}"), "see whether you may write to that folder"))?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_wit_that_is_written_is_a_world_with_tools_and_requests() {
+        let place = tempfile::tempdir().unwrap();
+        write_wit(place.path()).unwrap();
+        write_wit(place.path()).unwrap();
+        let mut resolve = wit_parser::Resolve::default();
+        let (package, _) = resolve.push_dir(place.path()).unwrap();
+        let world = resolve.select_world(&[package], Some("sdk")).unwrap();
+        let names = |items: Vec<&wit_parser::WorldKey>| items.into_iter().map(|key| resolve.name_world_key(key)).collect::<Vec<_>>();
+        assert_eq!(names(resolve.worlds[world].exports.keys().collect()), ["wardian:plugin/tools@0.1.0"]);
+        assert!(names(resolve.worlds[world].imports.keys().collect()).iter().any(|name| name.starts_with("wasi:http/outgoing-handler")));
+    }
+}

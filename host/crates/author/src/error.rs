@@ -7,7 +7,7 @@ pub type Result<T> = std::result::Result<T, Error>;
 
 /// Something that an author has to mend.
 #[derive(Debug, thiserror::Error)]
-#[error("{subject}: {reason}; {next}")]
+#[error("{subject}: {reason}; {next}{}{words}", if words.is_empty() { "" } else { "\n" })]
 pub struct Error {
     /// The file, or the tool that was to work on it.
     pub subject: String,
@@ -15,6 +15,8 @@ pub struct Error {
     pub reason: String,
     /// What would help: a command where there is one.
     pub next: String,
+    /// A compiler's own words, below the sentence.
+    pub words: String,
 }
 
 impl Error {
@@ -25,6 +27,13 @@ impl Error {
 
     /// About something that is no file.
     pub fn of(subject: impl Into<String>, reason: impl Into<String>, next: impl Into<String>) -> Self {
-        Self { subject: subject.into(), reason: reason.into(), next: next.into() }
+        Self { subject: subject.into(), reason: reason.into(), next: next.into(), words: String::new() }
+    }
+
+    /// With what a compiler said.
+    #[must_use]
+    pub fn saying(mut self, words: impl Into<String>) -> Self {
+        self.words = words.into();
+        self
     }
 }

@@ -6,9 +6,11 @@
 mod assets;
 pub mod build;
 mod command;
+pub mod create;
 mod error;
 pub mod language;
 pub mod project;
+pub mod section;
 pub mod toolchain;
 
 pub use error::{Error, Result};

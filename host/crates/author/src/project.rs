@@ -9,6 +9,12 @@ use crate::{Error, Language, Result};
 /// The manifest's file.
 pub const MANIFEST: &str = "plugin.toml";
 
+/// The contract that the SDKs and servers of this version speak.
+pub const CONTRACT: &str = "0.1";
+
+/// What a server reads of a manifest.
+const MANIFEST_BYTES_MAX: usize = 64 << 10;
+
 /// A plugin's project on disk.
 #[derive(Debug, Clone)]
 pub struct Project {
@@ -39,18 +45,10 @@ impl Project {
     /// The project in exactly this folder.
     pub fn open(root: &Path) -> Result<Self> {
         let file = root.join(MANIFEST);
-        let manifest = fs::read_to_string(&file).map_err(|error| Error::at(&file, error.to_string(), "every project has one"))?;
-        let table: toml::Table =
-            toml::from_str(&manifest).map_err(|error| Error::at(&file, error.message().to_owned(), "mend the TOML"))?;
-        let name = table.get("name").and_then(toml::Value::as_str).unwrap_or_default();
-        if !tool::ToolId::is_plugin_name(name) {
-            return Err(Error::at(
-                &file,
-                format!("its name {name:?} is no plugin name"),
-                "give it a `name` of the form [a-z][a-z0-9-]{0,31}",
-            ));
-        }
-        Ok(Self { root: root.to_owned(), name: name.to_owned(), language: language(root)?, manifest })
+        let manifest = fs::read_to_string(&file)
+            .map_err(|error| Error::at(&file, format!("it cannot be read: {error}"), "a project has one, as UTF-8 text"))?;
+        let name = check(&file, &manifest)?;
+        Ok(Self { root: root.to_owned(), name, language: language(root)?, manifest })
     }
 
     /// Where its component lies once it is built.
@@ -61,6 +59,39 @@ impl Project {
     /// Where everything lies that a build makes on its way: may be removed at any time.
     pub fn scratch(&self) -> PathBuf {
         self.root.join("target")
+    }
+}
+
+/// A plugin's name, or why it is none.
+pub fn name(text: &str) -> std::result::Result<String, String> {
+    if tool::ToolId::is_plugin_name(text) {
+        return Ok(text.to_owned());
+    }
+    Err("a plugin's name has lower-case letters, digits and dashes, begins with a letter, and is at most 32 long".into())
+}
+
+/// What a server would refuse in a manifest, said before anything is built; the plugin's name, if there is nothing.
+fn check(file: &Path, manifest: &str) -> Result<String> {
+    if manifest.len() > MANIFEST_BYTES_MAX {
+        let reason = format!("it is {} bytes long, and a server reads {MANIFEST_BYTES_MAX} at most", manifest.len());
+        return Err(Error::at(file, reason, "keep in it what operators have to read"));
+    }
+    if let Some(hidden) = schema::text::hidden(manifest) {
+        let reason = format!("it holds an invisible character, U+{:04X}", u32::from(hidden));
+        return Err(Error::at(file, reason, "remove it, servers refuse what operators cannot see"));
+    }
+    let table: toml::Table = toml::from_str(manifest).map_err(|error| {
+        let line = error.span().map_or(0, |span| manifest[..span.start].lines().count().max(1));
+        Error::at(file, format!("line {line} is no TOML: {}", error.message()), "mend that line")
+    })?;
+    let given = table.get("name").and_then(toml::Value::as_str).unwrap_or_default();
+    let name = name(given).map_err(|rule| Error::at(file, format!("its name {given:?} is no plugin name"), rule))?;
+    match table.get("contract").map(|contract| contract.as_str().unwrap_or("that is no text")) {
+        None | Some(CONTRACT) => Ok(name),
+        Some(other) => {
+            let reason = format!("it is made for contract {other}, and this Wardian builds for {CONTRACT}");
+            Err(Error::at(file, reason, format!("write `contract = \"{CONTRACT}\"`, or use the Wardian of that contract")))
+        }
     }
 }
 
@@ -78,4 +109,55 @@ fn language(root: &Path) -> Result<Language> {
         "it does not show what it is written in",
         "it needs a Cargo.toml, pyproject.toml, package.json or go.mod, or a .c file in src",
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refusal(manifest: &str) -> String {
+        let place = tempfile::tempdir().unwrap();
+        fs::write(place.path().join(MANIFEST), manifest).unwrap();
+        let refused = Project::open(place.path()).unwrap_err();
+        assert!(refused.subject.starts_with(&*place.path().to_string_lossy()), "{refused}");
+        refused.to_string()
+    }
+
+    #[test]
+    fn a_manifest_that_a_server_would_refuse_is_refused_before_anything_is_built() {
+        for (manifest, why) in [
+            (
+                "name = 'a'\ncontract = '0.2'".to_owned(),
+                "it is made for contract 0.2, and this Wardian builds for 0.1; write `contract = \"0.1\"`",
+            ),
+            ("name = 'a'\ncontract = 0.1".into(), "contract that is no text"),
+            ("name = 'A B'".into(), "its name \"A B\" is no plugin name; a plugin's name has"),
+            ("version = '1'".into(), "its name \"\" is no plugin name"),
+            ("name = 'a'\n\nversion = = 2".into(), "plugin.toml: line 3 is no TOML"),
+            ("name = 'a\u{202e}'".into(), "U+202E"),
+            (format!("name = 'a' # {}", "x".repeat(MANIFEST_BYTES_MAX)), "bytes long"),
+            ("name = 'a'".into(), "it does not show what it is written in; it needs a Cargo.toml"),
+        ] {
+            let refused = refusal(&manifest);
+            assert!(refused.contains(why), "{manifest}: {refused}");
+        }
+    }
+
+    #[test]
+    fn a_project_is_found_from_any_folder_in_it() {
+        let place = tempfile::tempdir().unwrap();
+        fs::create_dir_all(place.path().join("src/deep")).unwrap();
+        fs::write(place.path().join(MANIFEST), "name = 'a'").unwrap();
+        fs::write(place.path().join("src/a.c"), "").unwrap();
+        let project = Project::find(&place.path().join("src/deep")).unwrap();
+        assert_eq!((project.name.as_str(), project.language), ("a", Language::C));
+        assert_eq!(project.component(), place.path().join("dist/a.wasm"));
+    }
+
+    #[test]
+    fn outside_of_projects_the_way_to_one_is_told() {
+        let place = tempfile::tempdir().unwrap();
+        let lost = Project::find(place.path()).unwrap_err().to_string();
+        assert!(lost.contains("this is no plugin's project") && lost.contains("wardian new NAME"), "{lost}");
+    }
 }

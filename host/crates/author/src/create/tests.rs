@@ -1,0 +1,66 @@
+//! What a new project consists of, and when there is none.
+
+use super::*;
+
+fn new(folder: &Path, name: &str, language: Language) -> New {
+    New { name: name.into(), language, is_plain: false, folder: folder.to_owned() }
+}
+
+#[test]
+fn every_language_gives_a_project_of_that_language_with_the_name_everywhere() {
+    for language in Language::ALL {
+        let place = tempfile::tempdir().unwrap();
+        let folder = place.path().join("deep/unit-converter");
+        let files = create(&new(&folder, "unit-converter", language)).unwrap();
+        assert!(files.is_sorted() && files.iter().any(|file| file == crate::project::MANIFEST), "{files:?}");
+        for file in &files {
+            assert!(!file.contains("{{") && !file.ends_with(DISGUISE), "{file}");
+            let text = fs::read_to_string(folder.join(file)).unwrap_or_default();
+            assert!(file.starts_with("sdk/") || !text.contains("{{"), "{language}: {file} has a place that was not filled");
+        }
+        let manifest = fs::read_to_string(folder.join(crate::project::MANIFEST)).unwrap();
+        assert!(manifest.contains("name = \"unit-converter\""), "{manifest}");
+    }
+}
+
+#[test]
+fn a_name_that_is_none_is_refused_and_nothing_is_written() {
+    let place = tempfile::tempdir().unwrap();
+    let folder = place.path().join("p");
+    for name in ["", "Greeter", "my_tool", "../up", "a/b", "1st", "-x", "näme", &"x".repeat(33)] {
+        let refused = create(&new(&folder, name, Language::Rust)).unwrap_err();
+        assert!(refused.to_string().contains("it is no plugin name; a plugin's name has lower-case letters"), "{refused}");
+    }
+    assert!(!folder.exists());
+}
+
+#[test]
+fn a_folder_with_something_in_it_is_left_alone_unless_that_is_its_repository() {
+    let place = tempfile::tempdir().unwrap();
+    fs::create_dir(place.path().join(".git")).unwrap();
+    create(&new(place.path(), "greeter", Language::Python)).unwrap();
+    let refused = create(&new(place.path(), "greeter", Language::Python)).unwrap_err();
+    assert!(refused.reason.starts_with("it is not empty, "), "{refused}");
+    let file = place.path().join("plugin.toml");
+    let refused = create(&new(&file, "greeter", Language::Python)).unwrap_err();
+    assert!(refused.reason.starts_with("it cannot be looked into"), "{refused}");
+    let refused = create(&new(&file.join("below"), "greeter", Language::Python)).unwrap_err();
+    assert!(refused.next.contains("--into"), "{refused}");
+}
+
+#[test]
+fn only_javascript_has_a_plain_kind() {
+    let place = tempfile::tempdir().unwrap();
+    for language in Language::ALL.into_iter().filter(|language| *language != Language::Js) {
+        let plain = New { is_plain: true, ..new(place.path(), "greeter", language) };
+        assert!(create(&plain).unwrap_err().to_string().starts_with("--plain: there is one kind of "));
+    }
+}
+
+#[test]
+fn files_lose_their_disguise_and_get_the_name_in_its_places() {
+    assert_eq!(named("Cargo.toml.in", "a-b"), "Cargo.toml");
+    assert_eq!(named("src/{{snake}}/x.py", "a-b"), "src/a_b/x.py");
+    assert_eq!(&*filled(b"{{name}} {{snake}} {{other}}".as_slice().into(), "a-b"), b"a-b a_b {{other}}");
+    assert_eq!(&*filled(b"\xff{{name}}".as_slice().into(), "a-b"), b"\xff{{name}}");
+}

@@ -1,0 +1,126 @@
+"""Requests over ``wasi:http``."""
+
+from urllib.parse import urlsplit
+
+from componentize_py_types import Err, Ok
+from wit_world.imports import outgoing_handler, streams
+from wit_world.imports import wasi_http_types as wasi
+
+from ..errors import Error, Failed, Unauthorized, Unavailable
+from ..messages import RESPONSE_BYTES_MAX, Request, Response, denied
+
+# What `blocking-write-and-flush` takes at once.
+_WRITE_BYTES_MAX = 4096
+_READ_BYTES = 64 * 1024
+
+_METHODS = {name: getattr(wasi, f"Method_{name.capitalize()}") for name in ("get", "head", "post", "put", "delete", "options", "patch")}
+
+
+def send(request: Request) -> Response:
+    """Sends a request and reads its response to the end."""
+    target = urlsplit(request.url)
+    host = target.netloc
+    if target.scheme not in ("http", "https") or not host:
+        raise Failed(f"{request.url!r} is no address of the form https://host/path")
+    headers = [(name, value.encode()) for name, value in request.headers.items()]
+    try:
+        outgoing = wasi.OutgoingRequest(wasi.Fields.from_list(headers))
+    except Err as error:
+        raise Failed(f"a header of the request to {host} is not allowed: {_words(error.value)}") from None
+    method = _METHODS.get(request.method.lower())
+    try:
+        outgoing.set_method(method() if method else wasi.Method_Other(request.method))
+        outgoing.set_scheme(wasi.Scheme_Https() if target.scheme == "https" else wasi.Scheme_Http())
+        outgoing.set_authority(host)
+        outgoing.set_path_with_query((target.path or "/") + (f"?{target.query}" if target.query else ""))
+        body = outgoing.body()
+        incoming = outgoing_handler.handle(outgoing, _options(request.timeout))
+    except Err as error:
+        raise _failure(error.value, request, host) from None
+    _write(body, request.body)
+    with incoming:
+        with incoming.subscribe() as pollable:
+            pollable.block()
+        match incoming.get():
+            case Ok(Ok(response)):
+                return _read(response, request, host)
+            case Ok(Err(code)):
+                raise _failure(code, request, host)
+            case _:
+                raise Unavailable(f"the request to {host} was given up")
+
+
+def _options(timeout: float | None) -> wasi.RequestOptions | None:
+    if timeout is None:
+        return None
+    options = wasi.RequestOptions()
+    nanoseconds = max(1, round(timeout * 1e9))
+    for bound in (options.set_connect_timeout, options.set_first_byte_timeout, options.set_between_bytes_timeout):
+        bound(nanoseconds)
+    return options
+
+
+def _write(body: wasi.OutgoingBody, content: bytes) -> None:
+    """Writes a request's body. That it is no longer wanted is told by the response, so nothing is raised."""
+    try:
+        with body.write() as stream:
+            for at in range(0, len(content), _WRITE_BYTES_MAX):
+                stream.blocking_write_and_flush(content[at : at + _WRITE_BYTES_MAX])
+        wasi.OutgoingBody.finish(body, None)
+    except Err:
+        pass
+
+
+def _read(response: wasi.IncomingResponse, request: Request, host: str) -> Response:
+    with response:
+        status = response.status()
+        headers: dict[str, str] = {}
+        with response.headers() as fields:
+            for name, value in fields.entries():
+                name, text = name.lower(), value.decode("utf-8", "replace")
+                headers[name] = f"{headers[name]}, {text}" if name in headers else text
+        content = bytearray()
+        with response.consume() as body, body.stream() as stream:
+            while True:
+                try:
+                    content += stream.blocking_read(_READ_BYTES)
+                except Err as error:
+                    if isinstance(error.value, streams.StreamError_Closed):
+                        break
+                    code = wasi.http_error_code(error.value.value)
+                    raise _failure(code, request, host) from None
+                if len(content) > RESPONSE_BYTES_MAX:
+                    raise Failed(f"the response of {host} has more than {RESPONSE_BYTES_MAX} bytes; ask for less of it")
+        return Response(status, headers, bytes(content))
+
+
+# What the host refuses for ever, and what the request itself is to blame for; the rest may pass.
+_DENIED = (wasi.ErrorCode_HttpRequestDenied, wasi.ErrorCode_DestinationIpProhibited)
+_OURS = (
+    wasi.ErrorCode_HttpRequestMethodInvalid,
+    wasi.ErrorCode_HttpRequestUriInvalid,
+    wasi.ErrorCode_HttpRequestUriTooLong,
+    wasi.ErrorCode_HttpRequestHeaderSize,
+    wasi.ErrorCode_HttpRequestHeaderSectionSize,
+    wasi.ErrorCode_HttpRequestBodySize,
+    wasi.ErrorCode_HttpRequestLengthRequired,
+    wasi.ErrorCode_HttpResponseBodySize,
+    wasi.ErrorCode_HttpResponseHeaderSectionSize,
+)
+
+
+def _failure(code: object, request: Request, host: str) -> Error:
+    if isinstance(code, _DENIED):
+        return denied(request, host)
+    kind = Failed if isinstance(code, _OURS) else Unavailable
+    return kind(f"the {request.method} request to {host} failed: {_words(code)}")
+
+
+def _words(code: object) -> str:
+    """What a code says: its name in words, and the text or number that comes with it."""
+    if code is None:
+        return "it broke off"
+    name = type(code).__name__.partition("_")[2]
+    words = "".join(f" {letter.lower()}" if letter.isupper() else letter for letter in name).strip()
+    detail = getattr(code, "value", None)
+    return f"{words} ({detail})" if isinstance(detail, (str, int)) else words
