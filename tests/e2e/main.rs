@@ -2,6 +2,7 @@
 //! up. Files mirror the URLs.
 
 mod audit;
+mod authors;
 mod bundled;
 mod cli;
 mod docs;

@@ -50,12 +50,15 @@ pub(super) struct Args {
     once: bool,
 }
 
+/// What the log shows: what the plugin says, the end of each call whoever made it, and what was denied to it.
+const LOG: &str = "error,guest=debug,agent::call=info,sandbox=warn";
+
 /// How long what is granted for development lasts.
 const GRANTED: &str = "24h";
 
 pub(super) fn run(args: Args, sources: &Sources) -> anyhow::Result<()> {
     let project = Project::find(&args.project)?;
-    let level = sources.flags.log_level.as_deref().unwrap_or("error,guest=debug,sandbox=warn");
+    let level = sources.flags.log_level.as_deref().unwrap_or(LOG);
     let sources = if args.running { sources.clone() } else { own::sources(&project, sources)? };
     let settings = sources.load()?;
     crate::logs::start(settings.log.format, level)?;

@@ -4,15 +4,19 @@
 //! that is the sandbox's, and reaches this crate as a [`tool::Toolbox`].
 
 mod assets;
+pub mod bindings;
 pub mod build;
 mod command;
+pub mod componentize;
 pub mod create;
 mod error;
 pub mod language;
 pub mod project;
 pub mod section;
 pub mod toolchain;
+mod world;
 
 pub use error::{Error, Result};
 pub use language::Language;
 pub use project::Project;
+pub use world::World;

@@ -1,0 +1,188 @@
+//! Writing a tool in each language, as `host/docs/authors.md` says it: every command of the page
+//! is typed as it stands there, and an agent calls what came of it.
+
+mod dev;
+mod faults;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use serde_json::{Value, json};
+use tests::fake_model::{FakeModel, call, text};
+use tests::server::{Server, binary, config, say, session};
+use tokio::process::Command;
+
+/// The author's guide.
+const PAGE: &str = include_str!("../../host/docs/authors.md");
+
+/// How long everything that one chapter says may take: interpreters are compiled twice, and the machine may be busy.
+const CHAPTER: Duration = Duration::from_secs(900);
+
+/// How long a component may take to come into service.
+const COMPILED: Duration = Duration::from_secs(300);
+
+/// A shell in a folder, in which `wardian` is the server under test and nothing is known of the one who tests.
+fn shell(folder: &Path, script: &str) -> Result<Command> {
+    let mut command = Command::new("bash");
+    let binaries = binary()?.parent().context("the binary lies in a folder")?.to_owned();
+    let path = std::env::join_paths([binaries].into_iter().chain(std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default())))?;
+    command.args(["-euo", "pipefail", "-c", script]).current_dir(folder).env("PATH", path).kill_on_drop(true);
+    for variable in ["CARGO_TARGET_DIR", "RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS", "CARGO_BUILD_TARGET", "OPENAI_API_KEY", "OPENAI_BASE_URL"]
+    {
+        command.env_remove(variable);
+    }
+    // What one test compiles is no other's business, but the compilers are everybody's.
+    command.env("XDG_CACHE_HOME", folder.join(".cache"));
+    Ok(command)
+}
+
+/// What a script prints, on both streams together; it has to succeed.
+async fn typed(folder: &Path, script: &str) -> Result<String> {
+    let began = Instant::now();
+    let output = tokio::time::timeout(CHAPTER, shell(folder, &format!("exec 2>&1\n{script}"))?.output()).await;
+    let output = output.with_context(|| format!("it does not end:\n{script}"))??;
+    let printed = String::from_utf8_lossy(&output.stdout).into_owned();
+    println!("{script}\n{printed}({:.1} s)", began.elapsed().as_secs_f64());
+    anyhow::ensure!(output.status.success(), "{}:\n{script}\n{printed}", output.status);
+    Ok(printed)
+}
+
+/// The commands of a chapter of the page, in their order.
+fn commands(heading: &str) -> Result<String> {
+    let mut blocks = Vec::new();
+    let mut within = false;
+    let mut open: Option<(bool, String)> = None;
+    for line in PAGE.lines() {
+        match (&mut open, line.strip_prefix("```")) {
+            (Some((is_shell, block)), Some(_)) => {
+                if *is_shell && within {
+                    blocks.push(std::mem::take(block));
+                }
+                open = None;
+            }
+            (Some((_, block)), None) => {
+                block.push_str(line);
+                block.push('\n');
+            }
+            (None, Some(kind)) => open = Some((kind == "sh", String::new())),
+            (None, None) if line.starts_with('#') => within = line.trim_start_matches('#').trim() == heading,
+            (None, None) => {}
+        }
+    }
+    anyhow::ensure!(!blocks.is_empty(), "the page has no commands under {heading:?}");
+    Ok(blocks.concat())
+}
+
+/// Follows a language's chapter in an empty folder: the project, and what was printed.
+async fn follow(heading: &str, language: &str) -> Result<(tempfile::TempDir, PathBuf)> {
+    let place = tempfile::tempdir()?;
+    let printed = typed(place.path(), &commands(heading)?).await?;
+    assert!(printed.contains("Hello, Ada"), "{language} does not greet: {printed}");
+    let project = place.path().join("greeter");
+    assert!(project.join("dist/greeter.wasm").is_file(), "{language} leaves no component: {printed}");
+    Ok((place, project))
+}
+
+/// An agent calls a tool of a component that lies in the plugin directory of a server: its output.
+async fn called_by_an_agent(component: &Path, tool: &str, arguments: Value) -> Result<Value> {
+    let plugin = component.file_stem().and_then(|stem| stem.to_str()).context("a component has a name")?.to_owned();
+    let model = FakeModel::start().await?;
+    let server = Server::start(&config(&model.base_url)).await?;
+    std::fs::copy(component, server.home.path().join(format!("data/plugins/{plugin}.wasm")))?;
+    in_service(&server, &plugin).await?;
+    let bound = json!({ tool: {"type": "dynamic_vectara", "tool_id": format!("tol_{plugin}_{tool}")} });
+    let session = session(&server.owner(), "a1", &bound).await?;
+    model.queue([call(tool, arguments), text("done")]);
+    let answer = server.owner().post(&format!("{session}/events"), &say("go")).await?.expect(201)?;
+    let output = answer["events"].as_array().context("events")?.iter().find(|event| event["type"] == "tool_output");
+    let output = output.with_context(|| format!("no output: {answer}\n{}", server.output()))?;
+    assert_eq!(output["error"], false, "{output}\n{}", server.output());
+    for line in server.output().lines().filter(|line| line.contains("tool call ended")) {
+        println!("{plugin}: {}", line.split_once("ended: ").map_or(line, |(_, figures)| figures));
+    }
+    Ok(output["tool_output"].clone())
+}
+
+async fn in_service(server: &Server, plugin: &str) -> Result<()> {
+    let began = Instant::now();
+    while began.elapsed() < COMPILED {
+        let listed = server.owner().get("/operator/v1/plugins").await?.expect(200)?;
+        let known = listed["plugins"].as_array().into_iter().flatten().find(|it| it["name"] == plugin);
+        match known.map(|known| (known["state"].as_str(), known)) {
+            Some((Some("ready"), _)) => {
+                println!("{plugin} in service after {:.1} s", began.elapsed().as_secs_f64());
+                return Ok(());
+            }
+            Some((Some("refused"), known)) => anyhow::bail!("{known}"),
+            _ => tokio::time::sleep(Duration::from_millis(50)).await,
+        }
+    }
+    anyhow::bail!("{plugin} was not in service in time:\n{}", server.output())
+}
+
+async fn a_greeter(heading: &str, language: &str) -> Result<()> {
+    let (_place, project) = follow(heading, language).await?;
+    let greeted = called_by_an_agent(&project.join("dist/greeter.wasm"), "greet", json!({"name": "Grace"})).await?;
+    let text = greeted["text"].as_str().unwrap_or_default();
+    assert!(text.starts_with("Hello, Grace"), "{language}: {greeted}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_chapter_about_rust_leads_to_a_tool_that_an_agent_calls() -> Result<()> {
+    a_greeter("Rust", "rust").await
+}
+
+#[tokio::test]
+async fn the_chapter_about_python_leads_to_a_tool_that_an_agent_calls() -> Result<()> {
+    a_greeter("Python", "python").await
+}
+
+#[tokio::test]
+async fn the_chapter_about_typescript_leads_to_a_tool_that_an_agent_calls() -> Result<()> {
+    a_greeter("TypeScript", "js").await
+}
+
+#[tokio::test]
+async fn the_chapter_about_go_leads_to_a_tool_that_an_agent_calls() -> Result<()> {
+    a_greeter("Go", "go").await
+}
+
+#[tokio::test]
+async fn the_chapter_about_c_leads_to_a_tool_that_an_agent_calls() -> Result<()> {
+    a_greeter("C", "c").await
+}
+
+/// The chapters that hold for every language, in the order of the page. Each goes on in the folder of the greeter.
+const FOR_ALL: [&str; 4] = ["Try it", "Keep what it did, and test against it", "See whether it keeps the contract", "The loop"];
+
+#[tokio::test]
+async fn the_chapters_for_every_language_work_as_written() -> Result<()> {
+    let place = tempfile::tempdir()?;
+    typed(place.path(), "wardian new greeter --lang js --plain && cd greeter && wardian build").await?;
+    for heading in FOR_ALL {
+        typed(&place.path().join("greeter"), &commands(heading)?).await.with_context(|| heading.to_owned())?;
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn every_command_of_the_page_stands_in_a_chapter_that_is_followed() -> Result<()> {
+    let followed = ["Rust", "Python", "TypeScript", "Go", "C"].iter().chain(&FOR_ALL);
+    let counted: usize = followed.map(|heading| commands(heading).map(|block| block.lines().count())).sum::<Result<usize>>()?;
+    let blocks = PAGE.split("```sh\n").skip(1).filter_map(|rest| rest.split("```").next());
+    assert_eq!(counted, blocks.map(|block| block.lines().count()).sum::<usize>());
+    Ok(())
+}
+
+/// Each example, what it is asked, and what of its answer shows that it understood.
+async fn an_example(name: &str, tool: &str, arguments: Value) -> Result<Value> {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../plugins/examples").join(name);
+    let target = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/examples");
+    std::fs::create_dir_all(&target)?;
+    let script = format!("wardian build {}", source.canonicalize()?.display());
+    typed(&target, &script).await?;
+    called_by_an_agent(&source.join(format!("dist/{name}.wasm")), tool, arguments).await
+}
