@@ -2,7 +2,7 @@
 //! the compiler itself sees changes of known files only.
 
 fn main() {
-    for watched in ["templates", "toolchain.sh", "../../../plugins/sdk", "../../../wit/v0.1"] {
+    for watched in ["templates", "go-wit", "toolchain.sh", "../../../plugins/sdk", "../../../wit/v0.1"] {
         println!("cargo::rerun-if-changed={watched}");
     }
 }

@@ -18,12 +18,20 @@ pub(crate) struct Contract;
 #[exclude = "*/target/*"]
 #[exclude = "*/node_modules/*"]
 #[exclude = "*/__pycache__/*"]
+#[exclude = "go/internal/bindings/imports/*"]
+#[exclude = "go/internal/bindings/exports/wit_exports/*"]
+#[exclude = "go/internal/bindings/wit/*"]
 pub(crate) struct Sdk;
 
 /// A folder for each language, in which `{{name}}` stands for the plugin's name.
 #[derive(RustEmbed)]
 #[folder = "templates"]
 pub(crate) struct Templates;
+
+/// What Go bindings need at run time; see the README there.
+#[derive(RustEmbed)]
+#[folder = "go-wit"]
+pub(crate) struct GoWit;
 
 /// Writes the WIT that SDKs are generated from into a folder: the world `sdk`, with the contract and what
 /// else it needs in `deps`. A file that is right already stays untouched, so that nothing is built again for its sake.

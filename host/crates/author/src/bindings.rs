@@ -6,32 +6,26 @@ use std::path::Path;
 
 use wit_bindgen_core::{Files, WorldGenerator};
 
+use crate::assets::GoWit;
 use crate::{Error, Result, World};
-
-/// A language that bindings can be written in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Binding {
-    /// `WORLD.h`, `WORLD.c` and an object with the world's types that is to be linked.
-    C,
-    /// Go packages in the folder of this name inside of a module; the module brings `Describe` and `Invoke` itself.
-    Go,
-}
 
 /// A file of bindings: its path in their folder, and what stands in it.
 pub type File = (String, Vec<u8>);
 
-/// What the module at this address is to be called in a Go program that brings it along.
+/// Where generated Go code looks for what it needs at run time.
 const GO_RUNTIME: &str = "go.bytecodealliance.org/pkg/wit/";
+/// The part of it that only asynchronous functions need.
+const GO_ASYNC: &str = "wit/async\"";
 
 /// The bindings of a world in C.
 pub fn c(world: &World) -> Result<Vec<File>> {
     generate(world, wit_bindgen_c::Opts::default().build())
 }
 
-/// The bindings of a world as Go packages of the module path `package`. They
-/// import their runtime from `runtime` rather than from a module of its own, so
-/// that nothing has to be fetched.
-pub fn go(world: &World, package: &str, runtime: &str) -> Result<Vec<File>> {
+/// The bindings of a world as Go packages below the import path `package`:
+/// `imports/INTERFACE`, `exports/wit_exports`, and in `wit` what they need at run
+/// time, so that nothing has to be fetched. The author adds `exports/export_INTERFACE`.
+pub fn go(world: &World, package: &str) -> Result<Vec<File>> {
     let options = wit_bindgen_go::Opts {
         format: wit_bindgen_go::Format::False,
         pkg_name: Some(package.to_owned()),
@@ -39,13 +33,16 @@ pub fn go(world: &World, package: &str, runtime: &str) -> Result<Vec<File>> {
         ..wit_bindgen_go::Opts::default()
     };
     let mut files = generate(world, options.build())?;
-    for (path, bytes) in &mut files {
-        if let Ok(text) = std::str::from_utf8(bytes)
-            && path.ends_with(".go")
-        {
-            *bytes = text.replace(GO_RUNTIME, &format!("{runtime}/")).into_bytes();
+    for (path, bytes) in files.iter_mut().filter(|(path, _)| path.ends_with(".go")) {
+        let text = String::from_utf8_lossy(bytes).replace(GO_RUNTIME, &format!("{package}/wit/"));
+        if text.contains(GO_ASYNC) {
+            let reason = format!("{path} would need asynchronous Go");
+            return Err(Error::of(format!("world {}", world.name()), reason, "take futures and streams out of it"));
         }
+        *bytes = text.into_bytes();
     }
+    let runtime = GoWit::iter().filter_map(|path| Some((format!("wit/{path}"), GoWit::get(&path)?.data.into_owned())));
+    files.extend(runtime);
     Ok(files)
 }
 

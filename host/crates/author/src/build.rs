@@ -12,6 +12,8 @@ use std::time::{Duration, Instant};
 
 use wit_component::DecodedWasm;
 
+pub(crate) use go::complete_sdk;
+
 use crate::toolchain::Toolchains;
 use crate::{Error, Language, Project, Result, section};
 

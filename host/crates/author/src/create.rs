@@ -7,7 +7,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use crate::assets::{Contract, Sdk, Templates};
-use crate::{Error, Language, Result};
+use crate::{Error, Language, Result, build};
 
 /// Ends the name of a template's file that the tools of this repository would take for their own.
 const DISGUISE: &str = ".in";
@@ -47,6 +47,8 @@ pub fn create(new: &New) -> Result<Vec<String>> {
     for (path, bytes) in &files {
         write(&new.folder.join(path), bytes)?;
     }
+    // Go's own tools want all of a module's packages, also before the first build.
+    build::complete_sdk(&new.folder)?;
     Ok(files.into_iter().map(|(path, _)| path).collect())
 }
 

@@ -1,0 +1,3 @@
+module wardian.dev/plugin
+
+go 1.24
