@@ -10,7 +10,8 @@ use anyhow::{Context, Result};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use tests::client::Client;
-use tests::fake_model::{FakeModel, Reply, call, text};
+use tests::fake_model::{FakeModel, Gate, Reply, call, text};
+use tests::patience::until;
 use tests::server::{Server, command, config, say, session};
 
 fn tools() -> Value {
@@ -146,13 +147,7 @@ async fn outputs(owner: &Client, paths: &[String]) -> Result<BTreeMap<String, St
 }
 
 async fn idle(owner: &Client, path: &str) -> Result<()> {
-    for _ in 0..1_500 {
-        if owner.get(path).await?.expect(200)?["status"] == "stopped" {
-            return Ok(());
-        }
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-    anyhow::bail!("the turn did not end after the restart")
+    until("the turn ends after the restart", async || Ok(owner.get(path).await?.expect(200)?["status"] == "stopped")).await
 }
 
 #[tokio::test]
@@ -164,6 +159,7 @@ async fn after_kills_at_any_moment_every_output_has_exactly_one_line() -> Result
     for round in 0..8_u64 {
         let owner = server.owner();
         let mut posts = Vec::new();
+        let asked = model.requests().len();
         for i in 0..4 {
             let made = owner.post("/v2/agents/a1/sessions", &json!({})).await?.expect(201)?;
             let path = format!("/v2/agents/a1/sessions/{}", made["key"].as_str().context("a key")?);
@@ -177,7 +173,9 @@ async fn after_kills_at_any_moment_every_output_has_exactly_one_line() -> Result
                 }
             }));
         }
-        tokio::time::sleep(Duration::from_millis(150 + 170 * round)).await;
+        // However slow the machine is: each session has had its call, and some the output of one.
+        model.asked(asked + 12).await?;
+        tokio::time::sleep(Duration::from_millis(170 * round)).await;
         let home = server.kill().await?;
         for post in posts {
             post.await?;
@@ -264,12 +262,7 @@ async fn what_operators_do_and_a_changed_policy_are_in_the_log() -> Result<()> {
     server.owner().delete(&format!("/operator/v1/keys/{}", key["id"].as_str().context("an id")?)).await?.expect(204)?;
     let changed = format!("{}\n[plugin.web]\n[[plugin.web.http]]\nhost = \"api.example.com\"\n", config(&model.base_url));
     std::fs::write(server.home.path().join("wardian.toml"), changed)?;
-    for _ in 0..500 {
-        if server.output().contains("the configuration file was read again") {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    server.says("the configuration file was read again").await?;
     let (home, _) = server.stop().await?;
     let made_without_a_server = command(home.path())?.args(["keys", "create", "--role", "agent_viewer"]).output().await?;
     assert!(made_without_a_server.status.success(), "{}", String::from_utf8_lossy(&made_without_a_server.stderr));
@@ -298,15 +291,8 @@ async fn a_server_that_cannot_write_its_log_serves_on_says_so_and_catches_up() -
     model.queue([call("calc", json!({"expression": "1+1"})), text("2")]);
     server.owner().post(&format!("{path}/events"), &say("go")).await?.expect(201)?;
     let anybody = Client::new(&server.address, None);
-    let mut not_ready = false;
-    for _ in 0..500 {
-        not_ready = anybody.get("/readyz").await?.status == 503;
-        if not_ready {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-    assert!(not_ready && server.output().contains("the audit log cannot be written"), "{}", server.output());
+    until("it is not ready", async || Ok(anybody.get("/readyz").await?.status == 503)).await?;
+    server.says("the audit log cannot be written").await?;
     std::fs::remove_file(&directory)?;
     std::fs::rename(server.home.path().join("away"), &directory)?;
     server.ready().await?;
@@ -358,18 +344,15 @@ async fn a_call_that_the_policy_takes_back_is_denied_in_the_log_and_the_reader_f
     let server = Server::start(&config(&model.base_url)).await?;
     let path = session(&server.owner(), "a1", &tools()).await?;
     // The model was offered the tool; while it thinks, the operator takes it away.
-    let slow = Reply::Slow(Duration::from_millis(2_500), call("calc", json!({"expression": "1+1"})).into());
-    model.queue([slow, text("it is not allowed")]);
+    let gate = Gate::default();
+    model.queue([Reply::Held(gate.clone(), call("calc", json!({"expression": "1+1"})).into()), text("it is not allowed")]);
     let (owner, events) = (server.owner(), format!("{path}/events"));
     let turn = tokio::spawn(async move { owner.post(&events, &say("go")).await });
-    for _ in 0..500 {
-        if !model.requests().is_empty() {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    model.asked(1).await?;
     let narrowed = format!("{}\n[plugin.calculator]\ntools = [\"nothing\"]\n", config(&model.base_url));
     std::fs::write(server.home.path().join("wardian.toml"), narrowed)?;
+    server.says("the configuration file was read again").await?;
+    gate.open();
     let answer = turn.await??.expect(201)?;
     let output = answer["events"].as_array().and_then(|all| all.iter().find(|e| e["type"] == "tool_output")).context("an output")?;
     assert_eq!(output["receipt"]["end"], "denied");

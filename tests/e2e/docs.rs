@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
+use tests::patience::until;
 use tests::server::{OWNER, Server};
 use tokio::process::Command;
 
@@ -22,6 +23,7 @@ async fn the_three_commands_that_the_server_prints_work_as_printed() -> Result<(
     std::fs::write(home.path().join("wardian.toml"), OFFLINE)?;
     let server = Server::spawn_for_a_new_user(home.clone()).await?;
     server.ready().await?;
+    until("three commands are printed", async || Ok(server.output().matches("curl ").count() >= 3)).await?;
     let printed = server.output();
     let commands: Vec<&str> = printed.lines().map(str::trim).filter(|line| line.starts_with("curl ")).collect();
     let [session, post, stream] = commands[..] else { panic!("three commands: {printed}") };

@@ -3,27 +3,26 @@
 
 mod guests;
 
-use std::time::Duration;
-
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 use tests::client::Client;
 use tests::fake_model::{FakeModel, Reply, call, text};
+use tests::patience::{PATIENCE, until};
 use tests::server::{Server, config, say, session};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 /// The state of a plugin once it is no longer being prepared.
 pub(crate) async fn settled(owner: &Client, name: &str) -> Result<Value> {
-    for _ in 0..1500 {
+    let mut settled = None;
+    until(&format!("plugin {name} settles"), async || {
         let listed = owner.get("/operator/v1/plugins").await?.expect(200)?;
         let found = listed["plugins"].as_array().and_then(|all| all.iter().find(|plugin| plugin["name"] == name).cloned());
-        if let Some(plugin) = found.filter(|plugin| plugin["state"] != "preparing") {
-            return Ok(plugin);
-        }
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-    anyhow::bail!("plugin {name} never settled")
+        settled = found.filter(|plugin| plugin["state"] != "preparing");
+        Ok(settled.is_some())
+    })
+    .await?;
+    settled.context("it has settled")
 }
 
 #[tokio::test]
@@ -60,15 +59,7 @@ async fn a_bad_new_version_leaves_the_last_good_one_in_service() -> Result<()> {
     let file = server.home.path().join("data/plugins/calculator.wasm");
     let good = std::fs::read(&file)?;
     std::fs::write(&file, &good[..1000])?;
-    let mut state = Value::Null;
-    for _ in 0..1500 {
-        state = settled(&owner, "calculator").await?;
-        if state["state"] == "stale" {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-    assert_eq!(state["state"], "stale", "{state}");
+    until("the bad version is noticed", async || Ok(settled(&owner, "calculator").await?["state"] == "stale")).await?;
     let path = session(&owner, "a1", &json!({"calc": {"type": "dynamic_vectara", "tool_id": "tol_calculator_calculate"}})).await?;
     model.queue([call("calc", json!({"expression": "2*3"})), text("6")]);
     let answer = owner.post(&format!("{path}/events"), &say("go")).await?.expect(201)?;
@@ -85,8 +76,7 @@ async fn a_host_that_was_not_granted_is_refused_and_the_log_names_the_line_that_
     let answer = server.owner().post(&format!("{path}/events"), &say("go")).await?.expect(201)?;
     let output = answer["events"].as_array().unwrap().iter().find(|e| e["type"] == "tool_output").cloned().context("an output")?;
     assert_eq!(output["error"], true, "{output}");
-    assert!(server.output().contains("[[plugin.web.http]]"), "{}", server.output());
-    Ok(())
+    server.says("[[plugin.web.http]]").await
 }
 
 #[tokio::test]
@@ -123,7 +113,7 @@ async fn a_request_that_is_not_http_or_never_ends_does_not_hold_up_others() -> R
     let mut garbage = TcpStream::connect(&server.address).await?;
     garbage.write_all(b"\0\0\0\0\r\n\r\n").await?;
     let mut answer = Vec::new();
-    tokio::time::timeout(Duration::from_secs(20), garbage.read_to_end(&mut answer)).await.context("closed at once")??;
+    tokio::time::timeout(PATIENCE, garbage.read_to_end(&mut answer)).await.context("closed at once")??;
     Ok(())
 }
 

@@ -7,9 +7,8 @@ mod stdio;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use bytes::Bytes;
 use http::Method;
 use serde_json::{Value, json};
@@ -17,9 +16,6 @@ use tests::client::{Answer, Client};
 use tests::server::{OWNER, Server};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
-
-/// How long something that happens by itself may take on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A configuration with these plugins' entries.
 fn offering(plugins: &str) -> String {
@@ -61,18 +57,6 @@ async fn listed(client: &Client) -> Result<Vec<String>> {
     let answer = ask(client, &json!({"jsonrpc": "2.0", "id": 1, "method": "tools/list"})).await?;
     let tools = answer["result"]["tools"].as_array().with_context(|| answer.to_string())?;
     Ok(tools.iter().filter_map(|tool| tool["name"].as_str().map(str::to_owned)).collect())
-}
-
-/// Polls until something holds.
-async fn until(what: &str, mut holds: impl AsyncFnMut() -> Result<bool>) -> Result<()> {
-    let end = Instant::now() + PATIENCE;
-    while Instant::now() < end {
-        if holds().await? {
-            return Ok(());
-        }
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-    bail!("it never happened that {what}")
 }
 
 /// A web server that says hello, or, where it is slow, nothing at all for as long as anybody listens.

@@ -2,11 +2,11 @@
 //! changed, from the file that is replaced to the answer of a tool.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 use tests::fake_model::FakeModel;
+use tests::patience::until;
 use tests::server::{Server, command, config};
 
 /// A server where `calculator` has an entry.
@@ -35,14 +35,13 @@ fn another(path: &Path, name: &str) -> Result<()> {
 
 /// Waits until the plugin is another one than this.
 async fn until_not(server: &Server, component: &Value) -> Result<Value> {
-    for _ in 0..1_200 {
-        let plugin = server.owner().get("/operator/v1/plugins/calculator").await?.expect(200)?;
-        if plugin["component"] != *component {
-            return Ok(plugin);
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    anyhow::bail!("a minute after its file was replaced the plugin is the same: {}", server.output())
+    let mut plugin = Value::Null;
+    let changed = until("the plugin is another one", async || {
+        plugin = server.owner().get("/operator/v1/plugins/calculator").await?.expect(200)?;
+        Ok(plugin["component"] != *component)
+    });
+    changed.await.with_context(|| server.output())?;
+    Ok(plugin)
 }
 
 async fn replaced(server: &Server, name: &str) -> Result<Value> {
@@ -88,19 +87,9 @@ async fn a_changed_plugin_stands_still_until_it_is_accepted_from_the_command_lin
     assert_eq!(server.owner().with_key(None).get("/readyz").await?.body.as_ref(), b"ok\n");
     assert!(wardian(home, "plugins accept calculator --yes").await?.1.contains("nothing to accept"));
     assert_eq!(wardian(home, "plugins accept nothing --yes").await?.0, Some(1));
-    assert!(in_the_audit_log(home, "plugin_accepted").await?, "what the operator accepted is in the audit log");
-    Ok(())
-}
-
-/// Whether a word comes to stand in the audit log: lines arrive soon after what they tell of.
-async fn in_the_audit_log(home: &Path, word: &str) -> Result<bool> {
-    for _ in 0..100 {
-        if wardian(home, "audit show").await?.1.contains(word) {
-            return Ok(true);
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    Ok(false)
+    // Lines arrive soon after what they tell of.
+    let told = async || Ok(wardian(home, "audit show").await?.1.contains("plugin_accepted"));
+    until("what the operator accepted is in the audit log", told).await
 }
 
 #[tokio::test]

@@ -3,29 +3,14 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use serde_json::{Value, json};
 use tests::fake_model::{FakeModel, call, text};
+use tests::patience::until;
 use tests::server::{Server, config, say, session};
 
 use crate::cli::run;
-
-/// How long a change of the file may take to be noticed on a busy machine.
-const NOTICED: Duration = Duration::from_secs(60);
-
-/// Polls until something holds.
-async fn until(what: &str, mut holds: impl AsyncFnMut() -> Result<bool>) -> Result<()> {
-    let end = Instant::now() + NOTICED;
-    while Instant::now() < end {
-        if holds().await? {
-            return Ok(());
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    bail!("it never happened that {what}")
-}
 
 /// Replaces the configuration as editors do: whole, by a rename.
 fn write(home: &Path, text: &str) -> Result<()> {
@@ -62,10 +47,10 @@ async fn a_bad_file_keeps_the_last_good_one_and_a_mended_one_is_taken() -> Resul
         assert_eq!(readiness(&server).await?, "ok\npolicy_stale\n");
         let answer = server.owner().get("/operator/v1/policy/explain?plugin=web&ask=http+GET+https://a.example/").await?.expect(200)?;
         assert_eq!(answer["allowed"], true, "the last good one is in force");
-        assert!(server.output().contains("the last good one stays in force"), "{}", server.output());
+        server.says("the last good one stays in force").await?;
     }
     std::fs::remove_file(home.join("wardian.toml"))?;
-    until("the missing file is noticed", async || Ok(server.output().contains("cannot read the configuration file"))).await?;
+    server.says("cannot read the configuration file").await?;
     assert_eq!(readiness(&server).await?, "ok\npolicy_stale\n");
 
     write(home, &format!("{base}\n[[plugin.web.http]]\nhost = \"b.example\"\n"))?;
@@ -109,7 +94,7 @@ async fn a_grant_that_is_taken_away_is_gone_with_the_next_call() -> Result<()> {
     until("the store is no longer granted", async || Ok(server.owner().get(explain).await?.expect(200)?["allowed"] == false)).await?;
     let denied = notes.write("two").await?;
     assert_eq!(denied["error"], true, "{denied}");
-    until("the log names the line", async || Ok(server.output().contains("add [plugin.notes.store]"))).await
+    server.says("add [plugin.notes.store]").await
 }
 
 #[tokio::test]
@@ -209,22 +194,22 @@ async fn what_everybody_can_change_or_read_is_said_at_the_start() -> Result<()> 
     let home = Arc::new(tempfile::tempdir()?);
     let open = |path: &str, mode: u32| std::fs::set_permissions(home.path().join(path), std::fs::Permissions::from_mode(mode));
     let server = Server::start_in(home.clone(), file, &[]).await?;
-    assert!(server.output().contains("cannot read the secret from"), "{}", server.output());
+    server.says("cannot read the secret from").await?;
     server.stop().await?;
     std::fs::write(home.path().join("k"), "hush")?;
     open("k", 0o644)?;
     open("data/plugins", 0o777)?;
     open("data/plugins/web.wasm", 0o666)?;
     let server = Server::start_in(home.clone(), file, &[]).await?;
-    let said = server.output();
     for line in [
         "everybody on this machine can write to the plugin directory",
         "everybody on this machine can change the plugin at",
         "everybody on this machine can read",
+        "data/plugins/web.wasm; run chmod o-w",
+        "wardian.toml:5: secrets.k.from",
     ] {
-        assert!(said.contains(line), "{line} is not in {said}");
+        server.says(line).await?;
     }
-    assert!(said.contains("data/plugins/web.wasm; run chmod o-w") && said.contains("wardian.toml:5: secrets.k.from"), "{said}");
-    assert!(!said.contains("hush"));
+    assert!(!server.output().contains("hush"));
     Ok(())
 }

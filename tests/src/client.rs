@@ -1,7 +1,6 @@
 //! An HTTP/1.1 client without opinions: what the server sent is what a test sees.
 
 use std::net::IpAddr;
-use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use bytes::{Bytes, BytesMut};
@@ -12,8 +11,7 @@ use hyper_util::rt::TokioIo;
 use serde_json::Value;
 use tokio::net::{TcpSocket, TcpStream};
 
-/// How long any single answer or frame may take before a test fails.
-pub const PATIENCE: Duration = Duration::from_secs(30);
+use crate::patience::PATIENCE;
 
 /// A caller with a key.
 #[derive(Debug, Clone)]

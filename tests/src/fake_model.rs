@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::State;
@@ -14,6 +14,8 @@ use axum::routing::post;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
+
+use crate::patience::until;
 
 /// What to answer.
 #[derive(Debug, Clone)]
@@ -121,13 +123,8 @@ impl FakeModel {
 
     /// Waits until so many requests have come.
     pub async fn asked(&self, times: usize) -> Result<()> {
-        for _ in 0..1_000 {
-            if self.requests().len() >= times {
-                return Ok(());
-            }
-            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
-        }
-        anyhow::bail!("the model was asked {} times, not {times}", self.requests().len())
+        let asked = until("the model is asked", async || Ok(self.requests().len() >= times)).await;
+        asked.with_context(|| format!("it was asked {} times, not {times}", self.requests().len()))
     }
 
     /// The bodies of the requests so far.

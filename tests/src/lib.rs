@@ -4,4 +4,5 @@
 
 pub mod client;
 pub mod fake_model;
+pub mod patience;
 pub mod server;

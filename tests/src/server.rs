@@ -13,12 +13,10 @@ use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 use tokio::process::{Child, Command};
 
 use crate::client::Client;
+use crate::patience::{PATIENCE, until};
 
 /// The owner's key in tests.
 pub const OWNER: &str = "wardian-test-owner-key-0123456789abcdef";
-
-/// How long a server may take to be ready, components compiled for the first time included.
-const READY: Duration = Duration::from_secs(180);
 
 /// A running server. Killed when it is dropped.
 #[derive(Debug)]
@@ -94,8 +92,8 @@ impl Server {
     }
 
     async fn listening(&mut self) -> Result<String> {
-        let until = Instant::now() + READY;
-        while Instant::now() < until {
+        let end = Instant::now() + PATIENCE;
+        while Instant::now() < end {
             if let Some(address) = address_in(&self.output()) {
                 return Ok(address);
             }
@@ -110,9 +108,9 @@ impl Server {
 
     /// Waits until it says that it is ready.
     pub async fn ready(&self) -> Result<()> {
-        let until = Instant::now() + READY;
+        let end = Instant::now() + PATIENCE;
         let anybody = Client::new(&self.address, None);
-        while Instant::now() < until {
+        while Instant::now() < end {
             if anybody.get("/readyz").await.is_ok_and(|answer| answer.status == 200) {
                 keep_cache(self.home.path());
                 return Ok(());
@@ -130,6 +128,12 @@ impl Server {
     /// All that it printed so far.
     pub fn output(&self) -> String {
         self.output.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Waits until it has printed this. What it prints comes to us on a way of its own, beside its answers.
+    pub async fn says(&self, words: &str) -> Result<()> {
+        let said = until(&format!("it says {words:?}"), async || Ok(self.output().contains(words))).await;
+        said.with_context(|| self.output())
     }
 
     /// The process id.

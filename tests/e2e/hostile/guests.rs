@@ -4,12 +4,12 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 use tests::client::Client;
 use tests::fake_model::{FakeModel, Reply, call, text};
+use tests::patience::until;
 use tests::server::{Server, config, say, session};
 
 use super::settled;
@@ -141,15 +141,8 @@ async fn every_hostile_guest_ends_as_it_should_and_leaves_nothing_behind() -> Re
     place.call_all(&guests, 1).await?;
     let before = Held::by(pid)?;
     place.call_all(&guests, 2).await?;
-    let mut after = Held::by(pid)?;
-    for _ in 0..1500 {
-        if after.is_back_to(&before) {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(20)).await;
-        after = Held::by(pid)?;
-    }
-    assert!(after.is_back_to(&before), "before the second round {before:?}, after it {after:?}");
+    let back = until("it holds no more than before", async || Ok(Held::by(pid)?.is_back_to(&before))).await;
+    back.with_context(|| format!("before the second round {before:?}, after it {:?}", Held::by(pid)))?;
     let said = place.server.output();
     assert!(!said.contains("panicked at host") && !said.contains("host_fault"), "{said}");
     assert_eq!(place.owner().get("/readyz").await?.status, 200);
@@ -161,14 +154,11 @@ async fn a_flood_of_lines_is_dropped_with_one_note_and_no_line_is_forged() -> Re
     let guests: Vec<Guest> = Guest::all().into_iter().filter(|guest| guest.row == "T8").collect();
     let place = Greenhouse::with(&guests).await?;
     place.call_all(&guests, 1).await?;
-    let mut said = place.server.output();
-    for _ in 0..500 {
-        if said.matches("over its log limit").count() == 3 && said.contains("last words") {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(20)).await;
-        said = place.server.output();
+    for line in ["forged by a log line", "forged by a stream", "forged by last words"] {
+        place.server.says(line).await?;
     }
+    until("each flood is noted", async || Ok(place.server.output().matches("over its log limit").count() >= 3)).await?;
+    let said = place.server.output();
     for flood in ["t8-log-flood", "t8-stream-flood", "t8-empty-lines"] {
         let note = format!("plugin {flood}: over its log limit");
         assert_eq!(said.matches(&note).count(), 1, "one note about {flood}");
@@ -177,7 +167,6 @@ async fn a_flood_of_lines_is_dropped_with_one_note_and_no_line_is_forged() -> Re
     let empty = said.lines().filter(|line| line.contains("plugin.id=t8-empty-lines")).count();
     assert!(empty < 50, "{empty} empty lines");
     assert!(flooded < 2 * 2 * (4 << 10), "the limit is 4 KiB a call, {flooded} bytes of two calls are there");
-    assert!(said.contains("forged by a log line") && said.contains("forged by a stream") && said.contains("forged by last words"));
     for line in said.lines() {
         assert!(!line.starts_with("2099-"), "a guest forged the line {line:?}");
         assert!(!line.chars().any(|c| c.is_control() && c != '\t'), "a guest's control characters came through: {line:?}");
@@ -209,13 +198,7 @@ async fn what_a_panic_says_is_for_the_operator_alone() -> Result<()> {
     assert_eq!(outputs["t21-panic"]["tool_output"]["error"]["reason"], "trap", "{outputs:?}");
     let told = format!("{outputs:?}{:?}", place.model.requests());
     assert!(!told.contains("hunter2") && !told.contains("src/lib.rs"), "{told}");
-    for _ in 0..500 {
-        if place.server.output().contains("hunter2") {
-            return Ok(());
-        }
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-    anyhow::bail!("the operator was not told:\n{}", place.server.output())
+    place.server.says("hunter2").await.context("the operator is told")
 }
 
 #[tokio::test]

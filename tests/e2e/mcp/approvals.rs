@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
+use tests::patience::until;
 use tests::server::Server;
 
-use super::{Site, ask, call, called, offering, post, text, until};
+use super::{Site, ask, call, called, offering, post, text};
 use crate::cli::run;
 
 /// Notes that the operator has to agree to.
@@ -140,7 +141,7 @@ async fn identical_calls_of_one_moment_share_an_approval_and_one_of_them_gets_th
 async fn what_a_person_agreed_to_goes_on_when_its_client_takes_the_request_back() -> Result<()> {
     let site = Site::start(true).await?;
     let config = offering(&site.grant()).replace("approve = \"never\"", "approve = \"always\"\napprover = \"operator\"");
-    let server = Server::start(&(config + "[plugin.web.limits]\ntime = \"5s\"\n")).await?;
+    let server = Server::start(&(config + "[plugin.web.limits]\ntime = \"15s\"\n")).await?;
     let (owner, arguments) = (server.owner(), json!({"url": site.url()}));
     let id = asked(&called(&owner, "web__web_get", &arguments).await?)?;
     owner.post(&format!("/operator/v1/approvals/{id}"), &json!({"decision": "approve"})).await?.expect(200)?;

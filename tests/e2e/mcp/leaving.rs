@@ -2,9 +2,10 @@
 
 use anyhow::Result;
 use serde_json::{Value, json};
+use tests::patience::until;
 use tests::server::Server;
 
-use super::{Site, call, offering, post, until};
+use super::{Site, call, offering, post};
 
 fn slow_call(site: &Site, id: u32) -> Value {
     let mut message = call("web__web_get", &json!({"url": site.url()}));

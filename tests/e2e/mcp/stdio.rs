@@ -5,10 +5,11 @@ use std::process::Stdio;
 
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
+use tests::patience::PATIENCE;
 use tests::server::{Server, command};
 use tokio::io::AsyncWriteExt;
 
-use super::{CALCULATOR, PATIENCE, offering};
+use super::{CALCULATOR, offering};
 
 /// Says this to `wardian mcp`, and no more; what comes back, and what it logs.
 async fn say(home: &Path, messages: &str) -> Result<(Vec<Value>, String)> {
@@ -21,7 +22,7 @@ async fn say(home: &Path, messages: &str) -> Result<(Vec<Value>, String)> {
     let mut input = child.stdin.take().context("a standard input")?;
     input.write_all(messages.as_bytes()).await?;
     drop(input);
-    let output = tokio::time::timeout(4 * PATIENCE, child.wait_with_output()).await.context("it does not end with its input")??;
+    let output = tokio::time::timeout(PATIENCE, child.wait_with_output()).await.context("it does not end with its input")??;
     let log = String::from_utf8_lossy(&output.stderr).into_owned();
     anyhow::ensure!(output.status.success(), "{log}");
     let lines = String::from_utf8(output.stdout)?;
@@ -57,8 +58,7 @@ async fn messages_go_to_the_running_server_and_every_answer_comes_before_the_end
     let (answers, log) = say(server.home.path(), &conversation()).await?;
     assert_eq!(log, "");
     check(&answers)?;
-    assert!(server.output().contains("route=\"/mcp\""), "the running server answered");
-    Ok(())
+    server.says("route=\"/mcp\"").await.context("the running server answers")
 }
 
 #[tokio::test]

@@ -13,6 +13,7 @@ use http::Method;
 use serde_json::{Value, json};
 use tests::client::{Answer, Client};
 use tests::fake_model::FakeModel;
+use tests::patience::until;
 use tests::server::{Server, config};
 
 /// Where everything is posted.
@@ -70,6 +71,15 @@ impl Place {
     async fn refused(&self, body: &Value, status: u16) -> Result<String> {
         let answer = self.owner().post(DOOR, body).await?;
         code(&answer, status)
+    }
+
+    /// Waits until no turn runs in the only session.
+    async fn at_rest(&self) -> Result<()> {
+        let stopped = async || {
+            let sessions = self.owner().get("/v2/agents/a1/sessions").await?.expect(200)?;
+            Ok(sessions["sessions"][0]["status"] == "stopped")
+        };
+        until("the turn ends", stopped).await.with_context(|| self.server.output())
     }
 
     /// The events of the only session, as the Agents API lists them.

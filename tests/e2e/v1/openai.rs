@@ -7,6 +7,7 @@ use http::Method;
 use serde_json::{Value, json};
 use tests::client::{Answer, Client};
 use tests::fake_model::{FakeModel, Gate, Reply, call, text};
+use tests::patience::until;
 use tests::server::{Server, config, session};
 
 const CHAT: &str = "/v1/chat/completions";
@@ -49,13 +50,7 @@ async fn turns(owner: &Client, how: &str) -> Result<usize> {
 
 /// Waits until so many turns ended in this way.
 async fn ended(owner: &Client, how: &str, wanted: usize) -> Result<()> {
-    for _ in 0..500 {
-        if turns(owner, how).await? == wanted {
-            return Ok(());
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-    }
-    anyhow::bail!("not {wanted} turns ended so: {how}")
+    until(&format!("{wanted} turns ended so: {how}"), async || Ok(turns(owner, how).await? == wanted)).await
 }
 
 fn user(text: &str) -> Value {
@@ -297,13 +292,8 @@ async fn left_at(caller: &Client, body: &Value, moment: &str) -> Result<String> 
 
 /// Waits until no turn runs in a session.
 async fn stopped(owner: &Client, key: &str) -> Result<()> {
-    for _ in 0..1_000 {
-        if owner.get(&format!("/v2/agents/bot/sessions/{key}")).await?.expect(200)?["status"] == "stopped" {
-            return Ok(());
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-    }
-    anyhow::bail!("the turn of {key} does not end")
+    let session = format!("/v2/agents/bot/sessions/{key}");
+    until(&format!("the turn of {key} ends"), async || Ok(owner.get(&session).await?.expect(200)?["status"] == "stopped")).await
 }
 
 #[tokio::test]

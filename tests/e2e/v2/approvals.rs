@@ -7,7 +7,8 @@ use anyhow::{Context, Result};
 use http::Method;
 use serde_json::{Value, json};
 use tests::client::{Client, types};
-use tests::fake_model::{FakeModel, Reply, call, text};
+use tests::fake_model::{FakeModel, Gate, Reply, call, held, text};
+use tests::patience::until;
 use tests::server::{Server, config, say, session};
 
 /// A server whose calculator and notes need a person, and one session.
@@ -229,10 +230,11 @@ async fn a_paused_turn_outlives_a_kill_and_is_decided_afterwards() -> Result<()>
 #[tokio::test]
 async fn what_was_due_while_the_server_was_down_is_over_when_it_is_back() -> Result<()> {
     let place = Place::new("client", "1s").await?;
+    // Also for the server that is still there when the second is over, on a slow machine.
+    place.model.always(text("too late"));
     place.paused("1+1").await?;
     let home = place.server.kill().await?;
     tokio::time::sleep(Duration::from_millis(1_100)).await;
-    place.model.always(text("too late"));
     let server = Server::start_in(home, &place.config, &[]).await?;
     let place = Place { server, ..place };
     assert!(place.answered().await?[2].to_string().contains("nobody answered in time"));
@@ -363,14 +365,11 @@ async fn an_approval_counts_for_the_build_that_it_was_given_for() -> Result<()> 
     };
     let before = component().await?;
     std::fs::rename(place.server.home.path().join("new.wasm"), &file)?;
-    for _ in 0..1_500 {
+    let other = async || -> Result<bool> {
         let now = component().await?;
-        if now != before && now[1] != "preparing" {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-    assert_ne!(component().await?, before, "{}", place.server.output());
+        Ok(now != before && now[1] != "preparing")
+    };
+    until("the other build serves", other).await.with_context(|| place.server.output())?;
     place.model.queue([text("hm")]);
     let answer = place.post(&approve(&event)).await?;
     assert_eq!(answer["events"][0]["tool_output"]["error"]["reason"], "plugin_unavailable", "{answer}");
@@ -454,18 +453,22 @@ async fn a_wrong_decision_leaves_everything_as_it_was() -> Result<()> {
 async fn while_a_turn_runs_nothing_of_it_is_decided() -> Result<()> {
     let place = Place::new("client", "24h").await?;
     let event = place.paused("1+1").await?;
-    place.model.queue([Reply::Slow(Duration::from_millis(700), text("2").into())]);
+    let gate = Gate::default();
+    place.model.queue([held(&gate, "2")]);
     let deciding = tokio::spawn({
         let (owner, events, body) = (place.server.owner(), format!("{}/events", place.path), approve(&event));
         async move { owner.post(&events, &body).await?.expect(201) }
     });
-    while place.model.requests().len() < 2 {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    place.model.asked(2).await?;
     place.refused(&reject(&event, "too late"), 409).await?;
-    // The same decision from the same caller is that one, sent again: it joins.
-    let joined = place.post(&approve(&event)).await?;
-    assert_eq!(deciding.await??["events"], joined["events"]);
+    // The same decision from the same caller is that one, sent again: it joins, as the head of its answer says.
+    let mut again = approve(&event);
+    again["stream_response"] = true.into();
+    let mut joined = place.server.owner().stream(&format!("{}/events", place.path), &again).await?;
+    assert_eq!(joined.status, 201);
+    gate.open();
+    let (decided, joined) = (deciding.await??, joined.all().await?);
+    assert_eq!((&joined[0].data, types(&joined).last()), (&decided["events"][0], Some(&"end")));
     assert_eq!(place.listed().await?.len(), 4);
     Ok(())
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 use tests::client::{Client, types};
-use tests::fake_model::{FakeModel, Reply, call, text};
+use tests::fake_model::{FakeModel, Gate, Reply, call, held, text};
 use tests::server::{Server, config, say};
 
 /// A server with a client tool, bound by an agent beside two of plugins, and one session.
@@ -292,15 +292,21 @@ async fn of_many_who_answer_at_once_exactly_one_does() -> Result<()> {
 async fn while_the_turn_goes_on_a_repeat_joins_and_another_output_is_refused() -> Result<()> {
     let place = Place::new(PATIENT).await?;
     let event = place.paused(1).await?;
-    place.model.queue([Reply::Slow(Duration::from_millis(700), text("2").into())]);
+    let gate = Gate::default();
+    place.model.queue([held(&gate, "2")]);
     let answering = tokio::spawn({
         let (owner, path, body) = (place.server.owner(), format!("{}/events", place.path), success(&event, 1.0));
         async move { owner.post(&path, &body).await?.expect(201) }
     });
     place.model.asked(2).await?;
     place.refused(&success(&event, 2.0), 409).await?;
-    let joined = place.post(&success(&event, 1.0)).await?;
-    assert_eq!(answering.await??["events"], joined["events"]);
+    let mut again = success(&event, 1.0);
+    again["stream_response"] = true.into();
+    let mut joined = place.server.owner().stream(&format!("{}/events", place.path), &again).await?;
+    assert_eq!(joined.status, 201);
+    gate.open();
+    let (answered, joined) = (answering.await??, joined.all().await?);
+    assert_eq!((&joined[0].data, types(&joined).last()), (&answered["events"][0], Some(&"end")));
     Ok(())
 }
 

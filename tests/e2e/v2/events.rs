@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use http::Method;
 use serde_json::{Value, json};
 use tests::client::types;
-use tests::fake_model::{FakeModel, Reply, call, text};
+use tests::fake_model::{FakeModel, Gate, Reply, call, held, text};
+use tests::patience::until;
 use tests::server::{Server, config, say, session};
 
 async fn start(tools: Value) -> Result<(FakeModel, Server, String)> {
@@ -187,36 +188,33 @@ async fn a_client_that_leaves_does_not_stop_the_turn() -> Result<()> {
     let mut stream = server.owner().stream(&events, &streamed("go")).await?;
     stream.until("input_message").await?;
     drop(stream);
-    let owner = server.owner();
-    for _ in 0..600 {
-        let listed = owner.get(&events).await?.expect(200)?;
-        if kinds(&listed).last() == Some(&"agent_output") {
-            assert_eq!(kinds(&listed), ["input_message", "tool_input", "tool_output", "agent_output"]);
-            return Ok(());
-        }
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-    panic!("the turn did not end");
+    let listed = async || server.owner().get(&events).await?.expect(200);
+    until("the turn ends", async || Ok(kinds(&listed().await?).last() == Some(&"agent_output"))).await?;
+    assert_eq!(kinds(&listed().await?), ["input_message", "tool_input", "tool_output", "agent_output"]);
+    Ok(())
 }
 
 #[tokio::test]
 async fn two_clients_on_one_session_get_one_turn_at_a_time() -> Result<()> {
     let (model, server, events) = start(json!({})).await?;
     let owner = server.owner();
-    model.queue([Reply::Slow(Duration::from_millis(500), text("first").into())]);
+    let gate = Gate::default();
+    model.queue([held(&gate, "first")]);
     let first = tokio::spawn({
         let (owner, events) = (owner.clone(), events.clone());
         async move { owner.post(&events, &say("one")).await?.expect(201) }
     });
-    while model.requests().is_empty() {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    model.asked(1).await?;
     let busy = owner.post(&events, &say("two")).await?.expect(409)?;
     assert_eq!(busy["code"], "conflict", "{busy}");
-    // The same words from the same caller are the same input, sent again: it joins.
-    let joined = owner.post(&events, &say("one")).await?.expect(201)?;
-    let first = first.await??;
-    assert_eq!(joined["events"], first["events"]);
+    // The same words from the same caller are the same input, sent again: it joins, as the head of its answer says.
+    let mut joined = owner.stream(&events, &streamed("one")).await?;
+    assert_eq!(joined.status, 201);
+    gate.open();
+    let (first, joined) = (first.await??, joined.all().await?);
+    assert_eq!((&joined[0].data, types(&joined).last()), (&first["events"][0], Some(&"end")));
+    let end = joined.iter().find(|frame| frame.event == "streaming_agent_output_end").context("its end")?;
+    assert_eq!(end.data["event_id"], first["events"][1]["id"]);
     assert_eq!(kinds(&owner.get(&events).await?.expect(200)?), ["input_message", "agent_output"]);
     assert_eq!(model.requests().len(), 1);
     Ok(())
@@ -250,9 +248,7 @@ async fn an_interrupt_ends_the_turn_once_and_there_is_nothing_to_interrupt_after
         let (owner, events) = (owner.clone(), events.clone());
         async move { owner.post(&events, &say("think for ever")).await?.expect(201) }
     });
-    while model.requests().is_empty() {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    model.asked(1).await?;
     owner.post(&events, &json!({"type": "interrupt"})).await?.expect(201)?;
     assert_eq!(kinds(&waiting.await??), ["input_message", "session_interrupted"]);
     owner.post(&events, &json!({"type": "interrupt"})).await?.expect(400)?;
@@ -305,7 +301,8 @@ async fn a_long_answer_reaches_its_client_whole_in_both_forms() -> Result<()> {
 async fn another_idempotency_key_is_another_input_also_while_a_turn_runs() -> Result<()> {
     let (model, server, events) = start(json!({})).await?;
     let owner = server.owner();
-    model.queue([Reply::Slow(Duration::from_millis(500), text("first").into())]);
+    let gate = Gate::default();
+    model.queue([held(&gate, "first")]);
     let keyed = |key: &'static str| {
         let (owner, events) = (owner.clone(), events.clone());
         async move {
@@ -314,12 +311,16 @@ async fn another_idempotency_key_is_another_input_also_while_a_turn_runs() -> Re
         }
     };
     let first = tokio::spawn(keyed("k-1"));
-    while model.requests().is_empty() {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    model.asked(1).await?;
     assert_eq!(keyed("k-2").await?.status, 409);
-    let joined = keyed("k-1").await?.expect(201)?;
-    assert_eq!(joined, first.await??.expect(201)?);
+    // It joins the turn while that runs, or is given what came of it: the key makes both the same.
+    let joined = tokio::spawn(keyed("k-1"));
+    let mut live = owner.stream_with(&events, &[("idempotency-key", "k-1")], &streamed("the same words")).await?;
+    assert_eq!(live.status, 201);
+    gate.open();
+    let first = first.await??.expect(201)?;
+    assert_eq!(joined.await??.expect(201)?, first);
+    assert_eq!(live.all().await?[0].data, first["events"][0]);
     assert_eq!(model.requests().len(), 1);
     Ok(())
 }

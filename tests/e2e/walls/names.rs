@@ -51,7 +51,7 @@ impl Names {
 /// Puts a file that names us over the system's, in this mount namespace only.
 fn be_asked() -> Result<()> {
     let file = tempfile::NamedTempFile::new()?;
-    std::fs::write(file.path(), "nameserver 127.0.0.1\noptions timeout:2 attempts:1\n")?;
+    std::fs::write(file.path(), "nameserver 127.0.0.1\noptions timeout:30 attempts:1\n")?;
     let over = std::fs::canonicalize("/etc/resolv.conf").context("/etc/resolv.conf")?;
     let mounted = Command::new("mount").arg("--bind").arg(file.path()).arg(&over).output()?;
     ensure!(mounted.status.success(), "cannot mount over {}: {}", over.display(), String::from_utf8_lossy(&mounted.stderr));

@@ -190,11 +190,12 @@ pub(crate) async fn end_with(task: &mut Task, mut draft: Draft, step: u32, how: 
     inbox::left_over(task, &mut draft);
     draft.running = Some(inbox::running(task));
     task.append(draft, step, When::Now).await?;
-    task.put_down(Closing::Ended(how.clone()));
+    // Whoever has the answer finds the turn in the log and in the metrics.
     let ms = task.engine.clock.now().0 - began_at.0;
     tracing::info!(session.uid = %task.session.uid, turn = task.state.turn_no.0, how = how.word(), duration_ms = ms, "turn ended");
     metrics::counter!("wardian_turns_total", "how" => how.word()).increment(1);
     metrics::histogram!("wardian_turn_seconds").record(ms as f64 / 1e3);
+    task.put_down(Closing::Ended(how));
     Ok(())
 }
 

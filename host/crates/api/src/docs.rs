@@ -1,6 +1,6 @@
-//! The document of the API as one page for people. It is written once, when the
-//! server starts, from the same value that `/v2/openapi.json` serves; it runs no
-//! script and asks nobody for anything.
+//! The document of the API as one page for people. It is written once, from the
+//! same value that `/v2/openapi.json` serves; it runs no script and asks nobody
+//! for anything.
 
 mod operations;
 mod schemas;
@@ -37,14 +37,15 @@ pub(crate) struct Docs {
 }
 
 pub(crate) async fn page(State(app): State<Arc<App>>) -> Response {
+    let docs = app.described.page();
     let headers = [
         (CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8")),
-        (CONTENT_SECURITY_POLICY, app.docs.policy.clone()),
+        (CONTENT_SECURITY_POLICY, docs.policy.clone()),
         (X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
         (REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
         (CACHE_CONTROL, HeaderValue::from_static("no-cache")),
     ];
-    (headers, app.docs.page.clone()).into_response()
+    (headers, docs.page.clone()).into_response()
 }
 
 /// The page of a document.

@@ -118,7 +118,6 @@ pub(crate) struct App {
     hosts: hosts::Hosts,
     origins: cors::Origins,
     on_disconnect: OnDisconnect,
-    openapi: bytes::Bytes,
-    docs: docs::Docs,
+    described: openapi::Described,
     stop: CancellationToken,
 }

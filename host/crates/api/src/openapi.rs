@@ -4,7 +4,7 @@
 mod samples;
 mod schemas;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
@@ -16,6 +16,7 @@ use serde_json::{Map, Value, json};
 use policy::{Action, Role};
 
 use crate::App;
+use crate::docs::{self, Docs};
 use crate::errors::{Code, Error, Shape};
 use crate::limits::METADATA_FILTER_CHARACTERS;
 use crate::operation::{Answer, Form, Method, Operation, Query};
@@ -32,16 +33,42 @@ pub(crate) static DOCUMENT: Operation = Operation {
 };
 
 pub(crate) async fn document(State(app): State<Arc<App>>) -> Response {
-    (StatusCode::OK, [(CONTENT_TYPE, "application/json")], app.openapi.clone()).into_response()
+    (StatusCode::OK, [(CONTENT_TYPE, "application/json")], app.described.document()).into_response()
 }
 
-/// The document as it is served.
-pub(crate) fn render(document: &Value) -> Bytes {
-    Bytes::from(format!("{document:#}\n"))
+/// What is served about the operations. Made when somebody first asks for it: most servers are never asked, and it is
+/// more than a megabyte of text.
+pub(crate) struct Described {
+    operations: Vec<&'static Operation>,
+    made: OnceLock<(Bytes, Docs)>,
+}
+
+impl Described {
+    /// Of these operations.
+    pub(crate) fn new(operations: Vec<&'static Operation>) -> Self {
+        Self { operations, made: OnceLock::new() }
+    }
+
+    /// The document as it is served.
+    pub(crate) fn document(&self) -> Bytes {
+        self.made().0.clone()
+    }
+
+    /// The same for people.
+    pub(crate) fn page(&self) -> &Docs {
+        &self.made().1
+    }
+
+    fn made(&self) -> &(Bytes, Docs) {
+        self.made.get_or_init(|| {
+            let document = describe(&self.operations);
+            (Bytes::from(format!("{document:#}\n")), docs::render(&document))
+        })
+    }
 }
 
 /// The document of these operations.
-pub(crate) fn describe(operations: &[&'static Operation]) -> Value {
+fn describe(operations: &[&'static Operation]) -> Value {
     let schemas = schemas::all();
     let mut paths = Map::new();
     for operation in operations {

@@ -112,7 +112,7 @@ fn routes() -> Routes {
 /// The document of these routes, for the tests of the document.
 #[cfg(test)]
 pub(crate) fn document() -> bytes::Bytes {
-    openapi::render(&openapi::describe(&routes().operations))
+    openapi::Described::new(routes().operations).document()
 }
 
 /// The routes as they are collected: the axum router and the table beside it.
@@ -137,7 +137,6 @@ impl Routes {
     }
 
     fn into_router(self, options: Options) -> Router {
-        let document = openapi::describe(&self.operations);
         let app = Arc::new(App {
             engine: options.engine,
             keyring: options.keyring,
@@ -154,8 +153,7 @@ impl Routes {
             hosts: hosts::Hosts::new(options.allowed_hosts),
             origins: options.origins,
             on_disconnect: options.on_disconnect,
-            openapi: openapi::render(&document),
-            docs: docs::render(&document),
+            described: openapi::Described::new(self.operations),
             stop: options.stop,
         });
         // Running code that a client sends is not done here; the path is no tool of this name.

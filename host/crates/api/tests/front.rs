@@ -27,6 +27,8 @@ mod histories;
 mod idling;
 #[path = "front/mcp.rs"]
 mod mcp;
+#[path = "front/silence.rs"]
+mod silence;
 
 /// A server without plugins.
 struct NoTools;
@@ -178,6 +180,15 @@ impl Server {
     }
 
     async fn ask(&self, method: Method, path: &str, key: &str, body: Option<Value>) -> Answer {
+        let response = self.begin(method, path, key, body).await;
+        let request_id = response.headers()["x-request-id"].to_str().unwrap().to_owned();
+        let status = response.status();
+        let text = String::from_utf8(response.into_body().collect().await.unwrap().to_bytes().to_vec()).unwrap();
+        Answer { status, request_id, text }
+    }
+
+    /// The head of an answer, and the body to come.
+    async fn begin(&self, method: Method, path: &str, key: &str, body: Option<Value>) -> http::Response<Body> {
         let mut request = Request::builder().method(method).uri(path);
         if !key.is_empty() {
             request = request.header("x-api-key", key);
@@ -189,11 +200,7 @@ impl Server {
                 Body::from(json.to_string())
             }
         };
-        let response = self.router.clone().oneshot(request.body(body).unwrap()).await.unwrap();
-        let request_id = response.headers()["x-request-id"].to_str().unwrap().to_owned();
-        let status = response.status();
-        let text = String::from_utf8(response.into_body().collect().await.unwrap().to_bytes().to_vec()).unwrap();
-        Answer { status, request_id, text }
+        self.router.clone().oneshot(request.body(body).unwrap()).await.unwrap()
     }
 
     async fn get(&self, path: &str, key: &str) -> Answer {

@@ -18,8 +18,9 @@ use crate::models::Models;
 /// Where an Ollama listens unless `OLLAMA_HOST` says otherwise.
 const OLLAMA: &str = "127.0.0.1:11434";
 
-/// How long the start waits for an Ollama that may not be there.
-const OLLAMA_WAIT: Duration = Duration::from_millis(200);
+/// How long the start waits for an Ollama. One that is not there is known at once: its port is closed. This is for
+/// something else that listens there and says nothing, and long enough for an Ollama on a busy machine.
+const OLLAMA_WAIT: Duration = Duration::from_secs(2);
 
 /// The most bytes of an Ollama's list of models; hundreds of models fit.
 const LIST_BYTES_MAX: usize = 1 << 20;

@@ -11,7 +11,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use arc_swap::ArcSwap;
 use policy::Policy;
@@ -156,7 +156,7 @@ impl Catalog {
     /// One look: drops what is gone, takes up what is cached, then compiles the
     /// rest. False where something new came in between: what is left waits for the next look.
     fn look(&mut self, notices: &mut Notices) -> bool {
-        let found = match scan::directory(&self.directory) {
+        let found = match scan::directory(&self.directory, SystemTime::now()) {
             Ok(found) => found,
             Err(error) => {
                 tracing::warn!("cannot read the plugin directory {}: {error}", self.directory.display());

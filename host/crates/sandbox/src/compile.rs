@@ -26,8 +26,9 @@ use crate::{census, describe, engine};
 use cache::Cache;
 pub(crate) use cache::{own, replace};
 
-/// Wall clock for one child; a busy machine may take a multiple of the processor time.
-const CHILD_TIME: Duration = Duration::from_secs(180);
+/// Wall clock for one child, for one that waits instead of computing: ten times its processor time, because on a busy
+/// machine it gets only what the server, behind which it steps back, leaves over.
+const CHILD_TIME: Duration = Duration::from_secs(600);
 
 /// What a child may answer: the largest interpreters compile to some 50 MiB.
 const ANSWER_BYTES_MAX: u64 = 256 << 20;

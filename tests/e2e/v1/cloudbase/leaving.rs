@@ -1,20 +1,12 @@
 //! Clients that go away in the middle of an answer.
 
-use std::time::Duration;
-
 use super::*;
 use tests::fake_model::{Gate, Reply, call, text};
 
 /// The events of the only session once no turn runs there.
 async fn settled(place: &Place) -> Result<Vec<Value>> {
-    for _ in 0..1_000 {
-        let sessions = place.owner().get("/v2/agents/a1/sessions").await?.expect(200)?;
-        if sessions["sessions"][0]["status"] == "stopped" {
-            return place.listed().await;
-        }
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-    anyhow::bail!("the turn does not end:\n{}", place.server.output())
+    place.at_rest().await?;
+    place.listed().await
 }
 
 /// Reads up to the first frame that holds this, and goes away.

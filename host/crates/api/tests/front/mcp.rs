@@ -8,13 +8,13 @@ use tool::{Approver, Content, Traits};
 use super::*;
 
 /// How long something may take on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// `door__open` asks a person and then waits for the test; `door__put` leaves a file, and `door__name` data that looks
 /// like one, under the name that it is given.
-struct Door {
-    begun: Semaphore,
-    open: Semaphore,
+pub(super) struct Door {
+    pub(super) begun: Semaphore,
+    pub(super) open: Semaphore,
 }
 
 impl Default for Door {

@@ -9,7 +9,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::server::{Call, OPEN, Server, body, ok, read_request, text};
 
-/// Long enough for a loopback answer, short enough for a test.
+/// How long a wait is that ends in vain.
 const SHORT: Duration = Duration::from_millis(100);
 
 fn too_large(error: &Error, part: Part) -> bool {
@@ -81,7 +81,7 @@ async fn a_server_that_never_answers_is_given_up() {
         let _ = stream.read_to_end(&mut Vec::new()).await;
     })
     .await;
-    let call = Call::new(&format!("{OPEN}{}", server.rule(""))).impatient(SHORT);
+    let call = Call::new(&format!("{OPEN}{}", server.rule(""))).impatient(Wait::FirstByte, SHORT);
     let error = call.get(&server.url("/")).await.err().unwrap();
     assert!(matches!(error, Error::Timeout { what: Wait::FirstByte, after: SHORT }), "{error}");
 }
@@ -94,7 +94,7 @@ async fn a_server_that_stops_in_the_middle_is_given_up() {
         let _ = stream.read_to_end(&mut Vec::new()).await;
     })
     .await;
-    let call = Call::new(&format!("{OPEN}{}", server.rule(""))).impatient(SHORT);
+    let call = Call::new(&format!("{OPEN}{}", server.rule(""))).impatient(Wait::NextBytes, SHORT);
     let error = text(call.get(&server.url("/")).await.unwrap()).await.unwrap_err();
     assert!(matches!(error, Error::Timeout { what: Wait::NextBytes, after: SHORT }), "{error}");
 }
@@ -106,7 +106,7 @@ async fn a_server_that_never_speaks_tls_is_given_up() {
     })
     .await;
     let rule = format!("[[plugin.fetch.http]]\nhost = '127.0.0.1'\nport = {}\n", server.port());
-    let call = Call::new(&format!("{OPEN}{rule}")).impatient(SHORT);
+    let call = Call::new(&format!("{OPEN}{rule}")).impatient(Wait::Connect, SHORT);
     let error = call.get(&format!("https://127.0.0.1:{}/", server.port())).await.err().unwrap();
     assert!(matches!(error, Error::Timeout { what: Wait::Connect, after: SHORT }), "{error}");
 }
@@ -127,10 +127,12 @@ async fn a_call_has_a_bounded_number_of_requests() {
 async fn a_call_holds_a_bounded_number_of_connections() {
     let server = Server::answering(|_| ok("", "hello")).await;
     let limits = Limits { connections: 1, ..Limits::default() };
-    let call = Call::within(&format!("{OPEN}{}", server.rule("")), limits).impatient(SHORT);
+    let mut call = Call::within(&format!("{OPEN}{}", server.rule("")), limits);
     let held = call.get(&server.url("/")).await.unwrap();
+    let patient = std::mem::replace(&mut call.timeouts.connect, SHORT);
     let error = call.get(&server.url("/")).await.err().unwrap();
     assert!(matches!(error, Error::Connections(1)) && error.to_string().contains("limits.connections"), "{error}");
     drop(held);
+    call.timeouts.connect = patient;
     assert!(call.get(&server.url("/")).await.is_ok());
 }

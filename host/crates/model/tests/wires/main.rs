@@ -27,6 +27,12 @@ use tool::{ToolId, ToolSpec, Traits};
 
 use crate::peer::{Answer, Peer, Request};
 
+/// How long a busy machine may take for anything here.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// How long a provider may fall silent where a test is about that.
+const SILENCE: Duration = Duration::from_millis(500);
+
 /// One question and what came of it.
 struct Asked {
     reply: Result<Reply, Error>,
@@ -45,12 +51,14 @@ struct Ask {
     window: u64,
     retries: u32,
     output: Option<OutputSchema>,
+    silence: Duration,
 }
 
 impl Ask {
     fn new(provider: Provider) -> Self {
         let items = vec![user("hello")];
-        Self { provider, items, tools: ToolList::default(), parameters: Map::new(), stream: true, window: 0, retries: 2, output: None }
+        let (tools, parameters) = (ToolList::default(), Map::new());
+        Self { provider, items, tools, parameters, stream: true, window: 0, retries: 2, output: None, silence: PATIENCE }
     }
 
     fn whole(self) -> Self {
@@ -67,7 +75,7 @@ impl Ask {
 
     async fn of(self, answers: Vec<Answer>) -> Asked {
         let peer = Peer::new(answers).await;
-        let model = configured(self.provider, &peer.url(), self.window);
+        let model = silent_for(self.silence, self.provider, &peer.url(), self.window);
         self.of_model(model, &peer).await
     }
 
@@ -85,13 +93,19 @@ impl Ask {
         let mut deltas = Vec::new();
         let mut sink = |delta| deltas.push(delta);
         let asking = model.ask(&prompt, &mut sink);
-        let reply = tokio::time::timeout(Duration::from_secs(30), asking).await.expect("no question takes this long");
+        let reply = tokio::time::timeout(PATIENCE, asking).await.expect("no question takes this long");
         Asked { reply, deltas, requests: peer.requests(), model }
     }
 }
 
 fn configured(provider: Provider, base_url: &str, window: u64) -> Arc<dyn Model> {
-    let timeouts = model::config::TimeoutsFile { first_byte_ms: Some(2_000), between_reads_ms: Some(300), ..Default::default() };
+    silent_for(PATIENCE, provider, base_url, window)
+}
+
+/// A model whose provider may say nothing for so long in the middle of an answer.
+fn silent_for(silence: Duration, provider: Provider, base_url: &str, window: u64) -> Arc<dyn Model> {
+    let between_reads_ms = Some(u64::try_from(silence.as_millis()).unwrap());
+    let timeouts = model::config::TimeoutsFile { between_reads_ms, ..Default::default() };
     let file = ModelFile {
         base_url: Some(base_url.into()),
         api_key: Some("env:KEY".into()),

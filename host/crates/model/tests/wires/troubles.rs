@@ -178,7 +178,7 @@ async fn a_cut_stream_is_asked_again_after_a_sign_and_never_joined() {
         Answer::events(cut + "data: {\"choi"),
     ] {
         let whole = Answer::chunks(&[delta("whole"), json!({ "choices": [{ "delta": {}, "finish_reason": "stop" }] })]);
-        let asked = Ask::new(Provider::Openai).of(vec![broken, whole]).await;
+        let asked = Ask { silence: SILENCE, ..Ask::new(Provider::Openai) }.of(vec![broken, whole]).await;
         assert_eq!(asked.reply.unwrap().text, "whole");
         assert_eq!(asked.deltas, [Delta::Text("half an ans".into()), Delta::Restarted, Delta::Text("whole".into())]);
     }
@@ -202,7 +202,8 @@ async fn nothing_is_restarted_where_nothing_was_shown() {
 
 #[tokio::test]
 async fn a_provider_that_says_nothing_or_falls_silent_is_left() {
-    let asked = Ask { retries: 0, ..Ask::new(Provider::Openai) }.of(vec![Answer::events(data(&[delta("a")])).then_silence()]).await;
+    let ask = Ask { retries: 0, silence: SILENCE, ..Ask::new(Provider::Openai) };
+    let asked = ask.of(vec![Answer::events(data(&[delta("a")])).then_silence()]).await;
     let error = asked.reply.unwrap_err();
     assert!(error.trouble == PASSING && error.message.contains("fell silent"), "{}", error.message);
 }

@@ -80,7 +80,7 @@ struct Candidate {
 
 /// All plugins by name. A second one of a name stands under its path instead,
 /// which no plugin can have as its name.
-pub(super) fn directory(directory: &Path) -> io::Result<BTreeMap<String, Found>> {
+pub(super) fn directory(directory: &Path, now: SystemTime) -> io::Result<BTreeMap<String, Found>> {
     let mut entries: Vec<PathBuf> = fs::read_dir(directory)?.flatten().map(|entry| entry.path()).take(ENTRIES_MAX).collect();
     // `X.wasm` stands before `X/X.wasm`, so that of two plugins with one name the same one is the first at every start.
     entries.sort_by_cached_key(|path| (path.extension().is_none(), path.clone()));
@@ -92,7 +92,7 @@ pub(super) fn directory(directory: &Path) -> io::Result<BTreeMap<String, Found>>
             tracing::warn!("the plugin directory holds more than {PLUGINS_MAX} plugins; {path} and those after it are left out");
             break;
         }
-        let mut taken = look(&candidate, &metadata);
+        let mut taken = look(&candidate, &metadata, now);
         let shown = candidate.file.strip_prefix(directory).unwrap_or(&candidate.file).display().to_string();
         match found.entry(candidate.name) {
             Entry::Vacant(entry) => {
@@ -144,16 +144,16 @@ fn candidate(path: &Path) -> Option<(Candidate, Metadata)> {
     Some((Candidate { name: of(name), file: file.into(), manifest: path.join("plugin.toml") }, metadata))
 }
 
-fn look(candidate: &Candidate, metadata: &Metadata) -> Found {
+fn look(candidate: &Candidate, metadata: &Metadata, now: SystemTime) -> Found {
     let manifest = fs::symlink_metadata(&candidate.manifest).ok();
     let identity = Identity { component: metadata.into(), manifest: manifest.as_ref().map(Into::into) };
     let unfit = unfit(candidate, metadata).or_else(|| not_a_file(&candidate.manifest, manifest.as_ref()?));
-    let recent = recent(metadata) || manifest.as_ref().is_some_and(recent);
+    let recent = recent(metadata, now) || manifest.as_ref().is_some_and(|manifest| recent(manifest, now));
     Found { file: candidate.file.clone(), manifest: manifest.map(|_| candidate.manifest.clone()), identity, unfit, recent }
 }
 
-fn recent(metadata: &Metadata) -> bool {
-    let age = metadata.modified().ok().and_then(|modified| SystemTime::now().duration_since(modified).ok());
+fn recent(metadata: &Metadata, now: SystemTime) -> bool {
+    let age = metadata.modified().ok().and_then(|modified| now.duration_since(modified).ok());
     age.is_some_and(|age| age < STILL_BEING_WRITTEN)
 }
 
@@ -193,7 +193,7 @@ mod tests {
     use super::*;
 
     fn scanned(directory: &Path) -> BTreeMap<String, Found> {
-        super::directory(directory).unwrap()
+        super::directory(directory, SystemTime::now()).unwrap()
     }
 
     fn why(found: &BTreeMap<String, Found>, name: &str) -> String {
@@ -210,10 +210,19 @@ mod tests {
         }
         let found = scanned(place.path());
         assert_eq!(found.keys().collect::<Vec<_>>(), ["Bad_Name", "one", "two"]);
-        assert!(found["one"].recent, "it was written just now");
         assert!(found["one"].unfit.is_none() && found["one"].manifest.is_some());
         assert!(found["two"].unfit.is_none() && found["two"].manifest.is_some());
         assert!(why(&found, "Bad_Name").contains("rename"));
+    }
+
+    #[test]
+    fn a_file_is_recent_for_a_moment_after_it_was_written() {
+        let place = tempfile::tempdir().unwrap();
+        fs::write(place.path().join("one.wasm"), "x").unwrap();
+        let written = fs::metadata(place.path().join("one.wasm")).unwrap().modified().unwrap();
+        let recent = |age| super::directory(place.path(), written + age).unwrap()["one"].recent;
+        assert!(recent(Duration::ZERO) && recent(STILL_BEING_WRITTEN / 2));
+        assert!(!recent(STILL_BEING_WRITTEN));
     }
 
     #[test]

@@ -93,7 +93,8 @@ impl Guest<'_> {
   (import "wardian:plugin/feedback@0.1.0" (instance $feedback
     (alias outer 1 $content (type $c))
     (export "content" (type $content (eq $c)))
-    (export "emit" (func (param "part" $content)))))
+    (export "emit" (func (param "part" $content)))
+    (export "cancelled" (func (result bool)))))
 
   (core module $memory (memory (export "memory") 1))
   (core instance $m (instantiate $memory))
@@ -103,6 +104,7 @@ impl Guest<'_> {
   (core func $block' (canon lower (func $poll "[method]pollable.block")))
   (core func $log' (canon lower (func $log "write") (memory $m "memory")))
   (core func $emit' (canon lower (func $feedback "emit") (memory $m "memory")))
+  (core func $cancelled' (canon lower (func $feedback "cancelled")))
 
   {own_type}
   (core module $guest
@@ -113,6 +115,7 @@ impl Guest<'_> {
     (import "host" "block" (func $block (param i32)))
     (import "host" "log" (func $log (param i32 i32 i32)))
     (import "host" "emit" (func $emit (param i32 i32 i32 i32 i32 i32 i32 i32)))
+    (import "host" "cancelled" (func $cancelled (result i32)))
     {own_import}
     (data (i32.const 64) "ok")
     (data (i32.const 72) "act")
@@ -155,6 +158,7 @@ impl Guest<'_> {
     (export "block" (func $block'))
     (export "log" (func $log'))
     (export "emit" (func $emit'))
+    (export "cancelled" (func $cancelled'))
     {own_export}))))
 
   (func $describe (result (list $tool))

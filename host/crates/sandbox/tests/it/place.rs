@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use arc_swap::ArcSwap;
@@ -29,9 +30,16 @@ const CHILD: &str = env!("CARGO_BIN_EXE_sandbox-child");
 #[derive(Default)]
 pub(crate) struct Store(Mutex<BTreeMap<String, Vec<u8>>>);
 
-/// Nobody watches, and nobody loses interest.
+/// Nobody watches, and nobody loses interest unless the test says so.
 #[derive(Default)]
-pub(crate) struct Sink;
+pub(crate) struct Sink(AtomicBool);
+
+impl Sink {
+    /// From now on guests that ask are told that nobody wants their answer.
+    pub(crate) fn tell(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
 
 impl Store {
     pub(crate) fn commit(&self, writes: Vec<Write>) {
@@ -67,7 +75,7 @@ impl CallSink for Sink {
     fn progress(&self, _share: Option<f32>, _note: &str) {}
 
     fn cancelled(&self) -> bool {
-        false
+        self.0.load(Ordering::Relaxed)
     }
 
     async fn gone(&self) {
