@@ -7,6 +7,7 @@ mod agents;
 mod approvals;
 mod audit;
 mod build;
+mod call;
 mod chat;
 mod completions;
 mod dev;
@@ -115,6 +116,8 @@ enum Command {
     New(new::Args),
     /// Build the plugin in this folder into a component, dist/NAME.wasm
     Build(build::Args),
+    /// Call a tool of a component, without a server
+    Call(call::Args),
     /// See and install the compilers of plugins
     #[command(subcommand)]
     Toolchain(toolchain::Command),
@@ -201,6 +204,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Command::New(args) => new::run(args),
         Command::Build(args) => build::run(&args),
         Command::Toolchain(command) => toolchain::run(&command),
+        Command::Call(args) => on_trial(&sources, call::run(args)),
         Command::Completions(args) => completions::run(&args, Cli::command()),
         Command::Dev(args) => dev::run(args, &sources),
         Command::Audit(command) => audit::run(command, &sources.load()?),
@@ -234,13 +238,23 @@ where
     done
 }
 
+/// Runs a command that tries a component. It reads no configuration but what its own flags name.
+fn on_trial(sources: &Sources, command: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
+    let level = sources.flags.log_level.as_deref().unwrap_or("off");
+    crate::logs::start(LogFormat::Text, level)?;
+    let runtime = runtime()?;
+    let done = runtime.block_on(command);
+    runtime.shutdown_background();
+    done
+}
+
 fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("wardian").build()
 }
 
 /// The exit code that a failure stands for.
 fn code(error: &anyhow::Error) -> u8 {
-    if error.is::<Complaints>() {
+    if error.is::<Complaints>() || error.is::<crate::trial::Unclear>() {
         return USAGE;
     }
     match error.downcast_ref::<storage::backends::redb::OpenError>() {

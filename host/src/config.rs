@@ -21,6 +21,12 @@ pub(crate) const EXAMPLE: &str = include_str!("../wardian.example.toml");
 /// The file that is read where none is named.
 pub(crate) const DEFAULT_FILE: &str = "wardian.toml";
 
+/// The sections of a file's text that say what is allowed; else why it cannot be read.
+pub(crate) fn policy_of(text: &str) -> Result<policy::file::PolicyFile, String> {
+    let file: file::File = toml::from_str(text).map_err(|error| error.message().to_owned())?;
+    Ok(file.policy())
+}
+
 /// Switches every setting of an example file on: a line that begins with `#` and
 /// no blank is a setting that is switched off, everything else after `#` is prose.
 pub(crate) fn switched_on(example: &str) -> String {

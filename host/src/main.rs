@@ -17,6 +17,7 @@ mod readiness;
 mod reload;
 mod shipped;
 mod shutdown;
+mod trial;
 
 use std::process::ExitCode;
 

@@ -216,7 +216,7 @@ impl Bench {
     fn ports(&self, name: &CallName) -> Ports {
         let (unwanted, hub) = (self.unwanted.clone(), self.hub.clone());
         let sink = Signs { id: name.id.clone(), unwanted, hub, reported: Mutex::default() };
-        Ports { store: self.store.clone(), sink: Arc::new(sink) }
+        Ports { store: self.store.clone(), sink: Arc::new(sink), tape: None }
     }
 
     /// Runs one call to its end. `id` is ours: the tool's idempotency key; `set` is what the agent sets of the arguments.

@@ -11,8 +11,10 @@ pub mod componentize;
 pub mod create;
 mod error;
 pub mod language;
+pub mod mask;
 pub mod project;
 pub mod section;
+pub mod text;
 pub mod toolchain;
 mod world;
 

@@ -13,7 +13,7 @@ use crate::capabilities::Capability;
 use crate::capabilities::files::Access;
 use crate::capabilities::http::HttpRequest;
 use crate::capabilities::secrets::SecretUse;
-use crate::file::{CacheFile, HttpFile, MountFile, SecretUseFile, StoreFile};
+use crate::file::{CacheFile, HttpFile, MountFile, PluginFile, SecretUseFile, StoreFile};
 use crate::host::Scheme;
 use crate::lease::LeaseFile;
 
@@ -197,6 +197,42 @@ impl LeaseFile {
     }
 }
 
+impl PluginFile {
+    /// Takes up what the words of a grant say.
+    pub fn add(&mut self, grant: LeaseFile) {
+        let LeaseFile { http, files, secrets, config, store, cache } = grant;
+        self.http.extend(http);
+        self.files.extend(files);
+        self.secrets.extend(secrets);
+        self.config.extend(config);
+        self.store = store.or(self.store.take());
+        self.cache = cache.or(self.cache.take());
+    }
+
+    /// What the entry grants, in the words of a grant. What has no words, such as an
+    /// injected secret, is left out.
+    pub fn words(&self) -> Vec<Vec<String>> {
+        let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
+        let mut all: Vec<Vec<String>> = self.http.iter().flat_map(words_of_http).collect();
+        all.extend(self.files.iter().map(|mount| words(&["files", mount.access.word(), &mount.host, &mount.guest])));
+        all.extend(self.secrets.iter().map(|(name, SecretUseFile::Reveal)| words(&["secret", name])));
+        let settings = self.config.iter().filter_map(|(name, value)| Some(format!("{name}={}", value.as_str()?)));
+        all.extend(settings.map(|setting| words(&["config", &setting])));
+        all.extend(self.store.as_ref().map(|store| words(&["store", store.scope.word()])));
+        all.extend(self.cache.as_ref().map(|_| words(&["cache"])));
+        all
+    }
+}
+
+/// One line for each path.
+fn words_of_http(rule: &HttpFile) -> Vec<Vec<String>> {
+    let methods = rule.methods.as_ref().map_or_else(|| "GET,HEAD".to_owned(), |methods| methods.join(","));
+    let port = rule.port.map_or_else(String::new, |port| format!(":{port}"));
+    let origin = format!("{}://{}{port}", rule.scheme.unwrap_or(Scheme::Https).word(), rule.host);
+    let paths = rule.paths.clone().unwrap_or_else(|| vec!["/*".to_owned()]);
+    paths.iter().map(|path| vec!["http".to_owned(), methods.clone(), format!("{origin}{path}")]).collect()
+}
+
 fn file(access: &str, path: String) -> Result<Question, Unclear> {
     if path.split('/').any(|part| part == "..") {
         return unclear(format!("{path} goes up with ..; write where it leads"));
@@ -297,5 +333,24 @@ mod tests {
             "[[http]]\nhost = \"a.example\"\nscheme = \"http\"\nport = 8080\nmethods = [\"GET\", \"POST\"]\npaths = [\"/v1/*\"]\n"
         );
         assert_eq!(LeaseFile::parse(&["files", "write", "/d", "d", "1MiB"]).unwrap().files[0].quota, Some(crate::Bytes(1 << 20)));
+    }
+    #[test]
+    fn what_an_entry_grants_reads_back_from_its_words() {
+        let mut entry = PluginFile::default();
+        for words in [
+            &["http", "GET,POST", "http://a.example:8080/v1/*"][..],
+            &["files", "read", "/srv/maps", "maps"],
+            &["secret", "key"],
+            &["config", "units=metric"],
+            &["store", "session"],
+            &["cache"],
+        ] {
+            entry.add(LeaseFile::parse(words).unwrap());
+        }
+        let mut again = PluginFile::default();
+        for words in entry.words() {
+            again.add(LeaseFile::parse(&words).unwrap());
+        }
+        assert_eq!(again, entry);
     }
 }

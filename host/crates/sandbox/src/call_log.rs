@@ -13,6 +13,7 @@ use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
 
 use schema::text::escaped;
+use tool::{CallSink, Sign};
 
 /// What a line counts for beside its text: its stamp and fields, which the
 /// operator's disk has to hold for an empty line as well.
@@ -40,6 +41,8 @@ struct Lines {
     last_words: String,
     plugin: Arc<str>,
     call: String,
+    /// Who hears the lines beside the log.
+    sink: Option<Arc<dyn CallSink>>,
 }
 
 /// Which standard stream.
@@ -53,7 +56,13 @@ impl CallLog {
     /// An empty log of at most `bytes` bytes.
     pub(crate) fn new(plugin: Arc<str>, call: String, bytes: u64) -> Self {
         let (out, err, last_words) = (Vec::new(), Vec::new(), String::new());
-        Self(Arc::new(Mutex::new(Lines { left: bytes, dropped: false, out, err, last_words, plugin, call })))
+        Self(Arc::new(Mutex::new(Lines { left: bytes, dropped: false, out, err, last_words, plugin, call, sink: None })))
+    }
+
+    /// The same, heard by a sink as well.
+    pub(crate) fn heard_by(self, sink: Arc<dyn CallSink>) -> Self {
+        self.lines().sink = Some(sink);
+        self
     }
 
     /// Writes one line, as far as the limit allows.
@@ -94,6 +103,9 @@ impl Lines {
             return;
         }
         self.left -= bytes;
+        if let Some(sink) = &self.sink {
+            sink.sign(Sign::Line { level: word(level), text: &text });
+        }
         let (plugin, call) = (&self.plugin, &self.call);
         match level {
             tracing::Level::ERROR => tracing::error!(target: "guest", { plugin.id = %plugin, call.id = %call }, "{text}"),
@@ -136,6 +148,16 @@ impl Lines {
             Stream::Out => &mut self.out,
             Stream::Err => &mut self.err,
         }
+    }
+}
+
+fn word(level: tracing::Level) -> &'static str {
+    match level {
+        tracing::Level::ERROR => "error",
+        tracing::Level::WARN => "warn",
+        tracing::Level::INFO => "info",
+        tracing::Level::DEBUG => "debug",
+        tracing::Level::TRACE => "trace",
     }
 }
 

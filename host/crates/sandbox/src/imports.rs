@@ -9,6 +9,7 @@ mod feedback;
 pub(crate) mod files;
 pub(crate) mod http;
 mod log;
+pub(crate) mod random;
 pub(crate) mod secrets;
 pub(crate) mod store;
 

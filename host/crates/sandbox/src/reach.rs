@@ -10,7 +10,7 @@ use policy::{
     Access, CachePermit, CallPermit, ConfigPermit, Denied, FilePermit, HttpPermit, HttpRequest, Policy, Secret, SecretPermit, SecretUse,
     StorePermit, Who,
 };
-use tool::{CallContext, Decision, Evidence, Ports, Veil};
+use tool::{CallContext, CallSink, Decision, Evidence, Ports, Sign, Veil};
 
 use crate::guest::PluginName;
 
@@ -48,6 +48,8 @@ pub(crate) struct Scope {
     call: String,
     logged: Mutex<BTreeSet<String>>,
     decisions: Decisions,
+    /// Who hears of decisions while the call runs.
+    sink: Option<Arc<dyn CallSink>>,
     /// What its requests carried, from the first one on; also for who tells of a call whose guest is left behind.
     pub traffic: OnceLock<Arc<Meter>>,
     /// Secrets that the guest knows by placeholders.
@@ -66,6 +68,7 @@ impl Scope {
             call: context.call.clone(),
             logged: Mutex::default(),
             decisions: Decisions::default(),
+            sink: None,
             traffic: OnceLock::new(),
             placeholders: Vec::new(),
         }
@@ -78,6 +81,19 @@ impl Scope {
             .filter_map(|(text, value)| Some(Placeholder { text: text.to_owned(), secret: Secret::new(value.to_owned()).ok()? }));
         self.placeholders = fit.collect();
         self
+    }
+
+    /// The same, with somebody who hears of each decision.
+    pub(crate) fn heard_by(mut self, sink: Arc<dyn CallSink>) -> Self {
+        self.sink = Some(sink);
+        self
+    }
+
+    /// Tells who listens.
+    pub(crate) fn tell(&self, sign: Sign<'_>) {
+        if let Some(sink) = &self.sink {
+            sink.sign(sign);
+        }
     }
 
     /// Secrets that the guest knows by placeholders.
@@ -143,7 +159,7 @@ impl Scope {
                 Access::Read => "read",
                 Access::Write => "write",
             };
-            self.decisions.add("files", &format!("{access} {}", permit.guest), &permit.rule, true);
+            self.decide("files", &format!("{access} {}", permit.guest), &permit.rule, true);
         }
         mounts
     }
@@ -160,8 +176,16 @@ impl Scope {
 
     fn decided<T>(&self, capability: &str, what: &str, decided: Result<T, Denied>, rule: impl Fn(&T) -> &str) -> Result<T, Denied> {
         let rule = decided.as_ref().map_or_else(|denied| denied.layer.word(), rule);
-        self.decisions.add(capability, what, rule, decided.is_ok());
+        self.decide(capability, what, rule, decided.is_ok());
+        if let Err(denied) = &decided {
+            self.tell(Sign::Denied { why: &denied.to_string(), toml: &denied.toml });
+        }
         decided
+    }
+
+    fn decide(&self, capability: &str, what: &str, rule: &str, allowed: bool) {
+        self.decisions.add(capability, what, rule, allowed);
+        self.tell(Sign::Decided { capability, what, rule, allowed });
     }
 
     /// A denial is logged, once for each thing denied, with the lines that
@@ -172,7 +196,8 @@ impl Scope {
 
     /// Records that the floor of the network closed what a rule had allowed.
     pub(crate) fn closed(&self, host: &str, denied: &Denied) {
-        self.decisions.add("http", &format!("an address of {host}"), denied.layer.word(), false);
+        self.decide("http", &format!("an address of {host}"), denied.layer.word(), false);
+        self.tell(Sign::Denied { why: &denied.to_string(), toml: &denied.toml });
         self.log(denied);
     }
 

@@ -19,10 +19,10 @@ use crate::call_log::{CallLog, Stream};
 use crate::catalog::{Entry, Tool, Version};
 use crate::fuel::Fueled;
 use crate::guest::{Guest, Parts};
-use crate::imports::clocks::Coarse;
+use crate::imports::clocks::{Coarse, Taped};
 use crate::imports::files::Files;
 use crate::imports::http::Requests;
-use crate::imports::store;
+use crate::imports::{random, store};
 use crate::instance::{Program, Ran};
 use crate::meter::Cpu;
 use crate::outcome::{self, millis};
@@ -191,7 +191,11 @@ impl Sandbox {
             let evidence = Evidence { policy: Some(policy.digest().clone()), ..Evidence::default() };
             Box::new(ToolReply { evidence, ..ToolReply::without_answer(end) })
         })?;
-        let scope = Arc::new(Scope::new(policy.clone(), version.name.clone(), version.component.clone(), &call.context).hiding(&call.veil));
+        let scope = Arc::new(
+            Scope::new(policy.clone(), version.name.clone(), version.component.clone(), &call.context)
+                .hiding(&call.veil)
+                .heard_by(call.ports.sink.clone()),
+        );
         let limits = self.leave(&call, (&version, &standing), &scope, began).map_err(|end| {
             tracing::warn!(plugin.id = %version.name, call.id = %call.context.call, "{end}");
             Box::new(ToolReply { evidence: scope.evidence(), ..ToolReply::without_answer(end) })
@@ -334,20 +338,25 @@ impl Admitted {
 
     fn guest(self) -> Guest {
         let Self { call, version, scope, limits, deadline, cpu, egress, cache, .. } = self;
-        let log = CallLog::new(version.name.clone(), call.context.call.clone(), limits.log_bytes);
+        let log = CallLog::new(version.name.clone(), call.context.call.clone(), limits.log_bytes).heard_by(call.ports.sink.clone());
         let mut wasi = WasiCtxBuilder::new();
         // The guests' threads are theirs alone: a file's metadata is read there and then,
         // not on another thread. The builder hands this on to the directories that follow.
         wasi.allow_blocking_current_thread(true);
-        wasi.wall_clock(Coarse::new())
-            .monotonic_clock(Coarse::new())
-            .max_random_size(RANDOM_BYTES_MAX)
+        match &call.ports.tape {
+            None => wasi.wall_clock(Coarse::new()).monotonic_clock(Coarse::new()),
+            Some(tape) => {
+                random::seeded(&mut wasi, &tape.seed());
+                wasi.wall_clock(Taped::new(tape.clone())).monotonic_clock(Taped::new(tape.clone()))
+            }
+        };
+        wasi.max_random_size(RANDOM_BYTES_MAX)
             .stdout(log.stream(Stream::Out))
             .stderr(log.stream(Stream::Err))
             .allow_tcp(false)
             .allow_udp(false);
         let files = Files::open(&mut wasi, version.name.clone(), scope.mounts());
-        let requests = Requests::new(egress, scope.clone(), &limits);
+        let requests = Requests::new(egress, scope.clone(), &limits, call.ports.tape.clone());
         let (writes, sizes) = Default::default();
         let reach = Reach { scope, context: call.context, ports: call.ports, cache, writes, sizes };
         Guest::new(Parts { wasi: wasi.build(), requests, files, log, limits, deadline, cpu, reach: Some(Box::new(reach)) })

@@ -10,6 +10,7 @@ pub mod end;
 pub mod evidence;
 pub mod ports;
 pub mod spec;
+pub mod tape;
 pub mod veil;
 
 pub use acceptance::{AcceptedPlugin, Change, FoundPlugin, NotAccepted, PluginChanges, PluginDigests};
@@ -18,6 +19,6 @@ pub use call::{CallContext, ToolCall, ToolReply, Usage};
 pub use content::Content;
 pub use end::{End, Reason, ToolError, TrapKind, WORDS};
 pub use evidence::{Bounds, Decision, Evidence};
-pub use ports::{CallSink, KeyValue, Ports, StoreError, StoreScope, Toolbox, Write};
+pub use ports::{CallSink, KeyValue, Ports, Sign, StoreError, StoreScope, Toolbox, Write};
 pub use spec::{Caller, PluginState, PluginStatus, ToolId, ToolSpec, Traits};
 pub use veil::Veil;

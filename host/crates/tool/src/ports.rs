@@ -10,6 +10,7 @@ use crate::call::{ToolCall, ToolReply};
 use crate::end::End;
 use crate::evidence::Evidence;
 use crate::spec::{Caller, PluginStatus, ToolId, ToolSpec};
+use crate::tape::Tape;
 
 /// To whom a plugin's store belongs. Always inside one tenant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -66,6 +67,51 @@ pub trait CallSink: Send + Sync {
     /// Resolves once the caller has lost interest. Waited for once, beside the
     /// running guest, which is ended then.
     async fn gone(&self);
+
+    /// Tells what happens inside of the call. Servers pass over it: they have the log
+    /// and the receipt; an author's terminal shows it as it comes.
+    fn sign(&self, _sign: Sign<'_>) {}
+}
+
+/// What happens inside of a call while it runs.
+#[derive(Debug, Clone, Copy)]
+pub enum Sign<'a> {
+    /// The guest wrote a line: by `log`, or to a standard stream.
+    Line {
+        /// How much it matters, such as `info`.
+        level: &'a str,
+        /// The line, control characters escaped.
+        text: &'a str,
+    },
+    /// Something was asked of the policy and decided.
+    Decided {
+        /// The noun, such as `http`.
+        capability: &'a str,
+        /// What was asked, without values.
+        what: &'a str,
+        /// The line that allowed it, or the layer that refused.
+        rule: &'a str,
+        /// Whether it was allowed.
+        allowed: bool,
+    },
+    /// A refusal in the operator's words.
+    Denied {
+        /// What was refused, why, and what would help.
+        why: &'a str,
+        /// The lines that would allow it; empty where none would.
+        toml: &'a str,
+    },
+    /// A request was answered, or failed.
+    Request {
+        /// Such as `GET`.
+        method: &'a str,
+        /// The whole address.
+        url: &'a str,
+        /// The status, or the code of the failure.
+        outcome: Result<u16, &'a str>,
+        /// Until the head of the answer, in microseconds.
+        took_us: u64,
+    },
 }
 
 /// What one call may reach through the engine.
@@ -75,6 +121,8 @@ pub struct Ports {
     pub store: Arc<dyn KeyValue>,
     /// Live signs.
     pub sink: Arc<dyn CallSink>,
+    /// What the call is recorded on or played from; a server has none.
+    pub tape: Option<Arc<dyn Tape>>,
 }
 
 /// The tools of this server. The engine's only view of the sandbox.

@@ -4,7 +4,7 @@
 /// Generates a module that re-exports an interface's functions from the imports
 /// or from the stand-in, and its types from the imports in both cases.
 macro_rules! interface {
-    ($(#[$doc:meta])* $name:ident { $($function:ident),+ } $($kind:ident),*) => {
+    ($(#[$doc:meta])* $name:ident { $($function:ident),+ } $($kind:ident),* $(; $($more:ident),+)?) => {
         $(#[$doc])*
         pub mod $name {
             #[cfg(target_family = "wasm")]
@@ -12,6 +12,7 @@ macro_rules! interface {
             #[cfg(not(target_family = "wasm"))]
             pub use crate::native::$name::{$($function),+};
             $(pub use crate::bindings::wardian::plugin::$name::$kind;)*
+            $(pub use crate::json::$name::{$($more),+};)?
         }
     };
 }
@@ -43,7 +44,7 @@ interface! {
 
 interface! {
     /// A small durable key-value store.
-    store { get, set, delete, keys } Error
+    store { get, set, delete, keys } Error; get_json, set_json
 }
 
 /// Lines for the operator's log. Always available, counted.
@@ -53,6 +54,11 @@ pub mod log {
     pub use crate::bindings::wardian::plugin::log::write;
     #[cfg(not(target_family = "wasm"))]
     pub use crate::native::log::write;
+
+    /// Writes a line about something that somebody has to mend.
+    pub fn error(message: impl AsRef<str>) {
+        write(Level::Error, message.as_ref());
+    }
 
     /// Writes a line that the operator should see even in a quiet log.
     pub fn warn(message: impl AsRef<str>) {

@@ -1,51 +1,49 @@
 //! Write a Wardian plugin in Rust.
 //!
-//! A tool is a type: its fields are the arguments, [`Tool::run`] is the work, and
-//! the constants are what the model and the operator read about it. A plugin is
-//! a list of tools given to [`export!`]. What the operator granted is reached
-//! through [`store`], [`cache`], [`config`] and [`secrets`], or through `std`
-//! (files, clocks) and `wasi:http`; [`context`], [`log`] and [`feedback`] are
-//! always there.
+//! A tool is a function: its argument is what the model gives, its answer what the
+//! model gets, and its doc comment what the model reads about it. The schemas come from
+//! the types. A plugin is a list of tools given to [`export!`]. What the operator
+//! granted is reached through [`store`], [`cache`], [`config`], [`secrets`] and [`http`], or through
+//! `std` (files, clocks); [`context`], [`log`] and [`feedback`] are always there.
 //!
 //! ```
+//! use schemars::JsonSchema;
 //! use serde::{Deserialize, Serialize};
-//! use wardian_plugin::{Data, Error, PURE, Tool, Traits};
+//! use wardian_plugin::{Error, tool};
 //!
-//! /// The arguments of `greet`.
-//! #[derive(Deserialize)]
+//! #[derive(Deserialize, JsonSchema)]
 //! struct Greet {
+//!     /// Whom to greet.
 //!     name: String,
 //! }
 //!
-//! /// Its answer.
-//! #[derive(Serialize)]
+//! #[derive(Serialize, JsonSchema)]
 //! struct Greeting {
 //!     text: String,
 //! }
 //!
-//! impl Tool for Greet {
-//!     const NAME: &str = "greet";
-//!     const DESCRIPTION: &str = "Greets a person by name.";
-//!     const INPUT: &str = r#"{
-//!         "type": "object",
-//!         "properties": {"name": {"type": "string", "description": "Whom to greet."}},
-//!         "required": ["name"],
-//!         "additionalProperties": false
-//!     }"#;
-//!     const TRAITS: Traits = PURE;
-//!     type Answer = Data<Greeting>;
-//!
-//!     fn run(self) -> Result<Self::Answer, Error> {
-//!         if self.name.is_empty() {
-//!             return Err(Error::invalid_input("name is empty; say whom to greet"));
-//!         }
-//!         Ok(Data(Greeting { text: format!("Hello, {}!", self.name) }))
+//! /// Greets a person by name.
+//! #[tool(pure)]
+//! fn greet(args: Greet) -> Result<Greeting, Error> {
+//!     if args.name.is_empty() {
+//!         return Err(Error::invalid_input("name is empty; say whom to greet"));
 //!     }
+//!     Ok(Greeting { text: format!("Hello, {}!", args.name) })
 //! }
 //!
-//! wardian_plugin::export!(Greet);
-//! # fn main() {}
+//! wardian_plugin::export!(greet);
+//! # fn main() {
+//! # assert_eq!(invoke("greet", r#"{"name": "Ada"}"#).unwrap().len(), 1);
+//! # }
 //! ```
+//!
+//! Without the attribute a tool is a type that implements [`Tool`]: there the schemas are
+//! written by hand, or made with [`made::input`] and [`made::output`].
+//!
+//! # Failures
+//!
+//! [`Error`] has a constructor for each reaction that a tool may ask for. A panic ends the call as
+//! `failed`; what it says goes to the operator's log and not to the model, so it is for mistakes in the tool itself.
 //!
 //! # The manifest
 //!
@@ -98,6 +96,11 @@ pub mod bindings;
 mod error;
 mod export;
 mod host;
+#[cfg(feature = "http")]
+pub mod http;
+mod json;
+#[cfg(feature = "schema")]
+pub mod made;
 #[cfg(not(target_family = "wasm"))]
 mod native;
 #[cfg(feature = "testing")]
@@ -111,6 +114,10 @@ pub use crate::{
     host::{cache, config, context, feedback, log, secrets, store},
     tool::{PURE, Tool},
 };
+
+/// Makes a tool of a function; see the front page.
+#[cfg(feature = "schema")]
+pub use wardian_plugin_macros::tool;
 
 #[doc(hidden)]
 pub use crate::tool::{describe, run};

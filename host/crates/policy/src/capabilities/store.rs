@@ -23,6 +23,16 @@ pub enum StoreScope {
     Plugin,
 }
 
+impl StoreScope {
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Session => "session",
+            Self::Agent => "agent",
+            Self::Plugin => "plugin",
+        }
+    }
+}
+
 /// Leave to use the durable store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StorePermit {

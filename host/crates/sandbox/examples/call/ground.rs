@@ -91,7 +91,7 @@ fn call(plugin: &str, tool: &str, input: &str) -> ToolCall {
             user: None,
             trace: None,
         },
-        ports: Ports { store: Arc::new(Nothing), sink: Arc::new(Nothing) },
+        ports: Ports { store: Arc::new(Nothing), sink: Arc::new(Nothing), tape: None },
     }
 }
 

@@ -1,10 +1,15 @@
-//! The clocks that guests see: in whole milliseconds, or standing still.
+//! The clocks that guests see: in whole milliseconds, standing still, or as a tape has them.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use tool::tape::{Clock, Tape};
 use wasmtime_wasi::{HostMonotonicClock, HostWallClock};
 
 const MILLISECOND: Duration = Duration::from_millis(1);
+
+/// In a millisecond.
+const NANOSECONDS: u64 = 1_000_000;
 
 /// Where monotonic clocks begin, in nanoseconds. Not at zero: Go's runtime takes a
 /// clock that shows zero for one that does not work, and ends the program.
@@ -38,6 +43,40 @@ impl HostMonotonicClock for Coarse {
 
     fn now(&self) -> u64 {
         u64::try_from(self.0.elapsed().as_millis()).unwrap_or(u64::MAX).saturating_mul(1_000_000).saturating_add(BEGIN)
+    }
+}
+
+/// Clocks that a tape listens to, or shows.
+pub(crate) struct Taped {
+    live: Coarse,
+    tape: Arc<dyn Tape>,
+}
+
+impl Taped {
+    pub(crate) fn new(tape: Arc<dyn Tape>) -> Self {
+        Self { live: Coarse::new(), tape }
+    }
+}
+
+impl HostWallClock for Taped {
+    fn resolution(&self) -> Duration {
+        MILLISECOND
+    }
+
+    fn now(&self) -> Duration {
+        let live = u64::try_from(HostWallClock::now(&self.live).as_millis()).unwrap_or(u64::MAX);
+        Duration::from_millis(self.tape.reading(Clock::Wall, live))
+    }
+}
+
+impl HostMonotonicClock for Taped {
+    fn resolution(&self) -> u64 {
+        HostMonotonicClock::resolution(&self.live)
+    }
+
+    fn now(&self) -> u64 {
+        let live = HostMonotonicClock::now(&self.live) / NANOSECONDS;
+        self.tape.reading(Clock::Monotonic, live).saturating_mul(NANOSECONDS)
     }
 }
 

@@ -1,5 +1,7 @@
 //! `context`: what is known about the running call.
 
+use tool::tape::Clock;
+
 use crate::bindings::wardian::plugin::context::Host;
 use crate::guest::Guest;
 
@@ -21,8 +23,11 @@ impl Host for Guest {
     }
 
     fn time_left(&mut self) -> wasmtime::Result<u64> {
-        let left = self.remaining();
-        Ok(self.reach.as_ref().map_or(0, |_| u64::try_from(left.as_millis()).unwrap_or(u64::MAX)))
+        let left = u64::try_from(self.remaining().as_millis()).unwrap_or(u64::MAX);
+        Ok(self.reach.as_ref().map_or(0, |reach| match &reach.ports.tape {
+            Some(tape) => tape.reading(Clock::TimeLeft, left),
+            None => left,
+        }))
     }
 
     fn trace(&mut self) -> wasmtime::Result<Option<String>> {

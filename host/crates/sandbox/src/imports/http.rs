@@ -1,13 +1,18 @@
 //! `wasi:http`: every request of a guest passes the policy, hop by hop, and
 //! leaves through egress. A denial is the answer `HTTP-request-denied`.
 
+mod tape;
+
+use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use egress::guest::{Client, Gate, Meter, Placeholder, Terms, Timeouts};
 use egress::{Part, Roots, Wait};
 use http_body_util::BodyExt;
 use policy::{Denied, Floor, HttpPermit, HttpRequest, Inject, Limits, Secret, SecretError};
+use tool::Sign;
+use tool::tape::{Answer, Tape};
 use wasmtime::component::{Linker, Resource};
 use wasmtime_wasi::p2::IoError;
 use wasmtime_wasi_http::p2::bindings::http::types::ErrorCode;
@@ -60,6 +65,7 @@ struct Way {
     client: Egress,
     scope: Arc<Scope>,
     limits: Limits,
+    tape: Option<Arc<dyn Tape>>,
 }
 
 impl Requests {
@@ -74,10 +80,13 @@ impl Requests {
     }
 
     /// Requests are decided by the scope's policy.
-    pub(crate) fn new(client: Egress, scope: Arc<Scope>, limits: &Limits) -> Self {
-        Self(Some(Way { client, scope, limits: *limits }))
+    pub(crate) fn new(client: Egress, scope: Arc<Scope>, limits: &Limits, tape: Option<Arc<dyn Tape>>) -> Self {
+        Self(Some(Way { client, scope, limits: *limits, tape }))
     }
 }
+
+/// The head of an answer with its body to come.
+type Answered = wasmtime_wasi_http::Result<http::Response<WasiBody>>;
 
 /// The answer, and what comes of sending the request's body; wasmtime-wasi-http names neither type.
 type Sent = wasmtime_wasi_http::Result<(http::Response<WasiBody>, Box<dyn Future<Output = Result<(), Error>> + Send>)>;
@@ -92,15 +101,56 @@ impl WasiHttpHooks for Requests {
         let Some(way) = &mut self.0 else { return Box::new(async { Err(Error::HttpRequestDenied) }) };
         // Made with the first request: most calls send none.
         let meter = way.scope.traffic.get_or_init(|| Meter::new(&way.limits)).clone();
-        let (client, scope) = (way.client.clone(), way.scope.clone());
-        let timeouts = timeouts(options);
+        let (leaving, tape) =
+            (Leaving { client: way.client.clone(), scope: way.scope.clone(), meter, timeouts: timeouts(options) }, way.tape.clone());
+        let sent_bytes_max = way.limits.sent_bytes;
         Box::new(async move {
+            let response = match tape {
+                None => leaving.send(request).await?,
+                Some(tape) => leaving.taped(request, tape, sent_bytes_max).await?,
+            };
+            Ok((response, Box::new(async { Ok(()) }) as Box<dyn Future<Output = Result<(), Error>> + Send>))
+        })
+    }
+}
+
+/// What one request leaves with.
+struct Leaving {
+    client: Egress,
+    scope: Arc<Scope>,
+    meter: Arc<Meter>,
+    timeouts: Timeouts,
+}
+
+impl Leaving {
+    /// Boxed: the compiler cannot tell that the future of the other form may be sent.
+    fn send(self, request: http::Request<WasiBody>) -> Pin<Box<dyn Future<Output = Answered> + Send>> {
+        let Self { client, scope, meter, timeouts } = self;
+        Box::pin(async move {
+            let (began, method, url) = (Instant::now(), request.method().clone(), request.uri().clone());
             let request = request.map(|body| body.map_err(Into::into).boxed_unsync());
             let terms = Terms { gate: &*scope, meter: &meter, timeouts };
-            let response = client.send(request, terms).await.map_err(|error| refused(&scope, error))?;
-            let body = response.map(|body| body.map_err(move |error| refused(&scope, error)).boxed_unsync());
-            Ok((body, Box::new(async { Ok(()) }) as Box<dyn Future<Output = Result<(), Error>> + Send>))
+            let sent = client.send(request, terms).await.map_err(|error| refused(&scope, error));
+            let failure = sent.as_ref().err().map(tape::code);
+            let outcome = sent.as_ref().map(|response| response.status().as_u16()).map_err(|_| failure.as_deref().unwrap_or_default());
+            let took_us = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
+            scope.tell(Sign::Request { method: method.as_str(), url: &url.to_string(), outcome, took_us });
+            Ok(sent?.map(|body| body.map_err(move |error| refused(&scope, error)).boxed_unsync()))
         })
+    }
+
+    /// The same with a tape: it answers, or keeps what the world answered.
+    async fn taped(self, request: http::Request<WasiBody>, tape: Arc<dyn Tape>, sent_bytes_max: u64) -> Answered {
+        let (head, taken) = tape::request(request, sent_bytes_max).await?;
+        if let Some(answer) = tape.play(&taken) {
+            return tape::told(answer);
+        }
+        let answer = match self.send(tape::outgoing(head, &taken.body)).await {
+            Ok(response) => tape::response(response).await,
+            Err(error) => Answer::Failure(tape::code(&error)),
+        };
+        tape.keep(taken, &answer);
+        tape::told(answer)
     }
 }
 

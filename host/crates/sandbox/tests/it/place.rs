@@ -201,7 +201,7 @@ impl Place {
                 user: None,
                 trace: None,
             },
-            ports: Ports { store: self.store.clone(), sink: self.sink.clone() },
+            ports: Ports { store: self.store.clone(), sink: self.sink.clone(), tape: None },
         };
         let sandbox = self.sandbox.clone();
         async move { sandbox.call(call).await }
