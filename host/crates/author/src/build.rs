@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use wit_component::DecodedWasm;
 
-pub(crate) use go::complete_sdk;
+pub(crate) use go::{complete_sdk, own as own_go};
 
 use crate::toolchain::Toolchains;
 use crate::{Error, Language, Project, Result, section};

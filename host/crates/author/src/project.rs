@@ -67,7 +67,7 @@ pub fn name(text: &str) -> std::result::Result<String, String> {
     if tool::ToolId::is_plugin_name(text) {
         return Ok(text.to_owned());
     }
-    Err("a plugin's name has lower-case letters, digits and dashes, begins with a letter, and is at most 32 long".into())
+    Err("a plugin's name has lower-case letters, digits and dashes and begins with a letter: [a-z][a-z0-9-]{0,31}".into())
 }
 
 /// What a server would refuse in a manifest, said before anything is built; the plugin's name, if there is nothing.

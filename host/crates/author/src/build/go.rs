@@ -39,6 +39,12 @@ pub(crate) fn complete_sdk(root: &Path) -> Result<()> {
     bindings::write(&bindings::go(&World::sdk()?, BINDINGS)?, &root.join(FOLDER))
 }
 
+/// The user's own Go, if there is one that is new enough.
+pub(crate) fn own() -> Option<String> {
+    let minor = Go { program: "go".into(), cache: None }.version()?;
+    (minor >= VERSION_MIN).then(|| format!("go 1.{minor} on PATH"))
+}
+
 /// A Go, and whether it is ours.
 #[derive(Debug)]
 struct Go {

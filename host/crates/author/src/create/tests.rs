@@ -18,8 +18,32 @@ fn every_language_gives_a_project_of_that_language_with_the_name_everywhere() {
             let text = fs::read_to_string(folder.join(file)).unwrap_or_default();
             assert!(file.starts_with("sdk/") || !text.contains("{{"), "{language}: {file} has a place that was not filled");
         }
-        let manifest = fs::read_to_string(folder.join(crate::project::MANIFEST)).unwrap();
-        assert!(manifest.contains("name = \"unit-converter\""), "{manifest}");
+        let project = crate::Project::open(&folder).unwrap();
+        assert_eq!((project.name.as_str(), project.language), ("unit-converter", language));
+    }
+}
+
+/// What each kind of project consists of is seen by every author, so it changes on purpose only:
+/// `WARDIAN_BLESS=1 cargo test -p author` writes the lists again.
+#[test]
+fn the_files_of_each_kind_of_project_are_those_in_the_golden_list() {
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("golden");
+    for (kind, language, is_plain) in [
+        ("rust", Language::Rust, false),
+        ("python", Language::Python, false),
+        ("js", Language::Js, false),
+        ("js-plain", Language::Js, true),
+        ("go", Language::Go, false),
+        ("c", Language::C, false),
+    ] {
+        let place = tempfile::tempdir().unwrap();
+        let files = create(&New { is_plain, ..new(place.path(), "unit-converter", language) }).unwrap().join("\n") + "\n";
+        let list = golden.join(format!("new-{kind}.txt"));
+        if std::env::var_os("WARDIAN_BLESS").is_some() {
+            fs::create_dir_all(&golden).unwrap();
+            fs::write(&list, &files).unwrap();
+        }
+        assert_eq!(files, fs::read_to_string(&list).unwrap_or_default(), "{kind}");
     }
 }
 

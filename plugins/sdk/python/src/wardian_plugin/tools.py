@@ -70,6 +70,8 @@ def tool(
     def declare(function: Callable[..., Any]) -> Callable[..., Any]:
         said, docs = _docstring(function)
         chosen = name or function.__name__
+        if inspect.iscoroutinefunction(function):
+            raise TypeError(f"tool {chosen} is asynchronous; a call has an instance of its own, so make it a plain function")
         hints = _hints(function, chosen)
         arguments = _arguments(function, hints, docs, chosen) if input is None else _whole(input)
         _declare(
@@ -107,8 +109,16 @@ def run(name: str, arguments: str) -> list[answer.Part]:
     except Error:
         raise
     except BaseException as error:
+        if isinstance(error, ModuleNotFoundError):
+            error.add_note("A component has what was imported when it was built: import it at the top of the module.")
         log.error("".join(traceback.format_exception(error)))
-        raise Failed("".join(traceback.format_exception_only(error)).strip().splitlines()[-1]) from error
+        raise Failed(_last_line(error)) from error
+
+
+def _last_line(error: BaseException) -> str:
+    """What stands below a traceback, without the notes."""
+    name, words = type(error).__name__, str(error).strip()
+    return f"{name}: {words.splitlines()[-1]}" if words else name
 
 
 def _declare(one: Tool) -> None:
@@ -118,8 +128,6 @@ def _declare(one: Tool) -> None:
         raise ValueError(f"there are two tools with the name {one.name}; give one another with @tool(name=…)")
     if not one.description:
         raise ValueError(f"tool {one.name} has no description: give the function a docstring for the model to read")
-    if inspect.iscoroutinefunction(one.run):
-        raise TypeError(f"tool {one.name} is asynchronous; a call has an instance of its own, so make it a plain function")
     declared[one.name] = one
 
 

@@ -183,3 +183,50 @@ fn description(attributes: &[Attribute]) -> String {
     let lines: Vec<String> = lines.map(|line| line.strip_prefix(' ').unwrap_or(&line).trim_end().to_owned()).collect();
     lines.join("\n").trim().to_owned()
 }
+
+#[cfg(test)]
+mod tests {
+    use syn::parse_str;
+
+    use super::*;
+
+    fn refusal(attribute: &str, function: &str) -> String {
+        let made = parse_str::<Promises>(attribute).and_then(|promises| expand(&promises, &parse_str(function)?));
+        made.map(|made| panic!("{function} is a tool: {made}")).unwrap_or_else(|error| error.to_string())
+    }
+
+    #[test]
+    fn what_is_no_tool_is_told_what_it_lacks() {
+        for (attribute, function, why) in [
+            ("", "fn f() -> Result<String, Error> {}", "say in a doc comment"),
+            ("", "/// F.\nfn f(a: A, b: B) -> Result<String, Error> {}", "one value at most"),
+            ("", "/// F.\nfn f(&self) -> Result<String, Error> {}", "one value at most"),
+            ("", "/// F.\nfn f(a: A) -> String {}", "`Result<…, Error>`"),
+            ("", "/// F.\nfn f(a: A) {}", "`Result<…, Error>`"),
+            ("", "/// F.\nasync fn f(a: A) -> Result<B, Error> {}", "neither async nor generic"),
+            ("", "/// F.\nfn f<T>(a: T) -> Result<B, Error> {}", "neither async nor generic"),
+            ("harmless", "/// F.\nfn f(a: A) -> Result<B, Error> {}", "a tool promises pure, read_only"),
+        ] {
+            let refused = refusal(attribute, function);
+            assert!(refused.contains(why), "{function}: {refused}");
+        }
+    }
+
+    #[test]
+    fn the_kind_of_an_answer_is_read_from_how_it_is_written() {
+        let kind = |written: &str| {
+            let function = parse_str(&format!("/// F.\nfn f() -> Result<{written}, Error> {{}}")).expect("a function");
+            answered(&function, &quote!(f())).expect("an answer").kind.to_string().replace(' ', "")
+        };
+        assert_eq!((kind("String").as_str(), kind("Vec<Content>").as_str()), ("String", "Vec<Content>"));
+        for data in ["Greeting", "Vec<u8>", "Option<String>"] {
+            assert_eq!(kind(data), format!("::wardian_plugin::Data<{data}>"));
+        }
+    }
+
+    #[test]
+    fn a_description_is_the_doc_comment_as_it_reads() {
+        let function: ItemFn = parse_str("/// One.\n///\n///   - two \nfn f() {}").expect("a function");
+        assert_eq!(description(&function.attrs), "One.\n\n  - two");
+    }
+}

@@ -1,0 +1,137 @@
+// Requests over `wasi:http`.
+
+import * as handler from "wasi:http/outgoing-handler@0.2.0";
+import { Fields, httpErrorCode, OutgoingBody, OutgoingRequest, RequestOptions } from "wasi:http/types@0.2.0";
+
+import { decode, encode, joined } from "../bytes.js";
+import { Failed, Unavailable } from "../errors.js";
+import { denied, RESPONSE_BYTES_MAX, target } from "../requests.js";
+
+// What `blocking-write-and-flush` takes at once.
+const WRITE_BYTES_MAX = 4096;
+const READ_BYTES = 64 * 1024;
+const METHODS = ["get", "head", "post", "put", "delete", "options", "patch"];
+
+// What the host refuses for ever, and what the request itself is to blame for; the rest may pass.
+const DENIED = ["HTTP-request-denied", "destination-IP-prohibited"];
+const OURS = [
+  "HTTP-request-method-invalid",
+  "HTTP-request-URI-invalid",
+  "HTTP-request-URI-too-long",
+  "HTTP-request-header-size",
+  "HTTP-request-header-section-size",
+  "HTTP-request-body-size",
+  "HTTP-request-length-required",
+  "HTTP-response-body-size",
+  "HTTP-response-header-section-size",
+];
+
+// Sends a request and reads its response to the end.
+export function send(request) {
+  const to = target(request.url);
+  if (to === undefined) throw new Failed(`${JSON.stringify(request.url)} is no address of the form https://host/path`);
+  const failed = (error) => failure(payload(error), request.method, to.host);
+  let body;
+  let pending;
+  try {
+    const outgoing = new OutgoingRequest(Fields.fromList(Object.entries(request.headers).map(([name, value]) => [name, encode(value)])));
+    const method = request.method.toLowerCase();
+    outgoing.setMethod(METHODS.includes(method) ? { tag: method } : { tag: "other", val: request.method });
+    outgoing.setScheme({ tag: to.scheme === "https" ? "HTTPS" : "HTTP" });
+    outgoing.setAuthority(to.host);
+    outgoing.setPathWithQuery(to.path);
+    body = outgoing.body();
+    pending = handler.handle(outgoing, options(request.timeout));
+  } catch (error) {
+    throw failed(error);
+  }
+  write(body, request.body);
+  const pollable = pending.subscribe();
+  pollable.block();
+  drop(pollable);
+  const answer = pending.get()?.val;
+  drop(pending);
+  if (answer?.tag !== "ok") throw failed({ payload: answer?.val });
+  return read(answer.val, failed, to.host);
+}
+
+function options(timeout) {
+  if (timeout === undefined) return null;
+  const bounds = new RequestOptions();
+  const nanoseconds = Math.max(1, Math.round(timeout * 1e9));
+  bounds.setConnectTimeout(nanoseconds);
+  bounds.setFirstByteTimeout(nanoseconds);
+  bounds.setBetweenBytesTimeout(nanoseconds);
+  return bounds;
+}
+
+// Writes a request's body. That it is no longer wanted is told by the response, so nothing is thrown.
+function write(body, content) {
+  let stream;
+  try {
+    stream = body.write();
+    for (let at = 0; at < content.length; at += WRITE_BYTES_MAX) {
+      stream.blockingWriteAndFlush(content.subarray(at, at + WRITE_BYTES_MAX));
+    }
+    drop(stream);
+    stream = undefined;
+    OutgoingBody.finish(body, null);
+  } catch {
+    drop(stream);
+  }
+}
+
+function read(response, failed, host) {
+  const status = response.status();
+  const fields = response.headers();
+  const headers = {};
+  for (const [name, value] of fields.entries()) {
+    const key = name.toLowerCase();
+    headers[key] = Object.hasOwn(headers, key) ? `${headers[key]}, ${decode(value)}` : decode(value);
+  }
+  drop(fields);
+  const body = response.consume();
+  const stream = body.stream();
+  try {
+    return { status, headers, body: pieces(stream, failed, host) };
+  } finally {
+    drop(stream);
+    drop(body);
+    drop(response);
+  }
+}
+
+function pieces(stream, failed, host) {
+  const read = [];
+  let length = 0;
+  for (;;) {
+    let piece;
+    try {
+      piece = Uint8Array.from(stream.blockingRead(READ_BYTES));
+    } catch (error) {
+      const { tag, val } = payload(error) ?? {};
+      if (tag === "closed") return read.length === 0 ? new Uint8Array() : joined(read);
+      throw failed({ payload: val === undefined ? undefined : httpErrorCode(val) });
+    }
+    length += piece.length;
+    if (length > RESPONSE_BYTES_MAX) throw new Failed(`the response of ${host} has more than ${RESPONSE_BYTES_MAX} bytes; ask for less of it`);
+    read.push(piece);
+  }
+}
+
+const payload = (error) => error?.payload;
+
+const drop = (resource) => resource?.[Symbol.dispose]?.();
+
+function failure(code, method, host) {
+  if (DENIED.includes(code?.tag)) return denied(method, host);
+  const Kind = OURS.includes(code?.tag) ? Failed : Unavailable;
+  return new Kind(`the ${method} request to ${host} failed: ${words(code)}`);
+}
+
+// What a code says: its name in words, and the text or number that comes with it.
+function words(code) {
+  if (code?.tag === undefined) return "it broke off";
+  const name = code.tag.replaceAll("-", " ");
+  return ["string", "number", "bigint"].includes(typeof code.val) ? `${name} (${code.val})` : name;
+}

@@ -1,0 +1,6 @@
+"""The SDK's tests, natively: python -m unittest in the SDK's folder."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "src"))
