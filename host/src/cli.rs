@@ -23,6 +23,7 @@ mod serve;
 mod sessions;
 mod table;
 mod tenants;
+mod test;
 mod toolchain;
 
 use std::path::PathBuf;
@@ -118,6 +119,8 @@ enum Command {
     Build(build::Args),
     /// Call a tool of a component, without a server
     Call(call::Args),
+    /// Play the recorded calls of a plugin's project against what was built, and tell what differs
+    Test(test::Args),
     /// See and install the compilers of plugins
     #[command(subcommand)]
     Toolchain(toolchain::Command),
@@ -205,6 +208,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Build(args) => build::run(&args),
         Command::Toolchain(command) => toolchain::run(&command),
         Command::Call(args) => on_trial(&sources, call::run(args)),
+        Command::Test(args) => on_trial(&sources, test::run(args)),
         Command::Completions(args) => completions::run(&args, Cli::command()),
         Command::Dev(args) => dev::run(args, &sources),
         Command::Audit(command) => audit::run(command, &sources.load()?),

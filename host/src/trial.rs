@@ -3,6 +3,7 @@
 //! the command line says. What was compiled is kept among the user's caches.
 
 mod artefact;
+mod recorded;
 mod store;
 mod terms;
 
@@ -19,6 +20,7 @@ use tool::{CallContext, Caller, PluginState, PluginStatus, Ports, ToolCall, Tool
 
 use crate::{files, progress};
 pub(crate) use artefact::Artefact;
+pub(crate) use recorded::{Recorded, terms as terms_of};
 pub(crate) use store::Memory;
 pub(crate) use terms::{Flags, Terms, Unclear};
 

@@ -8,12 +8,15 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use anyhow::Context;
 use author::Error;
 use author::mask::Mask;
-use tool::{Ports, ToolSpec};
+use author::recording::{Recorder, Recording};
+use tool::tape::Tape;
+use tool::{Ports, ToolReply, ToolSpec};
 
 use super::{Told, table};
-use crate::trial::{Artefact, Flags, Identity, Memory, Trial, Unclear};
+use crate::trial::{Artefact, Flags, Identity, Memory, Recorded, Terms, Trial, Unclear, terms_of};
 use live::Live;
 
 /// The longest input; the sandbox takes no longer one.
@@ -49,6 +52,12 @@ pub(super) struct Args {
     /// Keep the plugin's store in this file from one call to the next; made if it is not there
     #[arg(long, value_name = "FILE")]
     store: Option<PathBuf>,
+    /// Write the call into this file: the arguments, what the plugin heard of the world, and what came of it
+    #[arg(long, value_name = "FILE")]
+    record: Option<PathBuf>,
+    /// Make the call that was recorded in this file again, without the world
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["tool", "input", "record", "store"])]
+    replay: Option<PathBuf>,
     /// Show what the plugin asks of the host, its requests, its log and its progress, as they come
     #[arg(long)]
     trace: bool,
@@ -72,33 +81,77 @@ pub(super) fn refused(artefact: &Artefact, why: &str) -> Error {
 
 pub(super) async fn run(args: Args) -> anyhow::Result<()> {
     let artefact = Artefact::find(&args.file)?;
+    match &args.replay {
+        Some(file) => replay(&args, &artefact, file).await,
+        None => call(&args, &artefact).await,
+    }
+}
+
+async fn call(args: &Args, artefact: &Artefact) -> anyhow::Result<()> {
     let terms = args.granted.terms(&artefact.name)?;
     let mask = Mask::new(terms.values().into_iter().map(|(name, value)| (name, value.expose().to_owned())));
     let input = input(args.input.as_deref())?;
     let store = Arc::new(Memory::open(args.store.as_deref())?);
-    let trial = Trial::open(&artefact, std::slice::from_ref(&terms)).await?;
-    if let Some(why) = trial.refusal() {
-        return Err(refused(&artefact, &why).into());
+    if args.record.is_some() {
+        terms.recordable()?;
     }
+    let trial = opened(artefact, &terms).await?;
     let tools = trial.tools();
     let Some(name) = &args.tool else {
         shown::tools(&tools, args.json);
         return Ok(());
     };
-    known(&artefact, &tools, name)?;
+    known(artefact, &tools, name)?;
 
     let live = Arc::new(Live::new(args.trace, mask.clone()));
-    let ports = Ports { store: store.clone(), sink: live.clone(), tape: None };
-    let reply = trial.call(0, name, &input, Identity::new(), ports).await;
+    let recorder = args.record.is_some().then(|| Arc::new(Recorder::new(agent::Clock.random(), mask.clone())));
+    let tape = recorder.clone().map(|recorder| recorder as Arc<dyn Tape>);
+    let (identity, before) = (Identity::new(), store.values());
+    let ports = Ports { store: store.clone(), sink: live.clone(), tape };
+    let reply = trial.call(0, name, &input, identity.clone(), ports).await;
     store.commit(&reply.writes);
     store.save(args.store.as_deref())?;
-    let shown = shown::Shown { mask: &mask, denials: live.denials(), plugin: &artefact.name };
-    if args.json {
-        println!("{:#}", shown.json(&reply));
-    } else {
-        shown.print(&reply, args.output.as_deref())?;
+    show(args, &mask, &live, artefact, &reply)?;
+    if let (Some(file), Some(recorder)) = (&args.record, &recorder) {
+        let recorded = Recorded { tool: name, input: &input, terms: &terms, identity, store: before, recorder, reply: &reply };
+        recorded.write(file, &mask)?;
+        eprintln!("recorded in {}", file.display());
     }
     if reply.end.is_done() { Ok(()) } else { Err(Told.into()) }
+}
+
+async fn replay(args: &Args, artefact: &Artefact, file: &Path) -> anyhow::Result<()> {
+    let recording = Recording::read(file)?;
+    let place = tempfile::tempdir().context("cannot make a temporary directory")?;
+    let here = std::env::current_dir().context("cannot find the current directory")?;
+    let root = artefact.project.as_ref().map_or(here, |project| project.root.clone());
+    let terms = terms_of(&recording, file, &root, place.path())?;
+    let trial = opened(artefact, &terms).await?;
+    known(artefact, &trial.tools(), &recording.tool)?;
+    let live = Arc::new(Live::new(args.trace, Mask::default()));
+    let (reply, unheard) = trial.play(0, &recording, live.clone()).await?;
+    for asked in &unheard.unknown {
+        eprintln!("not in the recording, and refused: {} {}", table::plain(&asked.method), table::plain(&asked.url));
+    }
+    show(args, &Mask::default(), &live, artefact, &reply)?;
+    if reply.end.is_done() { Ok(()) } else { Err(Told.into()) }
+}
+
+async fn opened(artefact: &Artefact, terms: &Terms) -> anyhow::Result<Trial> {
+    let trial = Trial::open(artefact, std::slice::from_ref(terms)).await?;
+    match trial.refusal() {
+        Some(why) => Err(refused(artefact, &why).into()),
+        None => Ok(trial),
+    }
+}
+
+fn show(args: &Args, mask: &Mask, live: &Live, artefact: &Artefact, reply: &ToolReply) -> anyhow::Result<()> {
+    let shown = shown::Shown { mask, denials: live.denials(), plugin: &artefact.name };
+    if args.json {
+        println!("{:#}", shown.json(reply));
+        return Ok(());
+    }
+    shown.print(reply, args.output.as_deref())
 }
 
 /// Whether there is such a tool; else which there are.

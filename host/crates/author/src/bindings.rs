@@ -17,6 +17,10 @@ const GO_RUNTIME: &str = "go.bytecodealliance.org/pkg/wit/";
 /// The part of it that only asynchronous functions need.
 const GO_ASYNC: &str = "wit/async\"";
 
+/// How a generated import begins that keeps memory in its place, and how an export ends.
+const GO_IMPORT: &str = "\ndefer pinner.Unpin()\n";
+const GO_EXPORTED: &str = "\nreturn exportReturnArea\n";
+
 /// The bindings of a world in C.
 pub fn c(world: &World) -> Result<Vec<File>> {
     generate(world, wit_bindgen_c::Opts::default().build())
@@ -39,11 +43,22 @@ pub fn go(world: &World, package: &str) -> Result<Vec<File>> {
             let reason = format!("{path} would need asynchronous Go");
             return Err(Error::of(format!("world {}", world.name()), reason, "take futures and streams out of it"));
         }
-        *bytes = text.into_bytes();
+        *bytes = at_rest(text).into_bytes();
     }
     let runtime = GoWit::iter().filter_map(|path| Some((format!("wit/{path}"), GoWit::get(&path)?.data.into_owned())));
     files.extend(runtime);
     Ok(files)
+}
+
+/// Has Go's collector and clock rest while the host may call into the component for
+/// memory; why, and how, is said in the runtime's source. Files that never hand
+/// over memory do not import the runtime.
+fn at_rest(text: String) -> String {
+    if !text.contains("\nwitRuntime ") && !text.contains(" witRuntime ") {
+        return text;
+    }
+    text.replace(GO_IMPORT, &format!("{GO_IMPORT}defer witRuntime.Import()()\n"))
+        .replace(GO_EXPORTED, &format!("\nwitRuntime.Leave(){GO_EXPORTED}"))
 }
 
 /// Writes files of bindings into a folder, which is made if it is not there. A

@@ -6,13 +6,16 @@
 mod assets;
 pub mod bindings;
 pub mod build;
+pub mod check;
 mod command;
 pub mod componentize;
 pub mod create;
+pub mod differences;
 mod error;
 pub mod language;
 pub mod mask;
 pub mod project;
+pub mod recording;
 pub mod section;
 pub mod text;
 pub mod toolchain;

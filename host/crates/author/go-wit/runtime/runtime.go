@@ -1,8 +1,12 @@
+// Changed for Wardian: the garbage collector and the clock rest while the host
+// may call cabi_realloc, see Import.
+
 package runtime
 
 import (
 	"fmt"
 	"runtime"
+	"runtime/debug"
 	"unsafe"
 )
 
@@ -91,6 +95,9 @@ var useGCAllocations = false
 
 func init() {
 	useGCAllocations = true
+	// Until the first export has taken its arguments.
+	resting++
+	gcPercent = debug.SetGCPercent(-1)
 }
 
 //nolint:unused
@@ -101,8 +108,50 @@ func offset(ptr, align uintptr) uintptr {
 
 var pinner = runtime.Pinner{}
 
-func Unpin() {
+// While the host calls into the component for memory, the component must not
+// call out. Go would, to ask for the time: the collector when a cycle ends, the
+// scheduler around every export. So both rest from before the host may do so,
+// for which SetGCPercent waits for a running cycle, until after it did.
+var (
+	resting   int
+	gcPercent = 100
+)
+
+func rest() {
+	resting++
+	if percent := debug.SetGCPercent(-1); percent >= 0 {
+		gcPercent = percent
+	}
+	adapterMonotonicClockSetPaused(true)
+}
+
+func wake() {
+	resting--
+	if resting > 0 {
+		return
+	}
+	adapterMonotonicClockSetPaused(false)
 	pinner.Unpin()
+	debug.SetGCPercent(gcPercent)
+}
+
+// Import is called before an import whose result the host allocates, and what it
+// answers with after the result was taken: from then on Go's own pointers keep it.
+func Import() func() {
+	rest()
+	return wake
+}
+
+// Unpin is called by an export once it has taken its arguments.
+func Unpin() {
+	resting = 1
+	wake()
+}
+
+// Leave is called by an export before its result is handed over; the host will
+// call once more, to have it freed.
+func Leave() {
+	rest()
 }
 
 //nolint:unused
@@ -117,20 +166,7 @@ func cabiRealloc(oldPointer unsafe.Pointer, oldSize, align, newSize uintptr) uns
 	}
 
 	if useGCAllocations {
-		// Here we call `adapter_monotonic_clock_set_paused` before and
-		// after allocating since the Go garbage collector calls
-		// `clock_time_get` to measure time spent in various stages of
-		// GC, but calls to imports from `cabi_realloc` are forbidden by
-		// the component model, so we must tell the
-		// `wasi_snapshot_preview1` adapter to use a cached value
-		// instead of calling `monotonic_clock::now`.
-		//
-		// See https://github.com/bytecodealliance/wasmtime/pull/13563
-		// for more details.
-		adapterMonotonicClockSetPaused(true)
-		pointer := Allocate(&pinner, newSize, align)
-		adapterMonotonicClockSetPaused(false)
-		return pointer
+		return Allocate(&pinner, newSize, align)
 	} else {
 		alignedSize := newSize + offset(newSize, align)
 		unaligned := sbrk(alignedSize)
