@@ -21,7 +21,7 @@ const PAGE: &str = include_str!("../../host/docs/authors.md");
 const CHAPTER: Duration = Duration::from_secs(900);
 
 /// How long a component may take to come into service.
-const COMPILED: Duration = Duration::from_secs(300);
+const COMPILED: Duration = Duration::from_secs(900);
 
 /// A shell in a folder, in which `wardian` is the server under test and nothing is known of the one who tests.
 fn shell(folder: &Path, script: &str) -> Result<Command> {

@@ -93,11 +93,17 @@ async fn inspect(server: &Access, name: &str, as_json: bool) -> anyhow::Result<(
         ("state", state(&plugin)),
         ("component", text(&plugin, "component")),
         ("tools digest", text(&plugin, "tools_digest")),
+        ("shape", text(&plugin, "shape")),
         ("tools", items(&plugin, "tools").join(", ")),
     ];
     println!("{}", table::plain(&text(&plugin, "name")));
     for (name, value) in lines {
         println!("  {name:13} {}", table::plain(&value));
+    }
+    let skipped = items(&plugin, "skipped");
+    if !skipped.is_empty() {
+        println!("  exports that are no tools");
+        skipped.iter().for_each(|what| println!("    {}", table::plain(what)));
     }
     for (name, none, member) in [("asks for", "nothing", "requests"), ("was granted", "nothing; it can compute, and that is all", "grants")]
     {

@@ -274,7 +274,7 @@ fn the_page_about_the_policy_has_every_key_and_no_other() {
         ("plugin.NAME.secrets".to_owned(), BTreeSet::new()),
         ("plugin.NAME.config".to_owned(), BTreeSet::new()),
     ]);
-    for section in ["limits", "store", "cache"] {
+    for section in ["limits", "store", "cache", "command"] {
         wanted.insert(format!("plugin.NAME.{section}"), names(plugin[section].as_table().unwrap()));
     }
     for section in ["http", "files"] {
@@ -323,6 +323,7 @@ fn refusals() -> Vec<String> {
         asked("default", "sales", "call web_read"),
         asked_of("[plugin.web]\n", "default", "mcp", "call web_read"),
         ask("call web_post"),
+        found("[plugin.f.command]\narguments = ['x']"),
         ask("http GET https://api.example.com/"),
         ask("http POST https://docs.example.com/v2/x"),
         ask("http GET https://docs.example.com/v2/../x"),

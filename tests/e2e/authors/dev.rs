@@ -13,7 +13,7 @@ use tokio::process::{Child, ChildStdin};
 use super::{shell, typed};
 
 /// How long one round may take on a machine that does other things as well.
-const ROUND: Duration = Duration::from_secs(300);
+const ROUND: Duration = Duration::from_secs(900);
 
 /// A running `wardian dev`, and what it printed.
 struct Loop {

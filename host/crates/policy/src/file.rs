@@ -8,9 +8,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::capabilities::files::Access;
 use crate::capabilities::store::StoreScope;
-use crate::grant::{Approve, Approver, Pin, Shape};
+use crate::grant::{Approve, Approver, Pin};
 use crate::host::Scheme;
 use crate::problem::Problem;
+use crate::shape::{Shape, Trait};
 use crate::units::{Bytes, Rate, Span};
 
 /// All sections that this crate owns.
@@ -131,6 +132,8 @@ pub struct PluginFile {
     pub tools_digest: Option<String>,
     /// What kind of component it is.
     pub shape: Option<Shape>,
+    /// `[plugin.NAME.command]`
+    pub command: Option<CommandFile>,
     /// `[plugin.NAME.limits]`
     pub limits: LimitsFile,
     /// `[[plugin.NAME.http]]`
@@ -237,6 +240,20 @@ pub struct ToolFile {
     pub approve: Option<Approve>,
     /// In place of the plugin's.
     pub approver: Option<Approver>,
+    /// In place of the author's description.
+    pub description: Option<String>,
+    /// In place of what the author claims.
+    pub traits: Option<Vec<Trait>>,
+}
+
+/// `[plugin.NAME.command]`
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
+pub struct CommandFile {
+    /// What it gets as its arguments, after its own name.
+    pub arguments: Vec<String>,
+    /// JSON Schema of what it reads, as text.
+    pub input: Option<String>,
 }
 
 impl PolicyFile {
@@ -296,6 +313,8 @@ mod tests {
             shape = "native"
             [plugin.weather.tool.forecast]
             approve = "never"
+            description = "Tomorrow's weather."
+            traits = ["read-only"]
             [plugin.weather.limits]
             time = "5s"
             rate = "60/min"

@@ -20,6 +20,7 @@ use crate::glob::{self, Glob};
 use crate::limits::Limits;
 use crate::problem::Problem;
 use crate::secret::SecretRef;
+use crate::shape::{Shape, Start, Words};
 
 /// The operator's secrets by name.
 pub(crate) type SecretRefs = BTreeMap<String, Arc<SecretRef>>;
@@ -57,19 +58,6 @@ pub enum Pin {
     First,
     /// Any change is taken. For development only.
     Auto,
-}
-
-/// What kind of component a plugin is.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Shape {
-    /// It exports the plugin contract.
-    #[default]
-    Native,
-    /// Its exported functions become tools.
-    Functions,
-    /// It is a command that reads and writes JSON.
-    Command,
 }
 
 /// Digests pinned by hand, `sha256:<hex>` in lower case.
@@ -116,6 +104,8 @@ pub struct Grant {
     pub pins: Pins,
     /// What kind of component it is.
     pub shape: Shape,
+    /// How it is started, where it is a command.
+    pub start: Start,
     /// Its rules for requests.
     pub http: Vec<Rule>,
     /// Its directories.
@@ -139,6 +129,7 @@ pub struct Grant {
     approve: Approve,
     approver: Approver,
     tool: HashMap<String, (Approve, Approver)>,
+    words: HashMap<String, Words>,
 }
 
 /// A lease as a part of what it was lent to.
@@ -184,6 +175,7 @@ impl Grant {
             pin: Pin::default(),
             pins: Pins::default(),
             shape: Shape::default(),
+            start: Start::default(),
             http: Vec::new(),
             files: Vec::new(),
             config: Arc::default(),
@@ -199,6 +191,7 @@ impl Grant {
             approve: Approve::Never,
             approver: Approver::default(),
             tool: HashMap::new(),
+            words: HashMap::new(),
         }
     }
 
@@ -213,7 +206,8 @@ impl Grant {
         grant.tools = file.tools.as_ref().map(globs);
         grant.pin = file.pin.unwrap_or_default();
         grant.pins = pins(&key, file, problems);
-        grant.shape = shape(&key, file, problems);
+        grant.shape = file.shape.unwrap_or_default();
+        grant.start = Start::build(&key, file, problems);
         grant.approve = file.approve.unwrap_or_default();
         grant.approver = file.approver.unwrap_or_default();
         let (approve, approver) = (grant.approve, grant.approver);
@@ -221,6 +215,8 @@ impl Grant {
             (tool.clone(), (it.approve.unwrap_or(approve), it.approver.unwrap_or(approver)))
         };
         grant.tool = file.tool.iter().map(each).collect();
+        let words = file.tool.iter().map(|(tool, it)| (tool.clone(), Words::build(&format!("{key}.tool.{tool}"), it, problems)));
+        grant.words = words.collect();
         problems.extend(doubts::of_names(&key, file));
         grant.fill(file, context, problems);
         problems.extend(files::check(&grant.files, &grant.tenants));
@@ -287,6 +283,11 @@ impl Grant {
     /// Whether a tool is shown at all.
     pub fn shows(&self, tool: &str) -> bool {
         glob::any(self.tools.as_deref(), tool)
+    }
+
+    /// What the operator says about a tool in place of its author.
+    pub fn words(&self, tool: &str) -> Option<&Words> {
+        self.words.get(tool)
     }
 
     pub(crate) fn approval(&self, tool: &str) -> (Approve, Approver) {
@@ -373,15 +374,6 @@ impl Grant {
         let replaces = if self.builtin { " (an entry of yours replaces the whole grant that came with the server)" } else { "" };
         Denied { layer, what, why: format!("{why} to plugin {}", self.plugin), help: format!("{help}{replaces}"), toml }
     }
-}
-
-fn shape(key: &str, file: &PluginFile, problems: &mut Vec<Problem>) -> Shape {
-    let shape = file.shape.unwrap_or_default();
-    if shape != Shape::Native {
-        let help = "export the plugin contract and leave `shape` out";
-        problems.push(Problem::error(format!("{key}.shape"), "components of this shape are not supported in this version", help));
-    }
-    shape
 }
 
 fn pins(key: &str, file: &PluginFile, problems: &mut Vec<Problem>) -> Pins {

@@ -18,6 +18,7 @@ use crate::lease::{self, Lease};
 use crate::limits::Limits;
 use crate::problem::{Problem, Severity};
 use crate::secret::{SecretError, SecretRef};
+use crate::shape::Shape;
 
 /// The tenant that every server has: its operator's own.
 pub const OPERATOR_TENANT: &str = "default";
@@ -215,6 +216,11 @@ impl Policy {
     /// The names that the operator's file has entries for.
     pub fn named(&self) -> impl Iterator<Item = &str> {
         self.plugins.keys().map(String::as_str)
+    }
+
+    /// What kind of component a plugin is: what the operator's entry says, for whatever bytes.
+    pub fn shape(&self, name: &str) -> Shape {
+        self.plugins.get(name).map_or_else(Shape::default, |grant| grant.shape)
     }
 
     /// Every bound on a call of a plugin, with or without an entry.

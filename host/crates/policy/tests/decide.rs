@@ -161,12 +161,11 @@ fn the_agent_of_mcp_needs_its_name_in_the_entry() {
 }
 
 #[test]
-fn what_is_not_in_force_in_this_version_is_said() {
-    assert_eq!(
-        errors("[plugin.fetch]\nshape = 'functions'\n[plugin.weather]\nshape = 'command'"),
-        ["plugin.fetch.shape", "plugin.weather.shape"]
-    );
-    assert!(policy("[plugin.fetch]\nshape = 'native'").warnings().is_empty());
+fn a_shape_is_what_the_entry_says_whatever_the_bytes() {
+    let policy = policy("[plugin.fetch]\nshape = 'functions'\n[plugin.weather]\nshape = 'command'\n[plugin.web]\n");
+    let shapes = ["fetch", "weather", "web", "other"].map(|plugin| policy.shape(plugin));
+    assert_eq!(shapes, [policy::Shape::Functions, policy::Shape::Command, policy::Shape::Native, policy::Shape::Native]);
+    assert!(policy.warnings().is_empty());
 }
 
 #[test]

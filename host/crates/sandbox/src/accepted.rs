@@ -92,6 +92,10 @@ impl Standing {
 
 /// How a version stands, by the policy and the records of this moment.
 pub(crate) fn standing(policy: &Policy, records: &Records, version: &Version) -> Standing {
+    let shape = policy.shape(&version.name);
+    if shape != version.shape {
+        return Standing::Changed(format!("[plugin.{}] says shape = \"{}\" by now, and it is read again", version.name, shape.word()));
+    }
     let Some(grant) = policy.plugin(&version.name, Some(&version.component)).filter(|grant| !grant.is_shipped()) else {
         return Standing::Free;
     };

@@ -14,18 +14,19 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use arc_swap::ArcSwap;
-use policy::Policy;
+use policy::{Policy, Shape};
 use tokio::sync::watch as signal;
 use tool::{PluginDigests, PluginState, ToolId, ToolSpec};
 
 use crate::accepted::{self, Accepted, Standing};
+use crate::command;
 use crate::compile::{Compiled, Compiler};
 use crate::descriptor;
 use crate::guest::PluginName;
-use crate::instance::Program;
+use crate::instance::{self, Program};
 use crate::manifest::Requests;
 use read::{Contents, Fault};
-use scan::{Found, Identity};
+use scan::{Found, Identity, Wanted};
 use schema::Schema;
 use schema::text;
 
@@ -48,10 +49,13 @@ pub(crate) struct Version {
     /// What it is, for comparing it with what was accepted.
     pub digests: PluginDigests,
     pub requests: Requests,
+    pub shape: Shape,
     pub program: Program,
     pub tools: BTreeMap<String, Tool>,
     /// What the author says about the tools, word for word.
     pub described: Vec<descriptor::Tool>,
+    /// What it exports that is no tool, each with the reason.
+    pub skipped: Vec<String>,
 }
 
 /// One tool of a version.
@@ -115,7 +119,7 @@ pub(crate) struct Parts {
 pub(crate) struct Catalog {
     parts: Parts,
     /// What was last seen of each plugin's files, prepared or refused, and what the look alone said of them.
-    seen: BTreeMap<String, (Identity, Option<String>)>,
+    seen: BTreeMap<String, (Identity, Option<String>, Wanted)>,
     /// What everybody else sees after the next [`Catalog::publish`].
     entries: Snapshot,
     published: Instant,
@@ -156,7 +160,7 @@ impl Catalog {
     /// One look: drops what is gone, takes up what is cached, then compiles the
     /// rest. False where something new came in between: what is left waits for the next look.
     fn look(&mut self, notices: &mut Notices) -> bool {
-        let found = match scan::directory(&self.directory, SystemTime::now()) {
+        let mut found = match scan::directory(&self.directory, SystemTime::now()) {
             Ok(found) => found,
             Err(error) => {
                 tracing::warn!("cannot read the plugin directory {}: {error}", self.directory.display());
@@ -164,9 +168,15 @@ impl Catalog {
             }
         };
         self.forget(&found);
+        let policy = self.policy.load_full();
+        found.iter_mut().for_each(|(name, found)| found.wanted = wanted(&policy, name));
         let changed: Vec<(String, Found)> = found.into_iter().filter(|(name, found)| self.is_news(name, found)).collect();
         for (name, found) in &changed {
-            self.entry(name, found, PluginState::Preparing);
+            let entry = self.entry(name, found, PluginState::Preparing);
+            // What served in a shape that the operator no longer wants is no last good version.
+            if entry.version.as_ref().is_some_and(|version| version.shape != found.wanted.shape) {
+                (entry.state, entry.version) = (PluginState::Preparing, None);
+            }
         }
         self.publish();
         let misses: Vec<(String, Found)> = changed.into_iter().filter_map(|(name, found)| self.take_up(name, found)).collect();
@@ -177,7 +187,8 @@ impl Catalog {
     }
 
     fn is_news(&self, name: &str, found: &Found) -> bool {
-        self.seen.get(name).is_none_or(|(identity, unfit)| (identity, unfit) != (&found.identity, &found.unfit))
+        let now = (&found.identity, &found.unfit, &found.wanted);
+        self.seen.get(name).is_none_or(|(identity, unfit, wanted)| (identity, unfit, wanted) != now)
     }
 
     /// Serves a plugin that was compiled before; answers one that was not.
@@ -190,8 +201,8 @@ impl Catalog {
         }
         let taken = guarded(|| {
             let contents = read::plugin(&self.directory, &name, &found)?;
-            let compiled = self.compiler.cached(&contents.digest);
-            compiled.map(|compiled| version(&name, &contents, compiled)).transpose().map_err(Fault::Unfit)
+            let compiled = self.compiler.cached(&contents.digest, found.wanted.shape);
+            compiled.map(|compiled| version(&name, &contents, &found.wanted, compiled)).transpose().map_err(Fault::Unfit)
         });
         match taken {
             Ok(None) => return Some((name, found)),
@@ -217,9 +228,9 @@ impl Catalog {
                 // The same component under another name may have been compiled meanwhile.
                 let compiled = self
                     .compiler
-                    .cached(&contents.digest)
-                    .map_or_else(|| self.compiler.compile(&contents.digest, contents.bytes.clone()), Ok);
-                compiled.and_then(|compiled| version(&name, &contents, compiled)).map_err(Fault::Unfit)
+                    .cached(&contents.digest, found.wanted.shape)
+                    .map_or_else(|| self.compiler.compile(&contents.digest, found.wanted.shape, contents.bytes.clone()), Ok);
+                compiled.and_then(|compiled| version(&name, &contents, &found.wanted, compiled)).map_err(Fault::Unfit)
             });
             match made {
                 Ok(version) => self.serve(&name, found, version),
@@ -258,6 +269,9 @@ impl Catalog {
         self.freeze(&version);
         let (label, tools) = (text::escaped(&version.version), version.tools.len());
         tracing::info!(plugin.id = name, component = %version.component, "plugin {name} {label} is ready with {tools} tools");
+        for what in &version.skipped {
+            tracing::info!(plugin.id = name, "plugin {name} exports what is no tool: {}", text::escaped(what));
+        }
         let entry = self.entry(name, &found, PluginState::Ready);
         (entry.state, entry.version) = (PluginState::Ready, Some(Arc::new(version)));
         self.settle(name, found);
@@ -302,7 +316,7 @@ impl Catalog {
         if let Some(entry) = self.entries.get_mut(name) {
             entry.modified_ms = Some(found.identity.component.modified_ms());
         }
-        self.seen.insert(name.to_owned(), (found.identity, found.unfit));
+        self.seen.insert(name.to_owned(), (found.identity, found.unfit, found.wanted));
     }
 
     fn freeze_all(&mut self) {
@@ -348,29 +362,49 @@ fn guarded<T>(work: impl FnOnce() -> Result<T, Fault>) -> Result<T, Fault> {
         .unwrap_or_else(|_| Err(Fault::Unfit("checking it failed inside the server; please report it".into())))
 }
 
-fn version(name: &str, contents: &Contents, compiled: Compiled) -> Result<Version, String> {
-    let component: Arc<str> = contents.digest.as_str().into();
-    let tools_digest: Arc<str> = compiled.tools_digest.as_str().into();
+/// What the operator's entry says of how a plugin is read.
+fn wanted(policy: &Policy, plugin: &str) -> Wanted {
+    let shape = policy.shape(plugin);
+    let input = policy.plugin(plugin, None).filter(|_| shape == Shape::Command).and_then(|grant| grant.start.input.clone());
+    Wanted { shape, input }
+}
+
+fn version(name: &str, contents: &Contents, wanted: &Wanted, compiled: Compiled) -> Result<Version, String> {
+    let (described, skipped) = match &compiled.program.entry {
+        instance::Entry::Native(_) => (compiled.tools, Vec::new()),
+        instance::Entry::Functions(functions) => (functions.describe(&contents.docs), functions.skipped().to_vec()),
+        instance::Entry::Command(_) => (vec![command::tool(name, &contents.manifest)], Vec::new()),
+    };
+    if described.is_empty() && !skipped.is_empty() {
+        return Err(format!("nothing that the component exports can be a tool: {}", skipped.join("; ")));
+    }
+    let tools_digest = descriptor::digest(&described)?;
+    let checked = descriptor::check(described.clone())?;
     let requests = contents.manifest.requests.clone();
-    let digests =
-        PluginDigests { component: contents.digest.clone(), tools_digest: compiled.tools_digest, requests_digest: requests.digest()? };
+    let digests = PluginDigests { component: contents.digest.clone(), tools_digest, requests_digest: requests.digest()? };
     let label = contents.manifest.version();
-    let described: Vec<descriptor::Tool> = compiled.tools.iter().map(|checked| checked.tool.clone()).collect();
-    let tools = compiled.tools.into_iter().map(|checked| {
-        let spec = spec(name, &checked.tool, checked.title, (&digests, &label));
-        (checked.tool.name, Tool { spec: Arc::new(spec), input: checked.input, output: checked.output })
+    let tools = checked.into_iter().map(|checked| {
+        let mut spec = spec(name, &checked.tool, checked.title, (&digests, &label));
+        let mut input = checked.input;
+        if let Some(text) = &wanted.input {
+            input = Schema::compile(text).map_err(|fault| format!("the input in [plugin.{name}.command] is not usable: {fault}"))?;
+            spec.input = text.clone();
+        }
+        Ok((checked.tool.name, Tool { spec: Arc::new(spec), input, output: checked.output }))
     });
-    let tools = tools.collect();
+    let tools = tools.collect::<Result<_, String>>()?;
     Ok(Version {
         name: name.into(),
-        component,
-        tools_digest,
+        component: digests.component.as_str().into(),
+        tools_digest: digests.tools_digest.as_str().into(),
         version: label,
         digests,
         requests,
+        shape: wanted.shape,
         program: compiled.program,
         tools,
         described,
+        skipped,
     })
 }
 

@@ -1,9 +1,11 @@
 //! A cheap count of what compiling and instantiating a component would come to,
 //! before either is tried. A kilobyte of nested components can ask for minutes
-//! and gigabytes; this walk refuses it in microseconds. It also finds the manifest.
+//! and gigabytes; this walk refuses it in microseconds. It also finds the manifest,
+//! the names of what is exported, and what the author wrote about it.
 
 use wasmparser::{ComponentInstance, Encoding, Parser, Payload};
 
+use crate::functions::docs;
 use crate::manifest;
 
 /// Core modules and components that may be defined, at any depth. Each is compiled.
@@ -19,11 +21,26 @@ const INSTANCES_MAX: u64 = 1_000;
 /// Functions of all modules together. The largest interpreters have some 30,000.
 const FUNCTIONS_MAX: u64 = 250_000;
 
+/// What a component may export: nobody reads more.
+const EXPORTS_MAX: u64 = 10_000;
+
 /// What the walk found.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Census {
     /// The contents of the custom section `wardian:plugin`, where there is one.
     pub manifest: Option<Vec<u8>>,
+    /// The contents of the custom section `package-docs`, where there is one of a sensible size.
+    pub docs: Option<Vec<u8>>,
+    /// What the component exports.
+    pub exports: Vec<Export>,
+}
+
+/// One thing that a component exports.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Export {
+    pub name: String,
+    /// Whether it is a function or an interface.
+    pub may_be_called: bool,
 }
 
 /// One component whose sections are being read.
@@ -77,6 +94,9 @@ pub(crate) fn take(bytes: &[u8]) -> Result<Census, String> {
                 }
                 census.manifest = Some(section.data().to_vec());
             }
+            Payload::CustomSection(section) if section.name() == docs::SECTION && levels.len() == 1 && in_module == 0 => {
+                census.docs = Some(section.data()).filter(|data| data.len() <= docs::BYTES_MAX).map(<[u8]>::to_vec);
+            }
             Payload::InstanceSection(reader) => {
                 let level = levels.last_mut().ok_or(NOT_A_COMPONENT)?;
                 level.instances = level.instances.saturating_add(u64::from(reader.count()));
@@ -116,11 +136,16 @@ pub(crate) fn take(bytes: &[u8]) -> Result<Census, String> {
                 }
             }
             Payload::ComponentExportSection(reader) => {
+                let outermost = levels.len() == 1;
                 let level = levels.last_mut().ok_or(NOT_A_COMPONENT)?;
                 for export in reader {
                     let export = export.map_err(|error| format!("the file is damaged: {error}"))?;
                     if export.kind == wasmparser::ComponentExternalKind::Component {
                         level.components.push(dearest);
+                    }
+                    if outermost {
+                        census.exports.push(exported(&export));
+                        within("exports", census.exports.len() as u64, EXPORTS_MAX)?;
                     }
                 }
             }
@@ -128,6 +153,11 @@ pub(crate) fn take(bytes: &[u8]) -> Result<Census, String> {
         }
     }
     Ok(census)
+}
+
+fn exported(export: &wasmparser::ComponentExport<'_>) -> Export {
+    use wasmparser::ComponentExternalKind::{Func, Instance};
+    Export { name: export.name.name.to_owned(), may_be_called: matches!(export.kind, Func | Instance) }
 }
 
 fn names_a_component(alias: &wasmparser::ComponentAlias<'_>) -> bool {

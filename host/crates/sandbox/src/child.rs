@@ -11,6 +11,7 @@ use std::ffi::OsString;
 use std::io::{self, Read, Write};
 use std::process::ExitCode;
 
+use policy::Shape;
 use serde::{Deserialize, Serialize};
 use wasmtime::component::Component;
 
@@ -30,6 +31,8 @@ pub(crate) const COMPONENT_BYTES_MAX: u64 = 64 << 20;
 pub(crate) struct Task {
     /// For which engine.
     pub kind: Kind,
+    /// As what.
+    pub shape: Shape,
     /// What it may take.
     pub bounds: Bounds,
 }
@@ -42,7 +45,7 @@ pub(crate) enum Answer {
     Compiled {
         /// What it was compiled for.
         fingerprint: String,
-        /// What `describe` said, valid.
+        /// What `describe` said, valid; nothing where it is not asked.
         tools: Vec<Tool>,
         /// Walls around the child that are not in force.
         gaps: Vec<String>,
@@ -74,7 +77,7 @@ fn work(task: Task) -> io::Result<()> {
     let gaps = confine(task.bounds)?;
     let mut bytes = Vec::new();
     io::stdin().lock().take(COMPONENT_BYTES_MAX + 1).read_to_end(&mut bytes)?;
-    let (answer, compiled) = match compile(task.kind, &bytes) {
+    let (answer, compiled) = match compile(task.kind, task.shape, &bytes) {
         Ok((fingerprint, tools, compiled)) => (Answer::Compiled { fingerprint, tools, gaps }, compiled),
         Err(why) => (Answer::Refused(why), Vec::new()),
     };
@@ -87,17 +90,20 @@ fn work(task: Task) -> io::Result<()> {
     out.flush()
 }
 
-fn compile(kind: Kind, bytes: &[u8]) -> Result<(String, Vec<Tool>, Vec<u8>), String> {
+fn compile(kind: Kind, shape: Shape, bytes: &[u8]) -> Result<(String, Vec<Tool>, Vec<u8>), String> {
     census::take(bytes)?;
     let engine = engine::open_one(kind).map_err(|error| error.to_string())?;
     let component = Component::from_binary(&engine, bytes).map_err(|error| format!("the component cannot be compiled: {error:#}"))?;
     let compiled = component.serialize().map_err(|error| format!("the compiled form cannot be written: {error:#}"))?;
-    let program = describe::link(&engine, kind, &component)?;
+    let program = describe::link(&engine, kind, shape, &component)?;
     let ticker = engine::Ticker::start(&engine).map_err(|error| error.to_string())?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().map_err(|error| error.to_string())?;
     let running = ticker.running();
     let tools = runtime.block_on(describe::describe(&program))?;
     drop(running);
-    let tools: Vec<Tool> = descriptor::check(tools)?.into_iter().map(|checked| checked.tool).collect();
+    let tools: Vec<Tool> = match shape {
+        Shape::Native => descriptor::check(tools)?.into_iter().map(|checked| checked.tool).collect(),
+        Shape::Functions | Shape::Command => tools,
+    };
     Ok((engine::fingerprint(&engine), tools, compiled))
 }

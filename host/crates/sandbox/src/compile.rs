@@ -12,13 +12,14 @@ use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use policy::Shape;
 use rustix::process::Signal;
 use wasmtime::Engine;
 use wasmtime::component::Component;
 
 use crate::child::{ARGUMENT, Answer, Task};
 use crate::confine::Bounds;
-use crate::descriptor::{self, Checked, Tool};
+use crate::descriptor::Tool;
 use crate::engine::Kind;
 use crate::error::Error;
 use crate::instance::Program;
@@ -71,8 +72,8 @@ pub(crate) struct Workshop {
 /// A component that passed everything.
 pub(crate) struct Compiled {
     pub program: Program,
-    pub tools: Vec<Checked>,
-    pub tools_digest: String,
+    /// What it said of its tools; nothing where it was not asked.
+    pub tools: Vec<Tool>,
 }
 
 impl Compiler {
@@ -84,15 +85,17 @@ impl Compiler {
     }
 
     /// The program from the cache, where it was compiled and described before.
-    pub(crate) fn cached(&self, digest: &str) -> Option<Compiled> {
+    pub(crate) fn cached(&self, digest: &str, shape: Shape) -> Option<Compiled> {
         let (tools, component) = self.cache.load(&self.engine, digest)?;
-        self.finish(tools, &component).inspect_err(|why| tracing::warn!("a compiled plugin is not usable and is made again: {why}")).ok()
+        self.finish(shape, tools, &component)
+            .inspect_err(|why| tracing::warn!("a compiled plugin is not usable and is made again: {why}"))
+            .ok()
     }
 
     /// Compiles and describes in a child process, and keeps the result.
-    pub(crate) fn compile(&self, digest: &str, bytes: Arc<[u8]>) -> Result<Compiled, String> {
+    pub(crate) fn compile(&self, digest: &str, shape: Shape, bytes: Arc<[u8]>) -> Result<Compiled, String> {
         census::take(&bytes)?;
-        let (answer, compiled) = self.ask_child(bytes)?;
+        let (answer, compiled) = self.ask_child(shape, bytes)?;
         let (fingerprint, tools, gaps) = match answer {
             Answer::Compiled { fingerprint, tools, gaps } => (fingerprint, tools, gaps),
             Answer::Refused(why) if why.contains(NO_MEMORY) => return Err(too_much_memory(&self.workshop.bounds)),
@@ -110,18 +113,16 @@ impl Compiler {
         }
         self.cache.store(digest, &tools, &compiled).map_err(|error| format!("the compiled form cannot be kept: {error}"))?;
         let (tools, component) = self.cache.load(&self.engine, digest).ok_or("the compiled form cannot be read back")?;
-        self.finish(tools, &component)
+        self.finish(shape, tools, &component)
     }
 
-    fn finish(&self, tools: Vec<Tool>, component: &Component) -> Result<Compiled, String> {
-        let program = describe::link(&self.engine, self.kind, component)?;
-        let tools_digest = descriptor::digest(&tools)?;
-        Ok(Compiled { program, tools: descriptor::check(tools)?, tools_digest })
+    fn finish(&self, shape: Shape, tools: Vec<Tool>, component: &Component) -> Result<Compiled, String> {
+        Ok(Compiled { program: describe::link(&self.engine, self.kind, shape, component)?, tools })
     }
 
-    fn ask_child(&self, bytes: Arc<[u8]>) -> Result<(Answer, Vec<u8>), String> {
+    fn ask_child(&self, shape: Shape, bytes: Arc<[u8]>) -> Result<(Answer, Vec<u8>), String> {
         let Workshop { child: program, bounds, .. } = &self.workshop;
-        let task = Task { kind: self.kind, bounds: *bounds };
+        let task = Task { kind: self.kind, shape, bounds: *bounds };
         let task = serde_json::to_string(&task).map_err(|error| format!("the child that compiles cannot be told what to do: {error}"))?;
         // Whatever this process was itself started with, and nobody marked, stays here.
         close_fds::set_fds_cloexec_threadsafe(FIRST_DESCRIPTOR, &[]);

@@ -2,13 +2,15 @@
 //! capability withheld, the clocks standing still and the random numbers
 //! seeded, so that the answer depends on nothing but the component. Runs in the child.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use policy::Limits;
+use policy::{Limits, Shape};
 use tool::Traits;
 use wasmtime::Engine;
 use wasmtime::component::Component;
 use wasmtime_wasi::WasiCtxBuilder;
+use wasmtime_wasi::p2::bindings::CommandPre;
 use wasmtime_wasi::random::Deterministic;
 
 use crate::bindings::PluginPre;
@@ -17,13 +19,13 @@ use crate::bindings::wardian::plugin::types;
 use crate::call_log::CallLog;
 use crate::descriptor::Tool;
 use crate::engine::Kind;
+use crate::functions::Functions;
 use crate::guest::{Guest, Parts};
 use crate::imports;
 use crate::imports::clocks::Frozen;
 use crate::imports::files::Files;
 use crate::imports::http::Requests;
-use crate::instance::Program;
-use crate::manifest::CONTRACT;
+use crate::instance::{Entry, Program};
 use crate::meter::Cpu;
 use crate::outcome;
 
@@ -37,32 +39,27 @@ const TIME: Duration = Duration::from_secs(120);
 /// What `describe` may say: 64 tools with schemas of a sensible size.
 const OUTPUT_BYTES: u64 = 1 << 20;
 
-/// The interface that a plugin exports, without its version.
-const TOOLS: &str = "wardian:plugin/tools@";
-
-/// Links a compiled component, or says why it does not fit the contract.
-pub(crate) fn link(engine: &Engine, kind: Kind, component: &Component) -> Result<Program, String> {
-    let exported: Vec<String> =
-        component.component_type().exports(engine).filter_map(|(name, _)| name.strip_prefix(TOOLS).map(str::to_owned)).collect();
-    let ours = format!("{CONTRACT}.");
-    match exported.first() {
-        None => return Err(format!("the component does not export {TOOLS}{CONTRACT}.0; it is not a Wardian plugin")),
-        Some(version) if !version.starts_with(&ours) => {
-            return Err(format!(
-                "the component was made for contract {version}, this server speaks {CONTRACT}; rebuild it against wit/v{CONTRACT}"
-            ));
-        }
-        Some(_) => {}
-    }
+/// Links a compiled component of a shape, or says why it does not fit this server.
+pub(crate) fn link(engine: &Engine, kind: Kind, shape: Shape, component: &Component) -> Result<Program, String> {
     let linker = imports::linker(engine).map_err(|error| format!("the imports cannot be linked: {error:#}"))?;
-    let pre = linker.instantiate_pre(component).and_then(PluginPre::new);
-    let pre = pre.map_err(|error| format!("the component does not fit this server: {error:#}"))?;
-    Ok(Program { engine: engine.clone(), kind, pre })
+    let entry = linker.instantiate_pre(component).and_then(|pre| {
+        Ok(match shape {
+            Shape::Native => Entry::Native(PluginPre::new(pre)?),
+            Shape::Functions => Entry::Functions(Arc::new(Functions::find(engine, component, pre))),
+            Shape::Command => Entry::Command(CommandPre::new(pre)?),
+        })
+    });
+    let entry = entry.map_err(|error| format!("the component does not fit this server: {error:#}"))?;
+    Ok(Program { engine: engine.clone(), kind, entry })
 }
 
-/// The component's tools, not yet validated.
+/// The component's tools, not yet validated: of a native one, which is the only one that is asked. What is known
+/// of the others follows from their types and manifests.
 pub(crate) async fn describe(program: &Program) -> Result<Vec<Tool>, String> {
-    let ran = program.describe(nobody()).await;
+    let ran = match &program.entry {
+        Entry::Native(pre) => program.describe(nobody(), pre).await,
+        Entry::Functions(_) | Entry::Command(_) => return Ok(Vec::new()),
+    };
     let last_words = ran.guest.log.finish();
     match ran.returned {
         Some(Ok(tools)) => Ok(tools.into_iter().map(tool).collect()),

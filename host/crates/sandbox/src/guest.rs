@@ -11,6 +11,7 @@ use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
 use crate::call_log::CallLog;
+use crate::command::Output;
 use crate::imports::files::Files;
 use crate::imports::http::Requests;
 use crate::limiter::Memory;
@@ -44,6 +45,8 @@ pub(crate) struct Guest {
     pub instantiated: bool,
     /// What this call may reach; none during `describe`.
     pub reach: Option<Box<Reach>>,
+    /// Where a command's standard output goes; others log theirs.
+    pub output: Option<Output>,
 }
 
 /// A limit of ours that ended the guest.
@@ -97,6 +100,7 @@ impl Guest {
             host_calls: 0,
             instantiated: false,
             reach,
+            output: None,
         }
     }
 

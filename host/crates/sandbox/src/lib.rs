@@ -36,6 +36,7 @@ mod catalog;
 mod census;
 mod changes;
 pub mod child;
+mod command;
 mod compile;
 pub mod confine;
 mod describe;
@@ -43,6 +44,7 @@ mod descriptor;
 mod engine;
 mod error;
 mod fuel;
+mod functions;
 #[doc(hidden)]
 pub mod fuzz;
 mod gate;
@@ -56,6 +58,7 @@ mod meter;
 mod outcome;
 mod reach;
 mod sandbox;
+mod shape;
 mod toolbox;
 
 pub use catalog::{OnProgress, Progress};

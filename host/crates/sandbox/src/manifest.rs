@@ -37,6 +37,16 @@ pub(crate) struct Manifest {
     /// The contract version it was made for.
     pub contract: Option<String>,
     pub requests: Requests,
+    /// What a command reads.
+    pub command: Command,
+}
+
+/// `[command]`: of a component that is a command and describes itself here.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub(crate) struct Command {
+    /// JSON Schema of what it reads on standard input, as text.
+    pub input: Option<String>,
 }
 
 /// `[requests]`

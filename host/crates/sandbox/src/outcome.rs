@@ -20,6 +20,18 @@ const CODE_BYTES_MAX: usize = 64;
 /// The name of a function in a trap.
 const FUNCTION_CHARS_MAX: usize = 200;
 
+/// Why there is no answer of a guest that did its part, as an error of the machine: what ends a
+/// call in the middle of it can be nothing else.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum NoAnswer {
+    /// The answer would be larger than it may be.
+    #[error("the answer is too large")]
+    TooLarge,
+    /// It has no place in JSON.
+    #[error("{0}")]
+    Unfit(String),
+}
+
 /// The end of a guest that did not return. `last_words` is the end of its standard error.
 pub(crate) fn classify(error: &wasmtime::Error, guest: &Guest, last_words: &str) -> End {
     let limits = &guest.limits;
@@ -27,6 +39,11 @@ pub(crate) fn classify(error: &wasmtime::Error, guest: &Guest, last_words: &str)
         Some(Cause::Cpu) => return End::Cpu(millis(limits.cpu)),
         Some(Cause::Output) => return End::Output(limits.output_bytes),
         Some(Cause::HostCalls) => return End::HostCalls(format!("more than {} calls into the host", limits.host_calls)),
+        None => {}
+    }
+    match error.downcast_ref::<NoAnswer>() {
+        Some(NoAnswer::TooLarge) => return End::Output(limits.output_bytes),
+        Some(NoAnswer::Unfit(why)) => return End::InvalidOutput(why.clone()),
         None => {}
     }
     if let Some(I32Exit(status)) = error.downcast_ref::<I32Exit>() {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use policy::{CallPermit, Facts, Limits, Policy, Who};
+use policy::{CallPermit, Facts, Limits, Policy, Shape, Who};
 use tokio::time::timeout_at;
 use tool::{
     Approval, Approver, Bounds, Caller, Content, Decision, End, Evidence, PluginState, PluginStatus, ToolCall, ToolId, ToolReply, ToolSpec,
@@ -17,7 +17,9 @@ use crate::answer::{check_input, check_output};
 use crate::bindings::wardian::plugin::types;
 use crate::call_log::{CallLog, Stream};
 use crate::catalog::{Entry, Tool, Version};
+use crate::command;
 use crate::fuel::Fueled;
+use crate::functions::Answer;
 use crate::guest::{Guest, Parts};
 use crate::imports::clocks::{Coarse, Taped};
 use crate::imports::files::Files;
@@ -225,7 +227,7 @@ impl Sandbox {
         let tool = version.tools.get(&call.tool.name).ok_or(End::UnknownTool)?;
         let permit = scope.call(&call.tool.name).map_err(|denied| End::Denied(denied.to_string()))?;
         pinned(scope.policy(), version)?;
-        let traits = effective(scope.policy(), version, standing, tool.spec.traits);
+        let traits = effective(scope.policy(), version, standing, tool);
         agreed(needed(&permit, traits), version, call.approval.as_ref())?;
         let limits = scope.policy().limits(&version.name, Some(&version.component));
         match limits.rate {
@@ -328,7 +330,7 @@ impl Admitted {
     /// The version's own program, or the one that counts fuel.
     async fn program(&self) -> Result<Program, End> {
         let Some((fueled, file)) = &self.fuel else { return Ok(self.version.program.clone()) };
-        match timeout_at(self.deadline.into(), fueled.program(&self.version.component, file.clone())).await {
+        match timeout_at(self.deadline.into(), fueled.program((self.version.component.clone(), self.version.shape), file.clone())).await {
             Ok(made) => {
                 made.map_err(|_| End::Unavailable("it does not run with a budget of fuel; the operator has to look at the log".into()))
             }
@@ -355,16 +357,24 @@ impl Admitted {
             .stderr(log.stream(Stream::Err))
             .allow_tcp(false)
             .allow_udp(false);
+        let output = match version.shape {
+            Shape::Command => {
+                let start = scope.policy().plugin(&version.name, Some(&version.component)).map(|grant| grant.start.clone());
+                Some(command::prepare(&mut wasi, &version.name, &start.unwrap_or_default(), call.input, limits.output_bytes))
+            }
+            Shape::Native | Shape::Functions => None,
+        };
         let files = Files::open(&mut wasi, version.name.clone(), scope.mounts());
         let requests = Requests::new(egress, scope.clone(), &limits, call.ports.tape.clone());
         let (writes, sizes) = Default::default();
         let reach = Reach { scope, context: call.context, ports: call.ports, cache, writes, sizes };
-        Guest::new(Parts { wasi: wasi.build(), requests, files, log, limits, deadline, cpu, reach: Some(Box::new(reach)) })
+        let parts = Parts { wasi: wasi.build(), requests, files, log, limits, deadline, cpu, reach: Some(Box::new(reach)) };
+        Guest { output, ..Guest::new(parts) }
     }
 }
 
 /// What came of a guest, in the words of the engine.
-fn reply(version: &Version, tool: &Tool, ran: Ran<Result<Vec<types::Content>, types::ToolError>>) -> ToolReply {
+fn reply(version: &Version, tool: &Tool, ran: Ran<Answer>) -> ToolReply {
     let Ran { returned, mut guest, usage } = ran;
     let last_words = guest.log.finish();
     let evidence = Evidence {
@@ -435,7 +445,7 @@ fn pinned(policy: &Policy, version: &Version) -> Result<(), End> {
 /// Whether a tool may run, and whether a person has to agree to the call.
 fn verdict(policy: &Policy, version: &Version, standing: &Standing, tool: &Tool, caller: &Caller) -> Result<Verdict, End> {
     let permit = allowed(policy, version, &tool.spec.id.name, caller)?;
-    Ok(needed(&permit, effective(policy, version, standing, tool.spec.traits)))
+    Ok(needed(&permit, effective(policy, version, standing, tool)))
 }
 
 /// Whether a person has to agree to a call that is allowed, of a tool with these effective traits.
@@ -464,22 +474,41 @@ fn agreed(verdict: Verdict, version: &Version, approval: Option<&Approval>) -> R
 /// The tool as the caller sees it, if it does.
 fn visible(policy: &Policy, version: &Version, standing: &Standing, tool: &Tool, caller: &Caller) -> Option<Arc<ToolSpec>> {
     allowed(policy, version, &tool.spec.id.name, caller).ok()?;
-    let traits = effective(policy, version, standing, tool.spec.traits);
-    if traits == tool.spec.traits {
+    let traits = effective(policy, version, standing, tool);
+    let description = words(policy, version, tool).and_then(|words| words.description.as_deref());
+    if traits == tool.spec.traits && description.is_none() {
         return Some(tool.spec.clone());
     }
-    Some(Arc::new(ToolSpec { traits, ..ToolSpec::clone(&tool.spec) }))
+    let description = description.unwrap_or(&tool.spec.description).to_owned();
+    Some(Arc::new(ToolSpec { traits, description, ..ToolSpec::clone(&tool.spec) }))
 }
 
-/// The author's claim as far as the grants bear it out. A descriptor that
-/// nobody looked at claims nothing.
-fn effective(policy: &Policy, version: &Version, standing: &Standing, claim: Traits) -> Traits {
-    match standing {
-        Standing::Free | Standing::Accepted | Standing::First => {}
-        Standing::Unseen | Standing::Pinned(_) | Standing::Changed(_) => return Traits::default(),
-    }
+/// What the operator says about a tool in place of its author.
+fn words<'p>(policy: &'p Policy, version: &Version, tool: &Tool) -> Option<&'p policy::Words> {
+    policy.plugin(&version.name, Some(&version.component))?.words(&tool.spec.id.name)
+}
+
+/// What the operator says of a tool, or what its author claims, as far as the grants bear it out.
+/// A descriptor that nobody looked at claims nothing.
+fn effective(policy: &Policy, version: &Version, standing: &Standing, tool: &Tool) -> Traits {
+    let said = words(policy, version, tool).and_then(|words| words.traits.as_deref()).map(traits);
+    let claim = match standing {
+        Standing::Free | Standing::Accepted | Standing::First => said.unwrap_or(tool.spec.traits),
+        Standing::Unseen => said.unwrap_or_default(),
+        Standing::Pinned(_) | Standing::Changed(_) => return Traits::default(),
+    };
     let facts = policy.plugin(&version.name, Some(&version.component)).map_or_else(Facts::default, policy::Grant::facts);
     claim.and(Traits { read_only: !facts.rule_out_read_only(), idempotent: true, additive: true, closed_world: !facts.reaches_out })
+}
+
+fn traits(said: &[policy::Trait]) -> Traits {
+    let has = |it| said.contains(&it);
+    Traits {
+        read_only: has(policy::Trait::ReadOnly),
+        idempotent: has(policy::Trait::Idempotent),
+        additive: has(policy::Trait::Additive),
+        closed_world: has(policy::Trait::ClosedWorld),
+    }
 }
 
 /// Whether the tools of a plugin would be there if the operator put it in order.
@@ -506,8 +535,10 @@ fn status(policy: &Policy, records: &Records, name: &str, entry: &Entry) -> Plug
         version: version.map(|version| version.version.clone()),
         component: version.map(|version| version.component.to_string()),
         tools_digest: version.map(|version| version.tools_digest.to_string()),
+        shape: policy.shape(name).word().to_owned(),
         state: state(policy, records, entry),
         tools: version.map(|version| version.tools.keys().cloned().collect()).unwrap_or_default(),
+        skipped: version.map(|version| version.skipped.clone()).unwrap_or_default(),
         grants: grant.map(policy::Grant::phrases).unwrap_or_default(),
         requests: version.map(|version| version.requests.phrases()).unwrap_or_default(),
         asks: version.map(|version| version.requests.asks()).unwrap_or_default(),

@@ -154,11 +154,15 @@ pub struct PluginStatus {
     pub component: Option<String>,
     /// Digest of its descriptor, `sha256:<hex>`.
     pub tools_digest: Option<String>,
+    /// What kind of component it is taken for: `native`, `functions` or `command`.
+    pub shape: String,
     /// Where it stands.
     #[serde(flatten)]
     pub state: PluginState,
     /// The names of its tools.
     pub tools: Vec<String>,
+    /// What it exports that is no tool, each with the reason.
+    pub skipped: Vec<String>,
     /// What the operator granted, one phrase a grant.
     pub grants: Vec<String>,
     /// What its manifest asks for, one phrase a request.

@@ -539,11 +539,12 @@ fn operator() -> Value {
         "CreateTenantRequest": object(&["name"], json!({"name": refer("Key")})),
         "Tenant": object(&["id", "name"], json!({"id": text(), "name": text()})),
         "ListTenantsResponse": one_page_of("tenants", "Tenant"),
-        "Plugin": object(&["name", "file", "state", "tools", "grants", "requests"], json!({
+        "Plugin": object(&["name", "file", "shape", "state", "tools", "grants", "requests"], json!({
             "name": text(), "file": text(), "file_modified_ms": {"type": ["integer", "null"]}, "version": {"type": ["string", "null"]}, "component": {"type": ["string", "null"]},
             "tools_digest": {"type": ["string", "null"]}, "state": {"enum": ["preparing", "ready", "stale", "refused", "changed"]}, "reason": text(),
             "tools": {"type": "array", "items": text()}, "grants": {"type": "array", "items": text()}, "requests": {"type": "array", "items": text()},
             "asks": {"type": "array", "items": {"type": "array", "items": text()}},
+            "shape": {"enum": ["native", "functions", "command"]}, "skipped": {"type": "array", "items": text()},
         })),
         "OpenApproval": outstanding_approval(json!({"tenant": text(), "agent_key": refer("Key"), "session_key": refer("Key")})),
         "ListApprovalsResponse": list_of("approvals", "OpenApproval"),

@@ -23,6 +23,8 @@ impl Default for Door {
     }
 }
 
+const TOOLS: [&str; 3] = ["open", "put", "name"];
+
 fn spec(id: &ToolId) -> Option<Arc<ToolSpec>> {
     let spec = || ToolSpec {
         id: id.clone(),
@@ -35,13 +37,13 @@ fn spec(id: &ToolId) -> Option<Arc<ToolSpec>> {
         tools: "sha256:0".into(),
         version: "0.0.0".into(),
     };
-    ["open", "put", "name"].contains(&id.name.as_str()).then(|| Arc::new(spec()))
+    TOOLS.contains(&id.name.as_str()).then(|| Arc::new(spec()))
 }
 
 #[async_trait::async_trait]
 impl Toolbox for Door {
     fn tools(&self, _: &Caller) -> Vec<Arc<ToolSpec>> {
-        Vec::new()
+        TOOLS.iter().filter_map(|name| spec(&ToolId { plugin: "door".into(), name: (*name).into() })).collect()
     }
 
     fn find(&self, _: &Caller, id: &ToolId) -> Option<Arc<ToolSpec>> {

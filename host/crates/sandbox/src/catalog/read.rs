@@ -10,15 +10,17 @@ use std::sync::Arc;
 use rustix::fs::{Mode, OFlags};
 
 use super::scan::{Found, Stamp};
-use crate::census;
 use crate::child::COMPONENT_BYTES_MAX;
+use crate::functions::docs::Docs;
 use crate::manifest::{self, Manifest};
+use crate::{census, shape};
 
 /// What was read of a plugin.
 pub(super) struct Contents {
     pub bytes: Arc<[u8]>,
     pub digest: String,
     pub manifest: Manifest,
+    pub docs: Docs,
 }
 
 /// Why a plugin's files were not read.
@@ -37,6 +39,7 @@ pub(super) fn plugin(directory: &Path, name: &str, found: &Found) -> Result<Cont
     }
     let bytes = file(directory, &found.file, &found.identity.component, COMPONENT_BYTES_MAX)?;
     let census = census::take(&bytes).map_err(Fault::Unfit)?;
+    shape::fits(name, found.wanted.shape, &census.exports).map_err(Fault::Unfit)?;
     let beside = match (&found.manifest, &found.identity.manifest) {
         (Some(path), Some(stamp)) => Some(file(directory, path, stamp, manifest::BYTES_MAX as u64)?),
         _ => None,
@@ -48,7 +51,8 @@ pub(super) fn plugin(directory: &Path, name: &str, found: &Found) -> Result<Cont
     if let Some(other) = manifest.name.as_deref().filter(|other| *other != name) {
         tracing::info!(plugin.id = name, "plugin {name} calls itself {other:?}; the file's name counts");
     }
-    Ok(Contents { digest: crate::sha256(&bytes), bytes: bytes.into(), manifest })
+    let docs = census.docs.as_deref().map(Docs::parse).unwrap_or_default();
+    Ok(Contents { digest: crate::sha256(&bytes), bytes: bytes.into(), manifest, docs })
 }
 
 /// A component that was taken into service before, as it is now. Whoever asks compares its digest.

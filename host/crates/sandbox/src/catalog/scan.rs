@@ -8,7 +8,10 @@ use std::fs::{self, FileType, Metadata};
 use std::io;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
+
+use policy::Shape;
 
 use crate::child::COMPONENT_BYTES_MAX;
 use schema::text;
@@ -22,7 +25,7 @@ pub(crate) const PLUGINS_MAX: usize = 1_000;
 /// Entries of the directory that are looked at; the rest of a directory that somebody filled is left out.
 const ENTRIES_MAX: usize = 20_000;
 
-/// The files of one plugin.
+/// The files of one plugin, and what the operator wants of it.
 pub(super) struct Found {
     pub file: PathBuf,
     pub manifest: Option<PathBuf>,
@@ -31,6 +34,16 @@ pub(super) struct Found {
     pub unfit: Option<String>,
     /// Written a moment ago, so perhaps not yet whole.
     pub recent: bool,
+    /// What the operator's entry says; nothing is known of that here.
+    pub wanted: Wanted,
+}
+
+/// What the operator's entry says of how a plugin is read.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Wanted {
+    pub shape: Shape,
+    /// The schema of a command's input, in place of its manifest's.
+    pub input: Option<Arc<str>>,
 }
 
 /// What changes when a plugin's files change: of the component and of the manifest.
@@ -149,7 +162,14 @@ fn look(candidate: &Candidate, metadata: &Metadata, now: SystemTime) -> Found {
     let identity = Identity { component: metadata.into(), manifest: manifest.as_ref().map(Into::into) };
     let unfit = unfit(candidate, metadata).or_else(|| not_a_file(&candidate.manifest, manifest.as_ref()?));
     let recent = recent(metadata, now) || manifest.as_ref().is_some_and(|manifest| recent(manifest, now));
-    Found { file: candidate.file.clone(), manifest: manifest.map(|_| candidate.manifest.clone()), identity, unfit, recent }
+    Found {
+        file: candidate.file.clone(),
+        manifest: manifest.map(|_| candidate.manifest.clone()),
+        identity,
+        unfit,
+        recent,
+        wanted: Wanted::default(),
+    }
 }
 
 fn recent(metadata: &Metadata, now: SystemTime) -> bool {

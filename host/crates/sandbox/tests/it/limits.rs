@@ -7,7 +7,7 @@ use tool::{Content, End};
 use crate::guests::{Guest, guest, nested, text_of};
 use crate::place::Place;
 
-const LIMITS: &str = "[defaults.limits]\nmemory = '4MiB'\ntime = '20s'\ncpu = '200ms'\noutput = '64KiB'\nlog = '4KiB'\n";
+const LIMITS: &str = "[defaults.limits]\nmemory = '4MiB'\ntime = '5min'\ncpu = '200ms'\noutput = '64KiB'\nlog = '4KiB'\n";
 
 /// What comes of a guest with this body, under `LIMITS`.
 async fn end_of(guest: Vec<u8>) -> tool::ToolReply {
@@ -175,13 +175,13 @@ async fn a_call_that_nobody_waits_for_ends_its_guest() {
     let call = tokio::time::timeout(Duration::from_millis(100), place.call("it", "act", "{}")).await;
     assert!(call.is_err());
     // With one place only, the next call can begin once the first guest is gone.
-    place.allow("[defaults.limits]\ntime = '20s'\ncpu = '50ms'\nat-once = 1\n");
+    place.allow("[defaults.limits]\ntime = '5min'\ncpu = '50ms'\nat-once = 1\n");
     assert_eq!(place.call("it", "act", "{}").await.end, End::Cpu(50));
 }
 
 #[tokio::test]
 async fn a_neighbour_answers_while_others_spin() {
-    let limits = "[defaults.limits]\ntime = '30s'\ncpu = '1s'\n";
+    let limits = "[defaults.limits]\ntime = '5min'\ncpu = '1s'\n";
     let place = Place::with(&[("spin", guest("(loop $l (br $l)) (unreachable)")), ("it", guest("(call $ok)"))], limits).await;
     let spinning: Vec<_> = (0..4).map(|_| tokio::spawn(place.call("spin", "act", "{}"))).collect();
     assert_eq!(place.call("it", "act", "{}").await.end, End::Done);

@@ -17,6 +17,7 @@ mod limits;
 mod machine;
 mod place;
 mod probe;
+mod shapes;
 
 /// The guests that end-to-end tests drop into a running server.
 #[path = "../../../../../tests/hostile/guests.rs"]

@@ -123,6 +123,11 @@ impl Place {
         Self::with_child(directory, "/nonexistent/child").await
     }
 
+    /// The same with a policy.
+    pub(crate) async fn without_a_child_but(directory: tempfile::TempDir, text: &str) -> Self {
+        Self::started(directory, text, "/nonexistent/child", Bounds::default()).await
+    }
+
     /// With another program as the child that compiles.
     pub(crate) async fn with_child(directory: tempfile::TempDir, child: &str) -> Self {
         Self::started(directory, "", child, Bounds::default()).await
