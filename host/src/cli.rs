@@ -6,9 +6,11 @@ mod access;
 mod agents;
 mod approvals;
 mod audit;
+mod bindings;
 mod build;
 mod call;
 mod chat;
+mod check;
 mod completions;
 mod dev;
 mod frames;
@@ -119,11 +121,17 @@ enum Command {
     Build(build::Args),
     /// Call a tool of a component, without a server
     Call(call::Args),
+    /// Check whether a component keeps the contract, and what model providers will make of its tools
+    Check(check::Args),
     /// Play the recorded calls of a plugin's project against what was built, and tell what differs
     Test(test::Args),
     /// See and install the compilers of plugins
     #[command(subcommand)]
     Toolchain(toolchain::Command),
+    /// Write the bindings of a world in C or Go, for those who write without an SDK
+    Bindings(bindings::Bindings),
+    /// Make a component of what a compiler wrote, a core module
+    Componentize(bindings::Componentize),
     /// Build a plugin's project at each change, put it into a server, and talk to it
     Dev(dev::Args),
     /// Make, list and revoke API keys
@@ -206,8 +214,11 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Init(args) => init::run(&args, &sources),
         Command::New(args) => new::run(args),
         Command::Build(args) => build::run(&args),
+        Command::Bindings(args) => bindings::write(&args),
+        Command::Componentize(args) => bindings::componentize(&args),
         Command::Toolchain(command) => toolchain::run(&command),
         Command::Call(args) => on_trial(&sources, call::run(args)),
+        Command::Check(args) => on_trial(&sources, check::run(args)),
         Command::Test(args) => on_trial(&sources, test::run(args)),
         Command::Completions(args) => completions::run(&args, Cli::command()),
         Command::Dev(args) => dev::run(args, &sources),

@@ -13,6 +13,7 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::Context;
 use arc_swap::ArcSwap;
+use author::check::{Bench, Described, Descriptor};
 use policy::file::{PluginFile, PolicyFile};
 use policy::{Approve, OPERATOR_TENANT, Pin, Policy};
 use sandbox::Sandbox;
@@ -22,13 +23,16 @@ use crate::{files, progress};
 pub(crate) use artefact::Artefact;
 pub(crate) use recorded::{Recorded, terms as terms_of};
 pub(crate) use store::Memory;
-pub(crate) use terms::{Flags, Terms, Unclear};
+pub(crate) use terms::{Flags, Terms, Unclear, shape};
 
 /// Calls at the same time: an author's machine has a handful of processors.
 const SLOTS: u32 = 16;
 
 /// The agent for which an author's calls are made.
 const AGENT: &str = "author";
+
+/// What is left of a plugin's name where a number follows; together they are no longer than a name may be.
+const SHORT_CHARS: usize = 26;
 
 /// How old the copy of a component is made to look: one that was written just
 /// now would be taken for one that is still growing.
@@ -117,6 +121,25 @@ impl Trial {
         tools
     }
 
+    /// What it says about its tools: once as a server asks, and once more.
+    pub(crate) async fn descriptor(&self) -> anyhow::Result<Descriptor> {
+        let plugin = self.names.first().cloned().unwrap_or_default();
+        let read =
+            |tools: Vec<serde_json::Value>| tools.into_iter().map(serde_json::from_value::<Described>).collect::<Result<Vec<_>, _>>();
+        let tools = self.sandbox.described(&plugin).context("the component is not in service")?;
+        let again = match self.sandbox.describe_again(&plugin).await {
+            Ok(tools) => Ok(read(tools).context("what describe says has another form")?),
+            Err(why) => Err(why),
+        };
+        Ok(Descriptor { tools: read(tools).context("what describe says has another form")?, again, plugin })
+    }
+
+    /// Where the component can be tried.
+    pub(crate) fn bench(&self) -> Bench<'_> {
+        let plugin = self.names.first().map_or("", String::as_str);
+        Bench { toolbox: &*self.sandbox, plugin, caller: caller(), partition: self.partition.clone() }
+    }
+
     /// Calls a tool under the terms of this index.
     pub(crate) async fn call(&self, terms: usize, tool: &str, input: &str, identity: Identity, ports: Ports) -> ToolReply {
         let plugin = self.names.get(terms).cloned().unwrap_or_default();
@@ -151,7 +174,8 @@ fn home() -> anyhow::Result<PathBuf> {
 
 /// The name under which the terms of this index hold. The guest never sees it.
 fn name(plugin: &str, index: usize) -> String {
-    if index == 0 { plugin.to_owned() } else { format!("as-{index}") }
+    let short: String = plugin.chars().take(SHORT_CHARS).collect();
+    if index == 0 { plugin.to_owned() } else { format!("{short}-{index}") }
 }
 
 /// Puts the component and its manifest into the plugin directory.

@@ -5,7 +5,6 @@ mod dev;
 mod faults;
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
@@ -177,12 +176,47 @@ async fn every_command_of_the_page_stands_in_a_chapter_that_is_followed() -> Res
     Ok(())
 }
 
-/// Each example, what it is asked, and what of its answer shows that it understood.
-async fn an_example(name: &str, tool: &str, arguments: Value) -> Result<Value> {
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../plugins/examples").join(name);
-    let target = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/examples");
-    std::fs::create_dir_all(&target)?;
-    let script = format!("wardian build {}", source.canonicalize()?.display());
-    typed(&target, &script).await?;
-    called_by_an_agent(&source.join(format!("dist/{name}.wasm")), tool, arguments).await
+/// Builds an example in a copy of its folder, and has an agent ask it something: the output.
+async fn an_example(folder: &str, plugin: &str, tool: &str, arguments: Value) -> Result<Value> {
+    let place = tempfile::tempdir()?;
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../plugins/examples").join(folder).canonicalize()?;
+    // What was built in the folder itself, by hand, is no part of the example.
+    let copy = format!("cp -rL '{}' {folder}; cd {folder}; rm -rf dist target node_modules", source.display());
+    let fetch = "if [ -x fetch ]; then ./fetch; fi";
+    typed(place.path(), &format!("{copy}\n{fetch}\nwardian build")).await?;
+    called_by_an_agent(&place.path().join(folder).join(format!("dist/{plugin}.wasm")), tool, arguments).await
+}
+
+#[tokio::test]
+async fn the_example_in_c_answers_a_question_in_sql() -> Result<()> {
+    let tables = json!({"sales": [{"city": "Bern", "sum": 3}, {"city": "Basel", "sum": 4}, {"city": "Bern", "sum": 5}]});
+    let question = "SELECT city, sum(sum) AS total FROM sales GROUP BY city ORDER BY total DESC";
+    let answer = an_example("c-sql", "sql", "sql_query", json!({"tables": tables, "sql": question})).await?;
+    assert_eq!(answer["rows"], json!([{"city": "Bern", "total": 8}, {"city": "Basel", "total": 4}]), "{answer}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_example_in_go_groups_the_rows_of_a_file() -> Result<()> {
+    let answer = an_example("go-csv", "csv", "csv_group", json!({"csv": "city,sum\nBern,3\nBern,4\n", "by": "city", "of": "sum"})).await?;
+    assert!(answer.to_string().contains("Bern") && answer.to_string().contains('7'), "{answer}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_example_in_typescript_makes_html_that_is_safe_to_show() -> Result<()> {
+    let markdown = "# Hello\n\n<script>alert(1)</script> [x](javascript:alert(1))";
+    let answer = an_example("js-markdown", "markdown", "markdown_to_html", json!({"markdown": markdown})).await?;
+    let text = answer.to_string();
+    assert!(text.contains("Hello</h1>") && !text.contains("<script>") && !text.contains("href=\\\"javascript:"), "{answer}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_example_in_python_knows_when_a_date_comes_again() -> Result<()> {
+    let rule = json!({"rule": "FREQ=MONTHLY;BYDAY=3FR", "start": "2026-01-01T09:00:00", "count": 2});
+    let answer = an_example("python-recurrence", "recurrence", "occurrences", rule).await?;
+    let text = answer.to_string();
+    assert!(text.contains("2026-01-16T09:00:00") && text.contains("2026-02-20T09:00:00"), "{answer}");
+    Ok(())
 }

@@ -22,6 +22,7 @@ mod roles;
 mod rules;
 mod seeds;
 mod strangers;
+mod trial;
 mod v1;
 mod v2;
 mod walls;

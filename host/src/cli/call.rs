@@ -76,7 +76,10 @@ pub(super) fn refused(artefact: &Artefact, why: &str) -> Error {
         Some((reason, next)) => (reason, next),
         None => (why, next),
     };
-    Error::at(&artefact.file, table::plain(reason), table::plain(next))
+    // What an operator writes into a file, an author gives as a flag.
+    let shape = ["functions", "command"].into_iter().find(|shape| next.contains(&format!("write shape = \"{shape}\"")));
+    let next = shape.map_or_else(|| next.to_owned(), |shape| format!("here, give --shape {shape}; in a server, {next}"));
+    Error::at(&artefact.file, table::plain(reason), table::plain(&next))
 }
 
 pub(super) async fn run(args: Args) -> anyhow::Result<()> {

@@ -120,9 +120,9 @@ pub(crate) fn terms(recording: &Recording, file: &Path, root: &Path, place: &Pat
 impl Trial {
     /// Plays a recording under the terms of this index, and tells what was asked otherwise.
     pub(crate) async fn play(&self, terms: usize, recording: &Recording, sink: Arc<dyn CallSink>) -> anyhow::Result<(ToolReply, Unheard)> {
-        let Recording { tool, input, context, random, clocks, store, http, .. } = recording;
-        let player = Player::new(random, clocks.clone(), http.clone(), recording.mask());
-        let player = Arc::new(player.context("its member `random` is not 64 hexadecimal digits; record the call anew")?);
+        let Recording { tool, input, context, store, .. } = recording;
+        let player = Player::of(recording).context("its member `random` is not 64 hexadecimal digits; record the call anew")?;
+        let player = Arc::new(player);
         let values = store.iter().map(|(key, value)| (key.clone(), value.0.clone())).collect();
         let ports = Ports { store: Arc::new(Memory::of(values)), sink, tape: Some(player.clone()) };
         let Context { call, session, user } = context.clone();

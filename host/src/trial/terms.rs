@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use policy::file::{DefaultsFile, LimitsFile, NetworkFile, PluginFile, PolicyFile, SecretFile};
-use policy::{LeaseFile, Secret, SecretRef};
+use policy::{LeaseFile, Secret, SecretRef, Shape};
 
 use crate::config;
 
@@ -40,6 +40,9 @@ pub(crate) struct Flags {
     /// Where a secret's value is: NAME=env:VARIABLE or NAME=file:PATH
     #[arg(long = "secret", value_name = "NAME=FROM")]
     secrets: Vec<String>,
+    /// What kind of component it is, where it is no plugin of its own accord: functions or command
+    #[arg(long, value_name = "SHAPE", value_parser = shape)]
+    shape: Option<Shape>,
     /// A bound, such as time=30s, memory=256MiB or requests=5
     #[arg(long = "limit", value_name = "NAME=VALUE")]
     limits: Vec<String>,
@@ -87,6 +90,7 @@ impl Flags {
             let from = from.strip_prefix("file:").map_or_else(|| from.to_owned(), |path| format!("file:{}", here.join(path).display()));
             terms.secrets.insert(name.to_owned(), SecretFile { from });
         }
+        terms.entry.shape = self.shape.or(terms.entry.shape);
         limit(&mut terms.entry.limits, &self.limits)?;
         terms.network.private.extend(self.networks.clone());
         Ok(terms)
@@ -102,6 +106,13 @@ impl Terms {
         };
         self.secrets.iter().filter_map(value).collect()
     }
+}
+
+/// A shape, by its word in the operator's file.
+pub(crate) fn shape(word: &str) -> Result<Shape, String> {
+    let shapes = [Shape::Native, Shape::Functions, Shape::Command];
+    let known = shapes.into_iter().find(|shape| shape.word() == word);
+    known.ok_or_else(|| format!("write one of {}", shapes.map(Shape::word).join(", ")))
 }
 
 /// The words of one grant; `as` may stand before the guest's name of a directory.

@@ -96,14 +96,14 @@ async fn a_change_is_built_and_the_last_question_is_asked_again() -> Result<()> 
     dev.says("in service").await?;
     dev.types(r#"/greet {"name": "Ada"}"#).await?;
     dev.says("Hello, Ada").await?;
-    let source = project.join("src/greeter.js");
+    let source = project.join("src/index.js");
     edit(&source, "Hello,", "Good day,")?;
-    dev.says("src/greeter.js changed").await?;
+    dev.says("src/index.js changed").await?;
     dev.says("Good day, Ada").await?;
     dev.says("after the change").await?;
     // What cannot be built changes nothing that serves.
     edit(&source, "Good day,", "Good` day,")?;
-    dev.says("greeter.js").await?;
+    dev.says("index.js").await?;
     dev.types(r#"/greet {"name": "Grace"}"#).await?;
     dev.says("Good day, Grace").await?;
     edit(&source, "Good` day,", "Good evening,")?;

@@ -50,7 +50,7 @@ async fn what_cannot_become_a_project_is_refused_with_the_reason() -> Result<()>
 #[tokio::test]
 async fn a_mistake_in_the_source_is_shown_in_the_compilers_own_words_and_the_last_component_stays() -> Result<()> {
     let place = tempfile::tempdir()?;
-    for (language, file) in [("js", "src/greeter.ts"), ("c", "src/greeter.c")] {
+    for (language, file) in [("js", "src/index.ts"), ("c", "src/greeter.c")] {
         let folder = place.path().join(language);
         typed(place.path(), &format!("wardian new greeter --lang {language} --into {language} && wardian build {language}")).await?;
         let before = std::fs::read(folder.join("dist/greeter.wasm"))?;

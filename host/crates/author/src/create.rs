@@ -74,9 +74,9 @@ fn sdk(language: Language) -> Vec<(String, Cow<'static, [u8]>)> {
     let folder = format!("{language}/");
     let mut files = Vec::new();
     for path in Sdk::iter().filter_map(|path| path.strip_prefix(&folder).map(str::to_owned)) {
-        let is_for_users =
-            !OF_THE_SDK_ALONE.iter().any(|own| path.starts_with(own)) && !(language == Language::Rust && path.starts_with("wit/"));
-        if let Some(file) = Sdk::get(&format!("{folder}{path}")).filter(|_| is_for_users) {
+        // Rust's is a link to the contract, which comes below.
+        let is_left_out = is_of_the_sdk_alone(&path) || (language == Language::Rust && path.starts_with("wit/"));
+        if let Some(file) = Sdk::get(&format!("{folder}{path}")).filter(|_| !is_left_out) {
             files.push((format!("sdk/{path}"), file.data));
         }
     }
@@ -84,6 +84,10 @@ fn sdk(language: Language) -> Vec<(String, Cow<'static, [u8]>)> {
         files.extend(Contract::iter().filter_map(|path| Some((format!("sdk/wit/{path}"), Contract::get(&path)?.data))));
     }
     files
+}
+
+fn is_of_the_sdk_alone(path: &str) -> bool {
+    OF_THE_SDK_ALONE.iter().any(|own| path.starts_with(own)) || path.ends_with("_test.go")
 }
 
 fn named(path: &str, name: &str) -> String {

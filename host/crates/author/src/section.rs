@@ -34,6 +34,12 @@ pub fn manifest(component: &[u8]) -> Result<Option<Cow<'_, str>>, String> {
     Ok(found.map(|section| String::from_utf8_lossy(&section.content[1 + NAME.len()..])))
 }
 
+/// Whether a core module has a custom section whose name begins like this.
+pub(crate) fn has_custom(module: &[u8], begin: &str) -> bool {
+    let sections = module.get(COMPONENT.len()..).and_then(|rest| split(rest).ok()).unwrap_or_default();
+    sections.iter().filter_map(Section::custom_name).any(|name| name.starts_with(begin.as_bytes()))
+}
+
 /// One section of a component's outermost layer.
 struct Section<'a> {
     id: u8,
@@ -50,7 +56,11 @@ impl<'a> Section<'a> {
 }
 
 fn sections(component: &[u8]) -> Result<Vec<Section<'_>>, String> {
-    let mut rest = component.strip_prefix(&COMPONENT).ok_or_else(|| kind(component).to_owned())?;
+    split(component.strip_prefix(&COMPONENT).ok_or_else(|| kind(component).to_owned())?)
+}
+
+/// What stands behind the first eight bytes of a component or a module.
+fn split(mut rest: &[u8]) -> Result<Vec<Section<'_>>, String> {
     let mut sections = Vec::new();
     while let [id, after @ ..] = rest {
         let cut = || "it ends in the middle of a section".to_owned();

@@ -99,7 +99,7 @@ fn compile(kind: Kind, shape: Shape, bytes: &[u8]) -> Result<(String, Vec<Tool>,
     let ticker = engine::Ticker::start(&engine).map_err(|error| error.to_string())?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().map_err(|error| error.to_string())?;
     let running = ticker.running();
-    let tools = runtime.block_on(describe::describe(&program))?;
+    let tools = runtime.block_on(describe::describe(&program, describe::World::Still))?;
     drop(running);
     let tools: Vec<Tool> = match shape {
         Shape::Native => descriptor::check(tools)?.into_iter().map(|checked| checked.tool).collect(),

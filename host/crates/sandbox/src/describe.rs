@@ -22,7 +22,7 @@ use crate::engine::Kind;
 use crate::functions::Functions;
 use crate::guest::{Guest, Parts};
 use crate::imports;
-use crate::imports::clocks::Frozen;
+use crate::imports::clocks::{Coarse, Frozen};
 use crate::imports::files::Files;
 use crate::imports::http::Requests;
 use crate::instance::{Entry, Program};
@@ -53,11 +53,20 @@ pub(crate) fn link(engine: &Engine, kind: Kind, shape: Shape, component: &Compon
     Ok(Program { engine: engine.clone(), kind, entry })
 }
 
+/// The world in which a component is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum World {
+    /// Clocks stand still, random numbers are always the same: this answer counts.
+    Still,
+    /// Clocks run, random numbers are others: for whoever looks whether that makes a difference.
+    Running,
+}
+
 /// The component's tools, not yet validated: of a native one, which is the only one that is asked. What is known
 /// of the others follows from their types and manifests.
-pub(crate) async fn describe(program: &Program) -> Result<Vec<Tool>, String> {
+pub(crate) async fn describe(program: &Program, world: World) -> Result<Vec<Tool>, String> {
     let ran = match &program.entry {
-        Entry::Native(pre) => program.describe(nobody(), pre).await,
+        Entry::Native(pre) => program.describe(nobody(world), pre).await,
         Entry::Functions(_) | Entry::Command(_) => return Ok(Vec::new()),
     };
     let last_words = ran.guest.log.finish();
@@ -69,18 +78,20 @@ pub(crate) async fn describe(program: &Program) -> Result<Vec<Tool>, String> {
 }
 
 /// A guest without a call, a caller or a grant.
-fn nobody() -> Guest {
+fn nobody(world: World) -> Guest {
     let limits = Limits { cpu: CPU, time: TIME, output_bytes: OUTPUT_BYTES, ..Limits::default() };
     let log = CallLog::new("describe".into(), String::new(), limits.log_bytes);
-    let wasi = WasiCtxBuilder::new()
-        .wall_clock(Frozen)
-        .monotonic_clock(Frozen)
-        .secure_random(Deterministic::new(SEED.to_vec()))
-        .insecure_random(Deterministic::new(SEED.to_vec()))
-        .insecure_random_seed(0)
-        .allow_tcp(false)
-        .allow_udp(false)
-        .build();
+    let mut wasi = WasiCtxBuilder::new();
+    match world {
+        World::Still => wasi
+            .wall_clock(Frozen)
+            .monotonic_clock(Frozen)
+            .secure_random(Deterministic::new(SEED.to_vec()))
+            .insecure_random(Deterministic::new(SEED.to_vec()))
+            .insecure_random_seed(0),
+        World::Running => wasi.wall_clock(Coarse::new()).monotonic_clock(Coarse::new()),
+    };
+    let wasi = wasi.allow_tcp(false).allow_udp(false).build();
     Guest::new(Parts {
         wasi,
         requests: Requests::none(),

@@ -50,6 +50,7 @@ pub mod fuzz;
 mod gate;
 mod guest;
 mod imports;
+mod inspect;
 mod instance;
 mod lanes;
 mod limiter;
@@ -64,6 +65,7 @@ mod toolbox;
 pub use catalog::{OnProgress, Progress};
 pub use error::Error;
 pub use imports::secrets::resolve as secret;
+pub use inspect::{Interfaces, interfaces};
 pub use sandbox::{Options, SLOTS, Sandbox};
 
 /// Bytes in hexadecimal digits.

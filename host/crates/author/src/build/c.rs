@@ -30,7 +30,8 @@ pub(super) fn component(project: &Project, toolchains: &Toolchains) -> Result<Ve
     let project = &Project { root, ..project.clone() };
     let scratch = project.scratch().join("c");
     let bound = scratch.join("bindings");
-    bindings::write(&bindings::c(&World::sdk()?)?, &bound)?;
+    let world = World::sdk()?;
+    bindings::write(&bindings::c(&world)?, &bound)?;
     let sources = Sources::of(project, &bound)?;
     let mut objects = Vec::new();
     for source in &sources.files {
@@ -38,9 +39,9 @@ pub(super) fn component(project: &Project, toolchains: &Toolchains) -> Result<Ve
     }
     objects.push(bound.join("sdk_component_type.o"));
     let module = scratch.join(format!("{}.wasm", project.name));
-    compiler.link(&objects, &module)?;
+    compiler.link(project, &objects, &module)?;
     let bytes = fs::read(&module).map_err(|error| Error::at(&module, error.to_string(), "build again"))?;
-    componentize::component(&module, &bytes, None)
+    componentize::component(&module, &bytes, &world)
 }
 
 /// What is compiled, and what makes all of it be compiled again.
@@ -148,11 +149,11 @@ impl Compiler {
         Ok(object)
     }
 
-    fn link(&self, objects: &[PathBuf], module: &Path) -> Result<()> {
+    fn link(&self, project: &Project, objects: &[PathBuf], module: &Path) -> Result<()> {
         let mut clang = self.command();
         let mut linker = std::ffi::OsString::from("-fuse-ld=");
         linker.push(&self.linker);
-        clang.args(["-mexec-model=reactor", "-Wl,--strip-all"]).arg(linker).args(objects);
+        clang.current_dir(&project.root).args(["-mexec-model=reactor", "-Wl,--strip-all"]).arg(linker).args(objects);
         if let Some(builtins) = &self.builtins {
             clang.args(["-nodefaultlibs", "-lc"]).arg(builtins);
         }
@@ -244,5 +245,16 @@ mod tests {
             fs::create_dir(folder.path().join(name)).expect("a folder");
         }
         assert_eq!(newest(folder.path(), "llvm-"), Some(folder.path().join("llvm-19")));
+    }
+
+    #[test]
+    fn the_sdks_json_and_memory_hold_on_this_machine() {
+        let sdk = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../plugins/sdk/c");
+        let folder = tempfile::tempdir().expect("a folder");
+        let program = folder.path().join("json_test");
+        let mut cc = Command::new("cc");
+        cc.current_dir(&sdk).args(["-Wall", "-Wextra", "-Werror", "-I.", "tests/json_test.c", "json.c", "memory.c", "-o"]);
+        command::run(cc.arg(&program), "see the compiler").expect("it compiles");
+        command::run(&mut Command::new(&program), "see what does not hold").expect("all of it holds");
     }
 }

@@ -28,7 +28,7 @@ pub(super) fn component(project: &Project, toolchains: &Toolchains) -> Result<Ve
     build.current_dir(&root).args(["build", "-buildmode=c-shared", "-trimpath", "-buildvcs=false", LINKER_FLAGS, "-o"]);
     command::run(build.arg(&module).arg("."), "mend what it names")?;
     let bytes = fs::read(&module).map_err(|error| Error::at(&module, error.to_string(), "build again"))?;
-    componentize::component(&module, &bytes, Some(&World::sdk()?))
+    componentize::component(&module, &bytes, &World::sdk()?)
 }
 
 /// Writes the generated part of the SDK into a Go project that has a copy of it.

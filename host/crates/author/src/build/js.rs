@@ -127,7 +127,8 @@ fn esbuild(project: &Project, toolchains: &Toolchains) -> Result<PathBuf> {
 
 /// A folder of modules with the SDK in it: the one beside the plugin, or else the one that this binary carries.
 fn sdk(project: &Project) -> Result<PathBuf> {
-    let modules = project.scratch().join("node_modules");
+    // Not where esbuild finds it by itself: once npm has installed the SDK, there must not be a second one.
+    let modules = project.scratch().join("sdk/node_modules");
     let folder = modules.join(SDK);
     let beside = project.root.join("sdk");
     if folder.exists() {

@@ -15,13 +15,19 @@ use tool::{
 use super::inputs::{self, Case};
 use super::{Described, Finding, examples};
 use crate::mask::Mask;
-use crate::recording::{Recorder, outcome};
+use crate::recording::{Clocks, Player, outcome};
 
 /// For one tool; an interpreter that takes a while for each call is not tried on everything.
 const TIME_MAX: Duration = Duration::from_secs(30);
 
 /// How soon a call has to end that nobody waits for.
 const CANCELLED_WITHIN: Duration = Duration::from_secs(1);
+
+/// Two worlds in which the same call is made: what random numbers are made from, and the time of day in milliseconds.
+const WORLDS: [([u8; 32], u64); 2] = [([1; 32], 1_704_103_200_000), ([2; 32], 1_752_573_907_000)];
+
+/// What such a call has left of its time.
+const TIME_LEFT_MS: u64 = 10_000;
 
 /// What is shown of arguments.
 const SHOWN_CHARS_MAX: usize = 120;
@@ -144,14 +150,14 @@ impl Tried {
         }
     }
 
-    /// The same twice: in worlds with other clocks and other random numbers.
+    /// The same twice: in worlds with other times of day and other random numbers.
     async fn repeated(&mut self, bench: &Bench<'_>, tool: &Described, input: &str) {
         let mut seen = Vec::new();
-        for seed in [[1; 32], [2; 32]] {
+        for (seed, wall_ms) in WORLDS {
             self.calls += 1;
-            let tape = Arc::new(Recorder::new(seed, Mask::default()));
+            let clocks = Clocks { wall: vec![(wall_ms, 1)], monotonic: vec![(1, 1)], time_left: vec![(TIME_LEFT_MS, 1)] };
             let mut ports = bench.ports(Watcher::patient());
-            ports.tape = Some(tape);
+            ports.tape = Some(Arc::new(Player::new(seed, clocks, Vec::new(), Mask::default())));
             seen.push(outcome(&bench.call_with(&tool.name, input, ports).await, &Mask::default()));
         }
         if seen.first() != seen.last() {

@@ -4,7 +4,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tool::tape::{Answer, Clock, Request, Tape};
 
-use super::{Asked, Clocks, Exchange, Heard, Readings};
+use super::{Asked, Clocks, Exchange, Heard, Readings, Recording};
 use crate::mask::Mask;
 use crate::text::Bytes;
 
@@ -95,10 +95,16 @@ pub struct Unheard {
 
 impl Player {
     /// A tape that tells this; the mask is that of the recording.
-    pub fn new(random: &str, clocks: Clocks, http: Vec<Exchange>, mask: Mask) -> Option<Self> {
-        let seed = data_encoding::HEXLOWER_PERMISSIVE.decode(random.as_bytes()).ok()?.try_into().ok()?;
+    pub fn new(seed: [u8; 32], clocks: Clocks, http: Vec<Exchange>, mask: Mask) -> Self {
         let http = Mutex::new((http.into_iter().map(Some).collect(), Vec::new()));
-        Some(Self { seed, mask, clocks: Mutex::new((clocks, [0; 3])), http })
+        Self { seed, mask, clocks: Mutex::new((clocks, [0; 3])), http }
+    }
+
+    /// The tape of a recording; none where the seed in it is not 64 hexadecimal digits.
+    pub fn of(recording: &Recording) -> Option<Self> {
+        let Recording { random, clocks, http, .. } = recording;
+        let seed = data_encoding::HEXLOWER_PERMISSIVE.decode(random.as_bytes()).ok()?.try_into().ok()?;
+        Some(Self::new(seed, clocks.clone(), http.clone(), recording.mask()))
     }
 
     /// What was asked otherwise.

@@ -60,8 +60,7 @@ fn recorded() -> (Recording, Recorder) {
 }
 
 fn played(recording: &Recording) -> Player {
-    let (clocks, http) = (recording.clocks.clone(), recording.http.clone());
-    Player::new(&recording.random, clocks, http, recording.mask()).expect("the seed reads back")
+    Player::of(recording).expect("the seed reads back")
 }
 
 #[test]

@@ -39,8 +39,8 @@ fn an_installation_is_known_by_its_files_and_its_age_by_the_version() {
     put(&toolchains, "js/node_modules/esbuild/package.json", r#"{"version": "0.0.2"}"#);
     put(&toolchains, "bin/componentize-qjs", "");
     let old = toolchains.require(Language::Js).unwrap_err();
-    assert!(old.to_string().contains("componentize-qjs 0.0.1, esbuild 0.0.2: it lies in "), "{old}");
-    assert!(old.reason.ends_with(&format!("componentize-qjs {}, esbuild {}", pinned("componentize_qjs"), pinned("esbuild"))), "{old}");
+    assert!(old.to_string().contains("componentize-qjs 0.0.1 with esbuild 0.0.2: it lies in "), "{old}");
+    assert!(old.reason.ends_with(&format!("componentize-qjs {} with esbuild {}", pinned("componentize_qjs"), pinned("esbuild"))), "{old}");
 
     put(&toolchains, "clang/.recipe", "0\n");
     put(&toolchains, "wasi/usr/lib/wasm32-wasip2/libc.a", "");

@@ -27,9 +27,11 @@ pub(super) fn exchange(request: &Request, url: &Url) -> Result<Response, ErrorCo
     let outgoing = outgoing(request, url)?;
     let body = outgoing.body().map_err(|()| ErrorCode::InternalError(None))?;
     let future = outgoing_handler::handle(outgoing, Some(options()))?;
-    write(body, &request.body)?;
+    // A request that is refused takes no body: the reason comes as its answer, and so does that of a server
+    // which answers before it has read everything.
+    let written = write(body, &request.body);
     if !wait(&future.subscribe()) {
-        return Err(ErrorCode::HttpResponseTimeout);
+        return Err(written.err().unwrap_or(ErrorCode::HttpResponseTimeout));
     }
     // Ready, and taken only here.
     let response = future.get().and_then(Result::ok).unwrap_or(Err(ErrorCode::InternalError(None)))?;

@@ -5,9 +5,9 @@ package export_wardian_plugin_tools
 import (
 	"encoding/json"
 	"fmt"
-	"wit_component/wardian_plugin_types"
+	"stranger/bindings/imports/wardian_plugin_types"
 
-	. "go.bytecodealliance.org/pkg/wit/types"
+	. "stranger/bindings/wit/types"
 )
 
 func Describe() []wardian_plugin_types.Tool {

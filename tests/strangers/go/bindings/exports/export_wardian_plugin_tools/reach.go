@@ -7,14 +7,14 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"stranger/bindings/imports/wardian_plugin_cache"
+	"stranger/bindings/imports/wardian_plugin_config"
+	"stranger/bindings/imports/wardian_plugin_secrets"
+	"stranger/bindings/imports/wardian_plugin_store"
 	"strings"
 	"time"
-	"wit_component/wardian_plugin_cache"
-	"wit_component/wardian_plugin_config"
-	"wit_component/wardian_plugin_secrets"
-	"wit_component/wardian_plugin_store"
 
-	. "go.bytecodealliance.org/pkg/wit/types"
+	. "stranger/bindings/wit/types"
 )
 
 type attempt struct {
