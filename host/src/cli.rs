@@ -258,7 +258,13 @@ fn on_trial(sources: &Sources, command: impl Future<Output = anyhow::Result<()>>
     let level = sources.flags.log_level.as_deref().unwrap_or("off");
     crate::logs::start(LogFormat::Text, level)?;
     let runtime = runtime()?;
-    let done = runtime.block_on(command);
+    // Whoever presses Ctrl-C leaves no temporary directory behind.
+    let done = runtime.block_on(async {
+        tokio::select! {
+            done = command => done,
+            Ok(()) = tokio::signal::ctrl_c() => Err(Told.into()),
+        }
+    });
     runtime.shutdown_background();
     done
 }

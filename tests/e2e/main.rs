@@ -21,6 +21,7 @@ mod recovery;
 mod roles;
 mod rules;
 mod seeds;
+mod shapes;
 mod strangers;
 mod trial;
 mod v1;

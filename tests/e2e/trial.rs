@@ -189,7 +189,7 @@ async fn a_recorded_call_is_played_without_the_world_and_holds_no_secret() -> Re
     assert!(replayed.code == Some(0) && replayed.out.contains("asked with Bearer"), "{}{}", replayed.out, replayed.err);
 
     let path = desk.path().join("recordings/echo.json");
-    fs::write(&path, text.replacen("/echo?key", "/else?key", 2))?;
+    fs::write(&path, text.replace("/echo?key", "/else?key"))?;
     let other = desk.run(&["test"]).await?;
     assert!(other.code == Some(0), "the input was changed with the request: {}", other.out);
     fs::write(&path, text.replacen("/echo?key", "/else?key", 1))?;
@@ -278,7 +278,7 @@ async fn a_tool_that_breaks_its_word_is_told_what_to_do() -> Result<()> {
         assert!(checked.code == Some(1) && checked.out.contains(words), "{name}: {}{}", checked.out, checked.err);
     }
     let called = desk.run(&["call", "t21-panic.wasm", "act"]).await?;
-    assert!(called.code == Some(1) && called.err.contains("trap: ") && called.err.contains("panicked at"), "{}", called.err);
+    assert!(called.code == Some(1) && called.err.contains("trap: ") && called.err.contains("unreachable"), "{}", called.err);
     Ok(())
 }
 

@@ -200,7 +200,7 @@ fn doubling(levels: usize) -> Vec<u8> {
     for level in 1..levels {
         text += &format!("(type $t{level} (tuple $t{0} $t{0}))", level - 1);
     }
-    parse(&(text + ")"))
+    parse(&(text + r#"(instance $tools) (export "wardian:plugin/tools@0.1.0" (instance $tools)))"#))
 }
 
 const COMPONENT: &[u8] = b"\0asm\x0d\0\x01\0";

@@ -72,9 +72,11 @@ pub(super) struct Args {
 /// A component that an author named, or the one sentence about why it cannot be tried.
 pub(super) fn refused(artefact: &Artefact, why: &str) -> Error {
     let next = "`wardian check` says more, and `wardian build` makes it anew";
+    // A reader's messages run over several lines, and this is to be one sentence.
+    let why = why.split_whitespace().collect::<Vec<_>>().join(" ");
     let (reason, next) = match why.rsplit_once("; ") {
         Some((reason, next)) => (reason, next),
-        None => (why, next),
+        None => (&*why, next),
     };
     // What an operator writes into a file, an author gives as a flag.
     let shape = ["functions", "command"].into_iter().find(|shape| next.contains(&format!("write shape = \"{shape}\"")));

@@ -2,15 +2,24 @@
 //! its code runs. Each function takes any bytes, must not panic, and checks what
 //! has to hold of whatever was accepted. A test calls them with a corpus.
 
-use crate::census;
+use policy::Shape;
+
 use crate::descriptor::{self, Tool};
+use crate::functions::docs::Docs;
 use crate::manifest::Manifest;
+use crate::{census, shape};
 use schema::text;
 
 /// A component up to its manifest.
 pub fn component(bytes: &[u8]) {
     match census::take(bytes) {
-        Ok(found) => found.manifest.iter().for_each(|bytes| manifest(bytes)),
+        Ok(found) => {
+            for shape in [Shape::Native, Shape::Functions, Shape::Command] {
+                shape::fits("it", shape, &found.exports).unwrap_or_else(|why| refused(&why));
+            }
+            found.docs.iter().for_each(|bytes| drop(Docs::parse(bytes)));
+            found.manifest.iter().for_each(|bytes| manifest(bytes));
+        }
         Err(why) => refused(&why),
     }
 }
