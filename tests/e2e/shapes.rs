@@ -50,7 +50,8 @@ impl Place {
         let server = Server::start_in(Arc::new(tempfile::tempdir()?), &format!("{}{lines}", config(&model.base_url)), &[]).await?;
         for (built, name) in [("records", "records"), ("variants", "variants"), ("command", "json-small")] {
             let from = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../target/strangers/{built}.wasm"));
-            let hint = format!("no {}; run `tests/toolchains rust` and `tests/strangers/build functions command`", from.display());
+            let hint =
+                format!("no {}; run `host/crates/author/toolchain.sh rust` and `tests/strangers/build functions command`", from.display());
             std::fs::copy(&from, server.home.path().join(format!("data/plugins/{name}.wasm"))).context(hint)?;
         }
         Ok(Self { model, server, session: String::new(), turns: 0 })

@@ -200,7 +200,7 @@ fn doubling(levels: usize) -> Vec<u8> {
     for level in 1..levels {
         text += &format!("(type $t{level} (tuple $t{0} $t{0}))", level - 1);
     }
-    parse(&(text + r#"(instance $tools) (export "wardian:plugin/tools@0.1.0" (instance $tools)))"#))
+    parse(&format!("{text} (instance $i) (export \"{TOOLS}\" (instance $i)))"))
 }
 
 const COMPONENT: &[u8] = b"\0asm\x0d\0\x01\0";
@@ -209,10 +209,16 @@ const MODULE: &[u8] = b"\0asm\x01\0\0\0";
 /// A function body without locals or instructions.
 const EMPTY: [u8; 2] = [0, 0x0b];
 
-/// A component around one core module.
+/// A component around one core module. It poses as a plugin by the name of what it exports:
+/// anything else is not even compiled.
 fn component(module: &[u8]) -> Vec<u8> {
-    [COMPONENT, &section(1, module)].concat()
+    let empty_instance = section(5, &[1, 1, 0]);
+    let exported = [&[1, 0, TOOLS.len() as u8], TOOLS.as_bytes(), &[5, 0, 0]].concat();
+    [COMPONENT, &section(1, module), &empty_instance, &section(11, &exported)].concat()
 }
+
+/// The interface by which a plugin is known.
+const TOOLS: &str = "wardian:plugin/tools@0.1.0";
 
 fn section(id: u8, content: &[u8]) -> Vec<u8> {
     [&[id], &*leb(content.len() as u32), content].concat()

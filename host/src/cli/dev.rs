@@ -18,7 +18,7 @@ use super::access::Access;
 use super::agents::encoded;
 use super::chat::{Ended, Input, Interrupts, Line, Talk, View};
 use crate::config::{Settings, Sources};
-use swap::Place;
+use swap::{Place, Replaced};
 use watch::Watch;
 
 #[derive(Debug, clap::Args)]
@@ -45,6 +45,9 @@ pub(super) struct Args {
     /// Use the running server of the data directory
     #[arg(long)]
     running: bool,
+    /// With --running: replace a plugin of the same name that this project did not put there
+    #[arg(long, requires = "running")]
+    replace: bool,
     /// Build, put into service, say what is to be said, and exit
     #[arg(long)]
     once: bool,
@@ -73,11 +76,18 @@ async fn develop(args: Args, project: Project, sources: Sources, settings: Setti
     let own = if args.running { None } else { Some(own::open(&settings, sources).await?) };
     let server = Access::running(&settings).await;
     let server = server.with_context(|| format!("no server answers on {}; start one with `wardian`", settings.socket().display()))?;
-    let place = Place { directory: settings.plugins.clone(), plugin: project.name.clone() };
+    let replaced = match (args.running && !args.replace, std::fs::read(project.component())) {
+        (false, _) => Replaced::Any,
+        (true, built) => Replaced::Own(built.ok().map(|bytes| swap::digest(&bytes))),
+    };
+    let place = Place { directory: settings.plugins.clone(), plugin: project.name.clone(), replaced };
     let mut bench = Bench { agent: format!("dev-{}", project.name), project, server, place, leases: Vec::new(), ready: None };
     bench.hello(own.as_ref().map(own::Own::address)).await?;
     let done = bench.work(&args).await;
     bench.leave().await;
+    if args.running && bench.ready.is_some() {
+        eprintln!("the last build stays in service as {}", bench.place.file().display());
+    }
     if let Some(own) = own {
         own.close().await;
     }

@@ -9,6 +9,7 @@ mod schema_of;
 mod value;
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
 use schema::Schema;
@@ -256,11 +257,11 @@ fn under_names(functions: Vec<Function>, skipped: &mut Vec<String>) -> BTreeMap<
         let name = wanted(&function.path);
         let unique = again.get(&name).is_some_and(|uses| *uses == 1);
         let name = if unique && name.len() <= NAME_BYTES_MAX { name } else { hashed(&name, &function.path.text()) };
-        let text = function.path.text();
-        if tools.contains_key(&name) {
-            skipped.push(format!("{text}: another function is already called {name}"));
-        } else {
-            tools.insert(name, function);
+        match tools.entry(name) {
+            Entry::Vacant(free) => {
+                free.insert(function);
+            }
+            Entry::Occupied(taken) => skipped.push(format!("{}: another function is already called {}", function.path.text(), taken.key())),
         }
     }
     tools

@@ -23,23 +23,55 @@ pub(super) struct Place {
     pub(super) directory: PathBuf,
     /// The plugin's name.
     pub(super) plugin: String,
+    /// Which file there may be replaced.
+    pub(super) replaced: Replaced,
+}
+
+/// Which plugin of the same name gives way.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Replaced {
+    /// Any: the directory is ours, or the author said so.
+    Any,
+    /// One with this digest: what this project gave when it was built last. None where it was never built.
+    Own(Option<String>),
+}
+
+/// The digest of a component's file.
+pub(super) fn digest(bytes: &[u8]) -> String {
+    format!("sha256:{}", data_encoding::HEXLOWER.encode(&Sha256::digest(bytes)))
 }
 
 impl Place {
     /// Puts a component there, as a whole, and waits until it serves: the names of its tools, or why it does not serve.
-    pub(super) async fn put(&self, server: &Access, component: &Path) -> anyhow::Result<Result<Vec<String>, String>> {
+    pub(super) async fn put(&mut self, server: &Access, component: &Path) -> anyhow::Result<Result<Vec<String>, String>> {
         let bytes = std::fs::read(component).with_context(|| format!("cannot read {}", component.display()))?;
-        let digest = format!("sha256:{}", data_encoding::HEXLOWER.encode(&Sha256::digest(&bytes)));
-        let file = self.directory.join(format!("{}.wasm", self.plugin));
+        let digest = digest(&bytes);
+        let file = self.file();
+        if let (Replaced::Own(own), Ok(there)) = (&self.replaced, std::fs::read(&file)) {
+            let there = self::digest(&there);
+            anyhow::ensure!(
+                own.as_ref() == Some(&there) || there == digest,
+                "{} is there already and is not what this project gave when it was built last; say --replace if it may go",
+                file.display()
+            );
+        }
         let folder = self.directory.join(&self.plugin);
         anyhow::ensure!(!folder.exists(), "{} is a plugin of the same name; remove it first", folder.display());
         let partial = self.directory.join(format!(".{}.wasm.partial", self.plugin));
         std::fs::write(&partial, &bytes)
             .and_then(|()| std::fs::rename(&partial, &file))
             .with_context(|| format!("cannot write {}", file.display()))?;
+        if let Replaced::Own(own) = &mut self.replaced {
+            *own = Some(digest.clone());
+        }
         let modified = std::fs::metadata(&file).with_context(|| format!("cannot read {}", file.display()))?;
         let modified_ms = modified.mtime().saturating_mul(1_000).saturating_add(modified.mtime_nsec() / 1_000_000);
         self.serves(server, &digest, modified_ms).await
+    }
+
+    /// Where the component lies.
+    pub(super) fn file(&self) -> PathBuf {
+        self.directory.join(format!("{}.wasm", self.plugin))
     }
 
     async fn serves(&self, server: &Access, digest: &str, modified_ms: i64) -> anyhow::Result<Result<Vec<String>, String>> {

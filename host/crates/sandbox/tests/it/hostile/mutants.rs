@@ -10,7 +10,7 @@ use crate::hostiles::Guest;
 use crate::place::shipped;
 
 /// What the child is asked: for the engine that runs guests, within what compiling may take.
-const TASK: &str = r#"{"kind":"plain","bounds":{"cpu_seconds":60,"memory_bytes":1073741824}}"#;
+const TASK: &str = r#"{"kind":"plain","shape":"native","bounds":{"cpu_seconds":60,"memory_bytes":1073741824}}"#;
 
 /// What the door said.
 enum Door {
