@@ -61,6 +61,8 @@ const GRANTED: &str = "24h";
 
 pub(super) fn run(args: Args, sources: &Sources) -> anyhow::Result<()> {
     let project = Project::find(&args.project)?;
+    // Before anything is opened: a slip of the pen is told at once.
+    args.grant.iter().try_for_each(|words| super::grants::check(words))?;
     let level = sources.flags.log_level.as_deref().unwrap_or(LOG);
     let sources = if args.running { sources.clone() } else { own::sources(&project, sources)? };
     let settings = sources.load()?;
@@ -139,7 +141,7 @@ impl Bench {
             desk.view.prompt();
             round = tokio::select! {
                 changed = watch.changed() => {
-                    desk.view.note(&format!("{changed} changed"));
+                    desk.view.note(&format!("{} changed", changed?));
                     self.round(last.as_deref(), &mut desk).await?
                 }
                 line = desk.input.line(), if typing => match line {

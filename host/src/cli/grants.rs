@@ -72,10 +72,18 @@ fn read(words: &[String]) -> anyhow::Result<LeaseFile> {
     Ok(grant)
 }
 
+/// Whether words with blanks between them can be granted at all.
+pub(super) fn check(words: &str) -> anyhow::Result<()> {
+    read(&split(words)).map(drop)
+}
+
+fn split(words: &str) -> Vec<String> {
+    words.split_whitespace().map(str::to_owned).collect()
+}
+
 /// Grants something to a plugin for a time, in words with blanks between them. Answers the grant's id.
 pub(super) async fn lend(server: &Access, plugin: &str, words: &str, lasts: &str) -> anyhow::Result<String> {
-    let words: Vec<String> = words.split_whitespace().map(str::to_owned).collect();
-    let body = json!({ "plugin": plugin, "grant": read(&words)?, "for": lasts });
+    let body = json!({ "plugin": plugin, "grant": read(&split(words))?, "for": lasts });
     let made = server.json(Method::POST, "/operator/v1/grants", Some(&body)).await?;
     Ok(text(&made, "id"))
 }

@@ -123,7 +123,8 @@ pub(crate) fn object(arguments: &str) -> Result<(), String> {
     if session::json::has_nul(arguments) {
         return Err("they hold the character \\u0000, which is not allowed".into());
     }
-    let parsed: Result<serde::de::IgnoredAny, _> = serde_json::from_str(arguments);
+    // As values, so that a number that no reader can hold, such as 1e400, is refused and not kept.
+    let parsed: Result<serde_json::Value, _> = serde_json::from_str(arguments);
     match parsed {
         Err(error) => Err(format!("they are not valid JSON: {error}")),
         Ok(_) if !arguments.trim_start().starts_with('{') => Err("they are not a JSON object".into()),

@@ -142,7 +142,7 @@ fn check(outcome: &Outcome) -> Result<(), String> {
     if session::json::has_nul(json) {
         return Err("the result holds the character \\u0000, which is not allowed".into());
     }
-    let read: Result<serde::de::IgnoredAny, _> = serde_json::from_str(json);
+    let read: Result<serde_json::Value, _> = serde_json::from_str(json);
     read.map_err(|error| format!("the result is not valid JSON: {error}"))?;
     if json.trim_start().starts_with(begins) { Ok(()) } else { Err("the result is not a JSON object".into()) }
 }
@@ -315,6 +315,7 @@ mod tests {
             (vec![agent(&["a"]), result("a", "[]")], 1, "not a JSON object"),
             (vec![agent(&["a"]), result("a", "{")], 1, "not valid JSON"),
             (vec![agent(&["a"]), result("a", r#"{"x":"\u0000"}"#)], 1, "u0000"),
+            (vec![agent(&["a"]), result("a", r#"{"x":-1e999}"#)], 1, "out of range"),
             (vec![agent(&["a"]), failed], 1, "not a JSON object"),
             (vec![agent(&["a", "a"])], 0, "two of its calls"),
             (vec![agent(&[""])], 0, "1 to 256"),

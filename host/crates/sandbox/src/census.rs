@@ -59,6 +59,9 @@ pub(crate) fn take(bytes: &[u8]) -> Result<Census, String> {
     let mut in_module = 0usize;
     let (mut defined, mut functions, mut dearest) = (0u64, 0u64, 1u64);
 
+    if !bytes.starts_with(MAGIC) {
+        return Err(NOT_WEBASSEMBLY.into());
+    }
     for payload in Parser::new(0).parse_all(bytes) {
         let payload = payload.map_err(|error| format!("the file is damaged or incomplete: {error}"))?;
         match payload {
@@ -169,8 +172,13 @@ fn names_a_component(alias: &wasmparser::ComponentAlias<'_>) -> bool {
     }
 }
 
+/// How every file of WebAssembly begins, modules and components alike.
+const MAGIC: &[u8] = b"\0asm";
+
+const NOT_WEBASSEMBLY: &str = "the file is damaged, or no WebAssembly at all; build it anew";
+
 const NOT_A_COMPONENT: &str =
-    "the file is a core module, not a component; build it for wasm32-wasip2, or wrap it with `wasm-tools component new`";
+    "the file is a core module, not a component; build it for wasm32-wasip2, or wrap it with `wardian componentize`";
 
 fn within(what: &str, count: u64, max: u64) -> Result<(), String> {
     if count > max { Err(format!("the component has more than {max} {what}")) } else { Ok(()) }

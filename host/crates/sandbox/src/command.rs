@@ -86,7 +86,7 @@ fn part(written: Vec<u8>) -> Option<types::Content> {
     if trimmed.is_empty() {
         return None;
     }
-    let is_json = serde_json::from_str::<serde::de::IgnoredAny>(trimmed).is_ok();
+    let is_json = serde_json::from_str::<serde_json::Value>(trimmed).is_ok();
     Some(if is_json { types::Content::Data(trimmed.to_owned()) } else { types::Content::Text(text) })
 }
 

@@ -41,15 +41,14 @@ impl Watch {
         Ok(watch)
     }
 
-    /// Waits until a source is another than it was: its path in the project.
-    pub(super) async fn changed(&mut self) -> String {
+    /// Waits until a source is another than it was: its path in the project. Fails once the project's folder is gone.
+    pub(super) async fn changed(&mut self) -> anyhow::Result<String> {
         loop {
             if self.news.recv().await.is_none() {
                 std::future::pending::<()>().await;
             }
-            // What cannot be read now is read at the next event.
-            if let Ok(Some(path)) = self.look() {
-                return path.strip_prefix(&self.root).unwrap_or(&path).display().to_string();
+            if let Some(path) = self.look()? {
+                return Ok(path.strip_prefix(&self.root).unwrap_or(&path).display().to_string());
             }
         }
     }
@@ -60,7 +59,13 @@ impl Watch {
         let mut next = 0;
         while let Some(folder) = folders.get(next).cloned() {
             next += 1;
-            for entry in std::fs::read_dir(&folder).with_context(|| format!("cannot read {}", folder.display()))?.flatten() {
+            let entries = match std::fs::read_dir(&folder) {
+                Ok(entries) => entries,
+                Err(error) if folder == self.root => return Err(error).with_context(|| format!("cannot read {}", folder.display())),
+                // It was there a moment ago; its files count as gone.
+                Err(_) => continue,
+            };
+            for entry in entries.flatten() {
                 let name = entry.file_name();
                 let name = name.to_string_lossy();
                 let Ok(metadata) = entry.metadata() else { continue };
@@ -74,10 +79,16 @@ impl Watch {
                 }
             }
         }
+        // A folder that went and came back is watched anew.
+        self.watched.retain(|folder| folders.contains(folder));
         for folder in folders {
-            if !self.watched.contains(&folder) {
-                self.debouncer.watch(&folder, RecursiveMode::NonRecursive).with_context(|| format!("cannot watch {}", folder.display()))?;
-                self.watched.push(folder);
+            if self.watched.contains(&folder) {
+                continue;
+            }
+            match self.debouncer.watch(&folder, RecursiveMode::NonRecursive) {
+                Ok(()) => self.watched.push(folder),
+                Err(_) if !folder.exists() => {}
+                Err(error) => return Err(error).with_context(|| format!("cannot watch {}", folder.display())),
             }
         }
         let changed = files.iter().find(|(path, stamp)| self.seen.get(*path) != Some(stamp)).map(|(path, _)| path.clone());
@@ -103,14 +114,29 @@ mod tests {
         assert_eq!(watch.look().unwrap(), None);
         fs::write(at("target/deep/made"), "x").unwrap();
         fs::write(at("src/a.py"), "12").unwrap();
-        assert_eq!(watch.changed().await, "src/a.py");
+        assert_eq!(watch.changed().await.unwrap(), "src/a.py");
         // A folder that came later is watched too.
         fs::create_dir_all(at("src/more")).unwrap();
         fs::write(at("src/more/b.py"), "1").unwrap();
-        assert_eq!(watch.changed().await, "src/more/b.py");
+        assert_eq!(watch.changed().await.unwrap(), "src/more/b.py");
         fs::write(at("src/more/b.py"), "12").unwrap();
-        assert_eq!(watch.changed().await, "src/more/b.py");
+        assert_eq!(watch.changed().await.unwrap(), "src/more/b.py");
         fs::remove_file(at("src/a.py")).unwrap();
-        assert_eq!(watch.changed().await, "src/a.py");
+        assert_eq!(watch.changed().await.unwrap(), "src/a.py");
+        fs::remove_dir_all(at("src/more")).unwrap();
+        assert_eq!(watch.changed().await.unwrap(), "src/more/b.py");
+        fs::create_dir_all(at("src/more")).unwrap();
+        fs::write(at("src/more/b.py"), "back").unwrap();
+        assert_eq!(watch.changed().await.unwrap(), "src/more/b.py");
+        let root = place.path().to_owned();
+        drop(place);
+        let gone = loop {
+            match watch.changed().await {
+                // The files go one by one, and the folder last.
+                Ok(_) => {}
+                Err(error) => break error.to_string(),
+            }
+        };
+        assert!(gone.contains(&root.display().to_string()), "{gone}");
     }
 }

@@ -15,6 +15,7 @@ fn arguments_are_an_object_or_they_are_refused_with_the_reason() {
     assert!(object(r#" {"a": 1}"#).is_ok());
     assert!(object("[1]").unwrap_err().contains("not a JSON object"));
     assert!(object(r#"{"a": "#).unwrap_err().contains("not valid JSON"));
+    assert!(object(r#"{"a": 1e400}"#).unwrap_err().contains("out of range"), "many readers of JSON end at such a number");
     assert!(object(r#"{"a": "\u0000"}"#).unwrap_err().contains("u0000"));
     assert!(object(&format!("{{\"a\":\"{}\"}}", "x".repeat(ARGUMENTS_BYTES))).unwrap_err().contains("at most"));
 }
