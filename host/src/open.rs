@@ -20,13 +20,19 @@ use crate::config::Settings;
 use crate::host::Host;
 use crate::leases::Leases;
 use crate::owner::{self, OwnerKey};
-use crate::{exposed, files, progress, shipped};
+use crate::{exposed, files, progress, shipped, trial};
+
+/// What compiled forms may take in a data directory: three hundred of the largest, some 50 MiB each,
+/// or thousands of the rest. A server that has more compiles some of them again at each start.
+const COMPILED_BYTES_MAX: u64 = 16 << 30;
 
 /// For whom a server is opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Manner {
     /// For the network.
     Serving,
+    /// For the author of one project, to whom every build is a new component.
+    Developing,
     /// For one command of the operator; keys are left as they are.
     Quiet,
 }
@@ -83,14 +89,14 @@ pub(crate) async fn open(settings: &Settings, manner: Manner) -> anyhow::Result<
     });
     let keyring = Arc::new(Keyring::open(store.clone()).await.context("cannot read the keys")?);
     let owner = match manner {
-        Manner::Serving => Some(adopt_owner(settings, &keyring).await?),
+        Manner::Serving | Manner::Developing => Some(adopt_owner(settings, &keyring).await?),
         Manner::Quiet => None,
     };
     shipped::create_once(&engine, keyring.home().id, &settings.data).await?;
 
     let stop = CancellationToken::new();
     let clerk = match manner {
-        Manner::Serving => Some(clerk(settings, &store, &leases).await?),
+        Manner::Serving | Manner::Developing => Some(clerk(settings, &store, &leases).await?),
         Manner::Quiet => None,
     };
     let host = Arc::new(Host::new(settings, store.clone(), sandbox.clone(), models, leases.clone(), clerk.clone()));
@@ -248,15 +254,21 @@ async fn store(settings: &Settings) -> anyhow::Result<Arc<Redb>> {
 
 fn sandbox(settings: &Settings, policy: Arc<ArcSwap<Policy>>, manner: Manner) -> anyhow::Result<Arc<Sandbox>> {
     exposed::warn_of_open_plugins(&settings.plugins);
+    let (compiled_bytes_max, on_progress) = match manner {
+        Manner::Serving => (COMPILED_BYTES_MAX, progress::compiling()),
+        Manner::Developing => (trial::COMPILED_BYTES_MAX, progress::compiling()),
+        Manner::Quiet => (COMPILED_BYTES_MAX, None),
+    };
     let options = sandbox::Options {
         plugins: settings.plugins.clone(),
         cache: settings.data.join("cache"),
+        compiled_bytes_max,
         data: settings.data.clone(),
         policy,
         child: std::env::current_exe().context("cannot find the server's own program, which compiles plugins")?,
         compiling: sandbox::confine::Bounds::default(),
         slots: sandbox::SLOTS,
-        on_progress: if manner == Manner::Serving { progress::compiling() } else { None },
+        on_progress,
     };
     Sandbox::open(options).context("cannot open the sandbox")
 }

@@ -28,6 +28,10 @@ pub(crate) use terms::{Flags, Terms, Unclear, shape};
 /// Calls at the same time: an author's machine has a handful of processors.
 const SLOTS: u32 = 16;
 
+/// What compiled forms may take among an author's caches: each build is one, of 25 to 35 MiB in the
+/// languages that bring an interpreter or a large runtime along.
+pub(crate) const COMPILED_BYTES_MAX: u64 = 1 << 30;
+
 /// The agent for which an author's calls are made.
 const AGENT: &str = "author";
 
@@ -83,6 +87,7 @@ impl Trial {
         let options = sandbox::Options {
             plugins,
             cache: home.clone(),
+            compiled_bytes_max: COMPILED_BYTES_MAX,
             data: home.clone(),
             policy: Arc::new(ArcSwap::from_pointee(policy)),
             child: std::env::current_exe().context("cannot find this program, which compiles components")?,

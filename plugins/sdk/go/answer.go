@@ -48,16 +48,42 @@ func answer(out any) ([]Part, error) {
 	}
 	ready := make([]Part, len(parts))
 	for i, part := range parts {
-		if data, ok := part.(Data); ok {
-			text, err := encode(data.Value)
-			if err != nil {
-				return nil, Failed("cannot write the answer as JSON: %v", err)
-			}
-			part = written(text)
+		var err error
+		if ready[i], err = prepared(part); err != nil {
+			return nil, err
 		}
-		ready[i] = part
 	}
 	return ready, nil
+}
+
+// A part as the host takes it: a [Text], a [Blob] or what is JSON already.
+func prepared(part Part) (Part, error) {
+	switch part := part.(type) {
+	case Text:
+		return Text(wellFormed(string(part))), nil
+	case Data:
+		text, err := encode(part.Value)
+		if err != nil {
+			return nil, Failed("cannot write the answer as JSON: %v", err)
+		}
+		return written(text), nil
+	case Blob:
+		part.MediaType, part.Name = wellFormed(part.MediaType), wellFormed(part.Name)
+		return part, nil
+	case *Text:
+		if part != nil {
+			return prepared(*part)
+		}
+	case *Data:
+		if part != nil {
+			return prepared(*part)
+		}
+	case *Blob:
+		if part != nil {
+			return prepared(*part)
+		}
+	}
+	return nil, Failed("a part of the answer, a %T, is nil or no Text, Data or Blob", part)
 }
 
 // JSON as it is meant: without the escapes that only HTML needs.
@@ -68,5 +94,5 @@ func encode(value any) (string, error) {
 	if err := encoder.Encode(value); err != nil {
 		return "", err
 	}
-	return string(bytes.TrimSuffix(text.Bytes(), []byte("\n"))), nil
+	return wellFormedJSON(string(bytes.TrimSuffix(text.Bytes(), []byte("\n")))), nil
 }

@@ -68,7 +68,7 @@ func contentOf(part Part) wardian_plugin_types.Content {
 	case Text:
 		return wardian_plugin_types.MakeContentText(string(part))
 	default:
-		panic("plugin: a part of an answer is nil")
+		panic("plugin: a part of an answer was not prepared")
 	}
 }
 

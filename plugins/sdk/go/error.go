@@ -78,12 +78,14 @@ func Failed(format string, values ...any) *Error {
 	return &Error{Reason: ReasonFailed, Message: fmt.Sprintf(format, values...)}
 }
 
+// An error as the contract has it, whatever the author's has become.
 func asError(err error) *Error {
 	var known *Error
 	if !errors.As(err, &known) || known == nil {
-		return Failed("%v", err)
+		return &Error{Reason: ReasonFailed, Message: wellFormed(fmt.Sprint(err))}
 	}
 	copied := *known
-	copied.Message = err.Error()
+	copied.Message, copied.Code = wellFormed(err.Error()), wellFormed(known.Code)
+	copied.Reason = min(known.Reason, ReasonFailed)
 	return &copied
 }

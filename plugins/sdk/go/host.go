@@ -37,18 +37,22 @@ type (
 
 // Debug writes a line for whoever looks for a fault.
 func (logger) Debug(format string, values ...any) {
-	hostLog(levelDebug, fmt.Sprintf(format, values...))
+	hostLog(levelDebug, wellFormed(fmt.Sprintf(format, values...)))
 }
 
 // Info writes a line of the ordinary story.
-func (logger) Info(format string, values ...any) { hostLog(levelInfo, fmt.Sprintf(format, values...)) }
+func (logger) Info(format string, values ...any) {
+	hostLog(levelInfo, wellFormed(fmt.Sprintf(format, values...)))
+}
 
 // Warn writes a line that the operator should see even in a quiet log.
-func (logger) Warn(format string, values ...any) { hostLog(levelWarn, fmt.Sprintf(format, values...)) }
+func (logger) Warn(format string, values ...any) {
+	hostLog(levelWarn, wellFormed(fmt.Sprintf(format, values...)))
+}
 
 // Error writes a line that wants a human.
 func (logger) Error(format string, values ...any) {
-	hostLog(levelError, fmt.Sprintf(format, values...))
+	hostLog(levelError, wellFormed(fmt.Sprintf(format, values...)))
 }
 
 // The levels as the contract numbers them; there is one below them.
@@ -60,35 +64,37 @@ const (
 )
 
 // Get is a setting, and whether there is one: also where no settings were granted.
-func (config) Get(key string) (value string, found bool) { return hostConfigGet(key) }
+func (config) Get(key string) (value string, found bool) { return hostConfigGet(wellFormed(key)) }
 
 // Keys are the names of all settings, sorted.
 func (config) Keys() []string { return hostConfigKeys() }
 
 // Reveal is the value of a secret that the operator chose to show to the plugin.
-func (secrets) Reveal(name string) (string, error) { return hostReveal(name) }
+func (secrets) Reveal(name string) (string, error) { return hostReveal(wellFormed(name)) }
 
 // Ready says whether a call that needs the secret could succeed.
-func (secrets) Ready(name string) bool { return hostReady(name) }
+func (secrets) Ready(name string) bool { return hostReady(wellFormed(name)) }
 
 // Get is a value, and whether there is one.
-func (store) Get(key string) (value []byte, found bool, err error) { return hostStoreGet(key) }
+func (store) Get(key string) (value []byte, found bool, err error) {
+	return hostStoreGet(wellFormed(key))
+}
 
 // Set writes or replaces a value of at most 64 KiB.
-func (store) Set(key string, value []byte) error { return hostStoreSet(key, value) }
+func (store) Set(key string, value []byte) error { return hostStoreSet(wellFormed(key), value) }
 
 // Delete removes a value; removing what is not there is no error.
-func (store) Delete(key string) error { return hostStoreDelete(key) }
+func (store) Delete(key string) error { return hostStoreDelete(wellFormed(key)) }
 
 // Keys are the sorted keys that begin with prefix and come after another ("" for
 // all), at most limit of them and never more than 1,000.
 func (store) Keys(prefix, after string, limit int) ([]string, error) {
-	return hostStoreKeys(prefix, after, uint32(min(max(limit, 0), 1000)))
+	return hostStoreKeys(wellFormed(prefix), wellFormed(after), uint32(min(max(limit, 0), 1000)))
 }
 
 // GetJSON reads a value that SetJSON wrote, and says whether there is one.
 func (store) GetJSON(key string, into any) (found bool, err error) {
-	value, found, err := hostStoreGet(key)
+	value, found, err := hostStoreGet(wellFormed(key))
 	if err != nil || !found {
 		return false, err
 	}
@@ -104,7 +110,7 @@ func (store) SetJSON(key string, value any) error {
 	if err != nil {
 		return Failed("cannot write a value as JSON: %v", err)
 	}
-	return hostStoreSet(key, []byte(text))
+	return hostStoreSet(wellFormed(key), []byte(text))
 }
 
 // The most that is read of a cached file at a time.
@@ -112,7 +118,7 @@ const cacheReadBytes = 1 << 20
 
 // Read is a whole file, and whether it is there.
 func (c cache) Read(name string) (content []byte, found bool, err error) {
-	size, found, err := hostCacheSize(name)
+	size, found, err := hostCacheSize(wellFormed(name))
 	if err != nil || !found {
 		return nil, false, err
 	}
@@ -131,21 +137,25 @@ func (c cache) Read(name string) (content []byte, found bool, err error) {
 
 // ReadAt is a piece of a file: fewer bytes at its end, none behind it.
 func (cache) ReadAt(name string, offset uint64, length uint32) ([]byte, error) {
-	return hostCacheRead(name, offset, length)
+	return hostCacheRead(wellFormed(name), offset, length)
 }
 
 // Write replaces a file as a whole.
-func (cache) Write(name string, content []byte) error { return hostCacheWrite(name, content) }
+func (cache) Write(name string, content []byte) error {
+	return hostCacheWrite(wellFormed(name), content)
+}
 
 // Delete removes a file; removing what is not there is no error.
-func (cache) Delete(name string) error { return hostCacheDelete(name) }
+func (cache) Delete(name string) error { return hostCacheDelete(wellFormed(name)) }
 
 // Names are the names of all files, sorted.
 func (cache) Names() ([]string, error) { return hostCacheNames() }
 
 // Progress tells how far the call is, between 0 and 1, with a short note for
 // people. A negative share is an unknown one.
-func (feedback) Progress(share float64, note string) { hostProgress(float32(share), note) }
+func (feedback) Progress(share float64, note string) {
+	hostProgress(float32(share), wellFormed(note))
+}
 
 // Emit hands over a part of the answer now. It is kept even if the call fails later.
 func (feedback) Emit(part Part) error {

@@ -2,6 +2,7 @@ package plugin
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 )
 
@@ -61,6 +62,11 @@ func (r Response) JSON(into any) error {
 func (client) Do(request Request) (Response, error) {
 	if request.Method == "" {
 		request.Method = "GET"
+	}
+	request.Method, request.URL = wellFormed(request.Method), wellFormed(request.URL)
+	request.Headers = slices.Clone(request.Headers)
+	for i := range request.Headers {
+		request.Headers[i].Name = wellFormed(request.Headers[i].Name)
 	}
 	return hostRequest(request)
 }

@@ -75,7 +75,7 @@ var registered []*tool
 // Tool adds a tool. It is to be called from an init function: a plugin's tools do
 // not depend on anything outside. In is a struct; what Out may be, see [Part].
 func Tool[In, Out any](name, description string, run func(In) (Out, error), options ...Option) {
-	added := &tool{name: name, description: description, in: reflect.TypeFor[In](), out: reflect.TypeFor[Out]()}
+	added := &tool{name: name, description: wellFormed(description), in: reflect.TypeFor[In](), out: reflect.TypeFor[Out]()}
 	if added.in.Kind() != reflect.Struct {
 		panic(fmt.Sprintf("plugin: the arguments of tool %s are a %v, and have to be a struct", name, added.in))
 	}
@@ -114,7 +114,7 @@ func invoke(name string, input []byte) (parts []Part, failure *Error) {
 	defer func() {
 		if wrong := recover(); wrong != nil {
 			Log.Error("tool %s panicked: %v\n%s", name, wrong, debug.Stack())
-			parts, failure = nil, Failed("the tool panicked: %v", wrong)
+			parts, failure = nil, asError(Failed("the tool panicked: %v", wrong))
 		}
 	}()
 	for _, tool := range registered {
@@ -126,5 +126,5 @@ func invoke(name string, input []byte) (parts []Part, failure *Error) {
 			return parts, nil
 		}
 	}
-	return nil, NotFound("there is no tool %s", name)
+	return nil, asError(NotFound("there is no tool %s", name))
 }

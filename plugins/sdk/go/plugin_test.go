@@ -194,3 +194,74 @@ func TestWithoutAGrantARequestIsUnauthorized(t *testing.T) {
 		t.Errorf("got %+v, %v", response, err)
 	}
 }
+
+func TestWhatIsSaidAndAskedIsWellFormed(t *testing.T) {
+	defer Testing.Reset()
+	const broken, whole = "caf\xe9", "caf\ufffd"
+	var asked Request
+	Testing.HTTP = func(request Request) (Response, error) {
+		asked = request
+		return Response{}, nil
+	}
+	headers := []Header{{broken, broken}}
+	if _, err := HTTP.Do(Request{Method: broken, URL: broken, Headers: headers}); err != nil || headers[0].Name != broken {
+		t.Errorf("got %v, %q", err, headers)
+	}
+	if asked.Method != whole || asked.URL != whole || asked.Headers[0] != (Header{whole, broken}) {
+		t.Errorf("got %q", asked)
+	}
+	Log.Info("%s", broken)
+	if err := Feedback.Emit(Text(broken)); err != nil || !slices.Equal(Testing.Emitted, []Part{Text(whole)}) || Testing.Logged[0] != "info: "+whole {
+		t.Errorf("got %v, %q, %q", err, Testing.Emitted, Testing.Logged)
+	}
+	if err := Store.Set(broken, nil); err != nil {
+		t.Fatal(err)
+	}
+	if keys, err := Store.Keys(broken, "", 9); err != nil || !slices.Equal(keys, []string{whole}) {
+		t.Errorf("got %q, %v", keys, err)
+	}
+	if _, err := Secrets.Reveal(broken); !strings.Contains(err.Error(), whole) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestAnAnswerIsWellFormedWhateverItIsMadeOf(t *testing.T) {
+	const broken, whole = "caf\xe9", "caf\ufffd"
+	answers := map[string]struct {
+		given any
+		want  Part
+	}{
+		"a string":  {broken, Text(whole)},
+		"JSON":      {json.RawMessage(`"` + broken + `"`), written(`"` + whole + `"`)},
+		"a half":    {json.RawMessage(`"\ud83d\n\uDe00 \\ud83d \ud83d\ude00"`), written(`"\ufffd\n\ufffd \\ud83d \ud83d\ude00"`)},
+		"a pointer": {&Data{1}, written("1")},
+	}
+	for name, one := range answers {
+		if parts, err := answer(one.given); err != nil || len(parts) != 1 || parts[0] != one.want {
+			t.Errorf("%s: %q, %v", name, parts, err)
+		}
+	}
+	file, err := prepared(&Blob{MediaType: broken, Name: broken})
+	if blob, ok := file.(Blob); err != nil || !ok || blob.MediaType != whole || blob.Name != whole {
+		t.Errorf("got %q, %v", file, err)
+	}
+	for _, part := range []Part{nil, (*Text)(nil), struct{ Text }{}} {
+		if _, err := prepared(part); err == nil || !strings.Contains(err.Error(), "is nil or no Text") {
+			t.Errorf("%T: %v", part, err)
+		}
+	}
+}
+
+func TestAnErrorIsToldWhateverHasBecomeOfIt(t *testing.T) {
+	told := asError(fmt.Errorf("caf\xe9: %w", &Error{Reason: 9, Code: "\xe9"}))
+	if *told != (Error{Reason: ReasonFailed, Message: "caf\ufffd: ", Code: "\ufffd"}) {
+		t.Errorf("got %+v", told)
+	}
+	with(t, func(address) (any, error) { panic("caf\xe9") })
+	if _, failure := invoke("look", []byte(`{"city":"x"}`)); failure.Message != "the tool panicked: caf\ufffd" {
+		t.Errorf("got %+v", failure)
+	}
+	if _, failure := invoke("\xe9", nil); failure.Message != "there is no tool \ufffd" {
+		t.Errorf("got %+v", failure)
+	}
+}

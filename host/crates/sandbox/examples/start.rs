@@ -55,6 +55,7 @@ fn open(place: &Path) -> Arc<Sandbox> {
     let options = Options {
         plugins: place.join("plugins"),
         cache: place.join("cache"),
+        compiled_bytes_max: u64::MAX,
         data: place.join("data"),
         policy: Arc::new(ArcSwap::from_pointee(policy::Policy::default())),
         child: std::env::current_exe().expect("this program has a file"),

@@ -59,9 +59,9 @@ impl CallLog {
         Self(Arc::new(Mutex::new(Lines { left: bytes, dropped: false, out, err, last_words, plugin, call, sink: None })))
     }
 
-    /// The same, heard by a sink as well.
+    /// The same, heard by a sink as well, where it listens.
     pub(crate) fn heard_by(self, sink: Arc<dyn CallSink>) -> Self {
-        self.lines().sink = Some(sink);
+        self.lines().sink = Some(sink).filter(|sink| sink.listens());
         self
     }
 

@@ -372,12 +372,12 @@ fn wanted(policy: &Policy, plugin: &str) -> Wanted {
 fn version(name: &str, contents: &Contents, wanted: &Wanted, compiled: Compiled) -> Result<Version, String> {
     let (described, skipped) = match &compiled.program.entry {
         instance::Entry::Native(_) => (compiled.tools, Vec::new()),
-        instance::Entry::Functions(functions) => (functions.describe(&contents.docs), functions.skipped().to_vec()),
+        instance::Entry::Functions(functions) => {
+            functions.can_serve()?;
+            (functions.describe(&contents.docs), functions.skipped().to_vec())
+        }
         instance::Entry::Command(_) => (vec![command::tool(name, &contents.manifest)], Vec::new()),
     };
-    if described.is_empty() && !skipped.is_empty() {
-        return Err(format!("nothing that the component exports can be a tool: {}", skipped.join("; ")));
-    }
     let tools_digest = descriptor::digest(&described)?;
     let checked = descriptor::check(described.clone())?;
     let requests = contents.manifest.requests.clone();

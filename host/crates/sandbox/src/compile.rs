@@ -59,6 +59,8 @@ pub(crate) struct Compiler {
 pub(crate) struct Workshop {
     /// The directory of compiled forms.
     pub cache: PathBuf,
+    /// What those may take on disk when it is opened.
+    pub cache_bytes_max: u64,
     /// The file with the key that authenticates them.
     pub key: PathBuf,
     /// The program that compiles.
@@ -80,7 +82,7 @@ impl Compiler {
     /// Opens the cache for an engine of a kind.
     pub(crate) fn open(engine: Engine, kind: Kind, workshop: Workshop) -> Result<Self, Error> {
         let fingerprint = engine::fingerprint(&engine);
-        let cache = Cache::open(workshop.cache.clone(), &workshop.key, fingerprint.clone())?;
+        let cache = Cache::open(workshop.cache.clone(), &workshop.key, fingerprint.clone(), workshop.cache_bytes_max)?;
         Ok(Self { engine, kind, fingerprint, cache, workshop, told: AtomicBool::new(false) })
     }
 

@@ -12,7 +12,7 @@ use schema::Schema;
 use schema::{json, text};
 
 /// Tools of one plugin: more would drown a model.
-const TOOLS_MAX: usize = 64;
+pub(crate) const TOOLS_MAX: usize = 64;
 
 /// What is shown of a name that is none.
 const NAME_SHOWN_MAX: usize = 48;

@@ -8,8 +8,9 @@ mod form;
 mod schema_of;
 mod value;
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
 use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use schema::Schema;
@@ -20,7 +21,7 @@ use wasmtime::component::{Component, ComponentExportIndex, InstancePre, Type, Va
 use wasmtime::{Engine, Store};
 
 use crate::bindings::wardian::plugin::types;
-use crate::descriptor::Tool;
+use crate::descriptor::{TOOLS_MAX, Tool};
 use crate::guest::Guest;
 use crate::outcome::NoAnswer;
 use docs::{Docs, TypeDocs};
@@ -37,6 +38,12 @@ const HASH_DIGITS: usize = 8;
 /// what it takes in the guest.
 pub(crate) const RESULT_BYTES_MAX: usize = 16 << 20;
 
+/// What is left out is listed so far, and counted beyond: the list is logged and part of refusals.
+const SKIPPED_MAX: usize = 20;
+
+/// What is shown of the name of something that is left out, in characters.
+const SHOWN_CHARS_MAX: usize = 100;
+
 /// The media type of bytes that nobody said anything about.
 pub(crate) const BYTES: &str = "application/octet-stream";
 
@@ -47,8 +54,10 @@ const WASI: &str = "wasi:";
 pub(crate) struct Functions {
     pre: InstancePre<Guest>,
     tools: BTreeMap<String, Function>,
-    /// What is exported and is no tool, each with the reason.
+    /// What is exported and is no tool, each with the reason, and how much more of it there is.
     skipped: Vec<String>,
+    /// Functions beyond those that one plugin may have.
+    surplus: usize,
 }
 
 /// One exported function.
@@ -89,10 +98,25 @@ impl Functions {
                 ComponentItem::CoreFunc(_) | ComponentItem::Type(_) | ComponentItem::Resource(_) => {}
             }
         }
-        let Found { functions, mut skipped } = found;
+        let Found { functions, mut skipped, surplus } = found;
         let tools = under_names(functions, &mut skipped);
-        skipped.sort();
-        Self { pre, tools, skipped }
+        Self { pre, tools, skipped: skipped.list(), surplus }
+    }
+
+    /// Whether there are tools, and not too many of them. Which are left where there are too many is
+    /// nothing that this server could choose.
+    pub(crate) fn can_serve(&self) -> Result<(), String> {
+        if self.surplus > 0 {
+            let all = TOOLS_MAX + self.surplus;
+            return Err(format!(
+                "the component exports {all} functions that could be tools; at most {TOOLS_MAX} are allowed in one plugin: \
+                 export fewer, or make several components of it"
+            ));
+        }
+        if self.tools.is_empty() && !self.skipped.is_empty() {
+            return Err(format!("nothing that the component exports can be a tool: {}", self.skipped.join("; ")));
+        }
+        Ok(())
     }
 
     /// The tools, as a native plugin would describe them.
@@ -100,7 +124,7 @@ impl Functions {
         self.tools.iter().map(|(name, function)| function.describe(name, docs)).collect()
     }
 
-    /// What is exported and is no tool, each with the reason.
+    /// What is exported and is no tool, each with the reason, and how much more of it there is.
     pub(crate) fn skipped(&self) -> &[String] {
         &self.skipped
     }
@@ -175,23 +199,54 @@ fn answer(form: Option<&Form>, value: Option<&Val>, bytes_max: usize) -> Result<
 #[derive(Default)]
 struct Found {
     functions: Vec<Function>,
-    skipped: Vec<String>,
+    skipped: Skipped,
+    /// Functions beyond those that one plugin may have: counted, not kept.
+    surplus: usize,
 }
 
 impl Found {
     fn skip(&mut self, what: &str, why: &str) {
-        self.skipped.push(format!("{what}: {why}"));
+        self.skipped.add(what, why);
     }
 
     fn function(&mut self, component: &Component, path: Path, ty: &ComponentFunc, named: &[(String, Type)]) {
         match read(component, path.clone(), ty, named) {
-            Ok(function) => self.functions.push(function),
+            Ok(function) if self.functions.len() < TOOLS_MAX => self.functions.push(function),
+            Ok(_) => self.surplus += 1,
             Err(why) => self.skip(&path.text(), &why),
         }
     }
 }
 
+/// What is no tool: the first of it in alphabetical order, and how much more there is.
+#[derive(Default)]
+struct Skipped {
+    first: BTreeSet<String>,
+    more: usize,
+}
+
+impl Skipped {
+    fn add(&mut self, what: &str, why: &str) {
+        let added = self.first.insert(format!("{}: {why}", shown(what)));
+        let over = self.first.len() > SKIPPED_MAX;
+        if over {
+            self.first.pop_last();
+        }
+        self.more += usize::from(over || !added);
+    }
+
+    fn list(self) -> Vec<String> {
+        let more = (self.more > 0).then(|| format!("and {} more", self.more));
+        self.first.into_iter().chain(more).collect()
+    }
+}
+
 fn read(component: &Component, path: Path, ty: &ComponentFunc, named: &[(String, Type)]) -> Result<Function, String> {
+    for name in [path.interface.as_deref(), Some(&path.function)].into_iter().flatten() {
+        if name.len() > form::NAME_BYTES_MAX {
+            return Err(format!("its name has {} bytes; at most {} are allowed", name.len(), form::NAME_BYTES_MAX));
+        }
+    }
     if path.function.starts_with('[') {
         return Err("it belongs to a resource".into());
     }
@@ -210,6 +265,12 @@ fn read(component: &Component, path: Path, ty: &ComponentFunc, named: &[(String,
     let input = function.input(&|_| None, &TypeDocs::none());
     Schema::compile(&input).map_err(|fault| format!("its parameters do not fit into a schema: {fault}"))?;
     Ok(function)
+}
+
+/// As much of a name as helps to find it.
+fn shown(name: &str) -> Cow<'_, str> {
+    let end = name.char_indices().nth(SHOWN_CHARS_MAX).map(|(end, _)| end);
+    end.map_or(Cow::Borrowed(name), |end| Cow::Owned(format!("{}…", &name[..end])))
 }
 
 fn named(name: &str, item: ComponentItem) -> Option<(String, Type)> {
@@ -235,7 +296,7 @@ impl Path {
 /// Each function under a name of its own: its own where that is enough, with its interface's where
 /// it is not, and with a part of a digest where that is not enough either or too long. So a name
 /// depends on nothing but which functions there are.
-fn under_names(functions: Vec<Function>, skipped: &mut Vec<String>) -> BTreeMap<String, Function> {
+fn under_names(functions: Vec<Function>, skipped: &mut Skipped) -> BTreeMap<String, Function> {
     let mut uses: BTreeMap<String, usize> = BTreeMap::new();
     let long = |path: &Path| match path.interface_name() {
         Some(interface) => format!("{}_{}", snake(interface), snake(&path.function)),
@@ -261,7 +322,7 @@ fn under_names(functions: Vec<Function>, skipped: &mut Vec<String>) -> BTreeMap<
             Entry::Vacant(free) => {
                 free.insert(function);
             }
-            Entry::Occupied(taken) => skipped.push(format!("{}: another function is already called {}", function.path.text(), taken.key())),
+            Entry::Occupied(taken) => skipped.add(&function.path.text(), &format!("another function is already called {}", taken.key())),
         }
     }
     tools

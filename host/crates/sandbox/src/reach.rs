@@ -48,7 +48,7 @@ pub(crate) struct Scope {
     call: String,
     logged: Mutex<BTreeSet<String>>,
     decisions: Decisions,
-    /// Who hears of decisions while the call runs.
+    /// Who hears of decisions and requests while the call runs; nobody in a server.
     sink: Option<Arc<dyn CallSink>>,
     /// What its requests carried, from the first one on; also for who tells of a call whose guest is left behind.
     pub traffic: OnceLock<Arc<Meter>>,
@@ -83,16 +83,20 @@ impl Scope {
         self
     }
 
-    /// The same, with somebody who hears of each decision.
+    /// The same, with somebody who hears of each decision and request, if they listen.
     pub(crate) fn heard_by(mut self, sink: Arc<dyn CallSink>) -> Self {
-        self.sink = Some(sink);
+        self.sink = Some(sink).filter(|sink| sink.listens());
         self
     }
 
-    /// Tells who listens.
-    pub(crate) fn tell(&self, sign: Sign<'_>) {
-        if let Some(sink) = &self.sink {
-            sink.sign(sign);
+    /// Who listens. Whatever has to be put into words for a sign is so only for somebody.
+    pub(crate) fn listener(&self) -> Option<&dyn CallSink> {
+        self.sink.as_deref()
+    }
+
+    fn tell_denied(&self, denied: &Denied) {
+        if let Some(listener) = self.listener() {
+            listener.sign(Sign::Denied { why: &denied.to_string(), toml: &denied.toml });
         }
     }
 
@@ -178,14 +182,16 @@ impl Scope {
         let rule = decided.as_ref().map_or_else(|denied| denied.layer.word(), rule);
         self.decide(capability, what, rule, decided.is_ok());
         if let Err(denied) = &decided {
-            self.tell(Sign::Denied { why: &denied.to_string(), toml: &denied.toml });
+            self.tell_denied(denied);
         }
         decided
     }
 
     fn decide(&self, capability: &str, what: &str, rule: &str, allowed: bool) {
         self.decisions.add(capability, what, rule, allowed);
-        self.tell(Sign::Decided { capability, what, rule, allowed });
+        if let Some(listener) = self.listener() {
+            listener.sign(Sign::Decided { capability, what, rule, allowed });
+        }
     }
 
     /// A denial is logged, once for each thing denied, with the lines that
@@ -197,7 +203,7 @@ impl Scope {
     /// Records that the floor of the network closed what a rule had allowed.
     pub(crate) fn closed(&self, host: &str, denied: &Denied) {
         self.decide("http", &format!("an address of {host}"), denied.layer.word(), false);
-        self.tell(Sign::Denied { why: &denied.to_string(), toml: &denied.toml });
+        self.tell_denied(denied);
         self.log(denied);
     }
 
@@ -260,7 +266,52 @@ fn short(what: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use tool::Caller;
+
     use super::*;
+
+    /// Counts signs, and listens or not.
+    struct Ear {
+        listens: bool,
+        heard: AtomicUsize,
+    }
+
+    #[async_trait::async_trait]
+    impl CallSink for Ear {
+        fn progress(&self, _share: Option<f32>, _note: &str) {}
+
+        fn cancelled(&self) -> bool {
+            false
+        }
+
+        async fn gone(&self) {
+            std::future::pending().await
+        }
+
+        fn listens(&self) -> bool {
+            self.listens
+        }
+
+        fn sign(&self, _sign: Sign<'_>) {
+            self.heard.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    #[test]
+    fn signs_are_made_for_those_only_who_listen() {
+        for (listens, heard) in [(true, 2), (false, 0)] {
+            let ear = Arc::new(Ear { listens, heard: AtomicUsize::new(0) });
+            let caller = Caller { tenant: "t".into(), agent: "a".into() };
+            let (call, tenant_uid, session) = ("c".to_owned(), "00".into(), "s".into());
+            let context = CallContext { call, caller, tenant_uid, session, user: None, trace: None };
+            let scope = Scope::new(Arc::default(), "it".into(), "sha256:0".into(), &context).heard_by(ear.clone());
+            assert!(scope.secret("token", SecretUse::Reveal).is_err());
+            assert_eq!(ear.heard.load(Ordering::Relaxed), heard, "a decision and a denial, where somebody listens");
+            assert_eq!(scope.evidence().decisions.len(), 1, "the receipt has it either way");
+        }
+    }
 
     #[test]
     fn decisions_are_counted_and_bounded() {

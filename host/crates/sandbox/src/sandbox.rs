@@ -29,6 +29,9 @@ pub struct Options {
     pub plugins: PathBuf,
     /// Where compiled forms and the plugins' cache files are kept. Only the server writes there.
     pub cache: PathBuf,
+    /// What compiled forms may take there: beyond it, those that were not used for longest are
+    /// removed at the start, and compiled again where they are wanted.
+    pub compiled_bytes_max: u64,
     /// Where the key lies that authenticates compiled forms, and which versions were accepted.
     pub data: PathBuf,
     /// What is allowed. Swapped whole when the operator changes it.
@@ -65,13 +68,13 @@ impl Sandbox {
     /// Opens the directories and starts the threads. Plugins come into service
     /// one after another; see [`Sandbox::wait_ready`].
     pub fn open(options: Options) -> Result<Arc<Self>, Error> {
-        let Options { plugins, cache, data, policy, child, compiling, slots, on_progress } = options;
+        let Options { plugins, cache, compiled_bytes_max, data, policy, child, compiling, slots, on_progress } = options;
         std::fs::create_dir_all(&plugins).map_err(|cause| Error::Directory { path: plugins.clone(), cause })?;
         std::fs::create_dir_all(&data).map_err(|cause| Error::Directory { path: data.clone(), cause })?;
         let (engine, slots) = engine::open(slots)?;
         let stop = Arc::new(AtomicBool::new(false));
         let (compiled, key) = (cache.join("compiled"), data.join("compile-cache.key"));
-        let workshop = Workshop { cache: compiled, key, child, bounds: compiling, stop: stop.clone() };
+        let workshop = Workshop { cache: compiled, cache_bytes_max: compiled_bytes_max, key, child, bounds: compiling, stop: stop.clone() };
         let compiler = Compiler::open(engine.clone(), Kind::Plain, workshop.clone())?;
         let ticker = Arc::new(Ticker::start(&engine)?);
         let fueled = Fueled::new(workshop, ticker.clone());

@@ -68,8 +68,13 @@ pub trait CallSink: Send + Sync {
     /// running guest, which is ended then.
     async fn gone(&self);
 
-    /// Tells what happens inside of the call. Servers pass over it: they have the log
-    /// and the receipt; an author's terminal shows it as it comes.
+    /// Whether signs are wanted; asked once, before the call begins. Servers want none: they have
+    /// the log and the receipt; an author's terminal shows them as they come.
+    fn listens(&self) -> bool {
+        false
+    }
+
+    /// Tells what happens inside of the call, where [`CallSink::listens`] says so.
     fn sign(&self, _sign: Sign<'_>) {}
 }
 

@@ -161,7 +161,7 @@ pub struct PluginStatus {
     pub state: PluginState,
     /// The names of its tools.
     pub tools: Vec<String>,
-    /// What it exports that is no tool, each with the reason.
+    /// What it exports that is no tool, each with the reason, and how much more of it there is.
     pub skipped: Vec<String>,
     /// What the operator granted, one phrase a grant.
     pub grants: Vec<String>,

@@ -83,6 +83,10 @@ impl CallSink for Live {
         std::future::pending().await
     }
 
+    fn listens(&self) -> bool {
+        true
+    }
+
     fn sign(&self, sign: Sign<'_>) {
         match sign {
             Sign::Line { level, text } => self.show(&format!("log       {level}: {text}")),

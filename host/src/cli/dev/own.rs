@@ -64,7 +64,7 @@ fn home(project: &Project) -> anyhow::Result<PathBuf> {
 
 /// Opens it and begins to serve.
 pub(super) async fn open(settings: &Settings, sources: Sources) -> anyhow::Result<Own> {
-    let server = open::open(settings, Manner::Serving).await?;
+    let server = open::open(settings, Manner::Developing).await?;
     let (listeners, address) = server.listen().await?;
     server.host.listens(address);
     let reload = Reload { sources, leases: server.leases.clone(), host: server.host.clone() };

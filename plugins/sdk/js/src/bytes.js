@@ -50,6 +50,14 @@ function letter(bytes, at) {
   return isNone ? [REPLACEMENT, Math.max(1, length)] : [code, length];
 }
 
+// The bytes of what has some: of text not, whose encoding only its author knows.
+export function bytesOf(content, what) {
+  if (content instanceof Uint8Array) return content;
+  if (content instanceof ArrayBuffer) return new Uint8Array(content);
+  if (ArrayBuffer.isView(content)) return new Uint8Array(content.buffer, content.byteOffset, content.byteLength);
+  throw new TypeError(`the content of ${what} is a Uint8Array, not of type ${typeof content}; encode text with new TextEncoder()`);
+}
+
 // Pieces in a row.
 export function joined(pieces) {
   if (pieces.length === 1) return pieces[0];

@@ -2,7 +2,8 @@
 
 import { content, failure } from "./host/component.js";
 import { toJson } from "./answer.js";
-import { Failed } from "./errors.js";
+import { asTold, Failed } from "./errors.js";
+import { wellFormed } from "./words.js";
 import { settle, SettledPromise } from "./promise.js";
 import { declared, run, toolError } from "./tools.js";
 
@@ -13,7 +14,7 @@ export const tools = {
     try {
       return settled(run(call.tool, call.input)).map(content);
     } catch (error) {
-      throw failure(toolError(error));
+      throw failure(asTold(toolError(error)));
     }
   },
 };
@@ -36,7 +37,7 @@ function settled(promise) {
 function described(tool) {
   return {
     name: tool.name,
-    description: tool.description,
+    description: wellFormed(tool.description),
     input: toJson(tool.input.json),
     output: tool.output === undefined ? null : toJson(tool.output.json),
     traits: tool.traits,

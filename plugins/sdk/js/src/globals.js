@@ -4,14 +4,15 @@
 import { log } from "./modules.js";
 import { later, SettledPromise } from "./promise.js";
 import { decode, encode } from "./bytes.js";
+import { told } from "./words.js";
 
 const shown = (value) => {
   if (typeof value === "string") return value;
   if (value instanceof Error) return value.stack ? `${value.name}: ${value.message}\n${value.stack}` : `${value.name}: ${value.message}`;
   try {
-    return JSON.stringify(value) ?? String(value);
+    return JSON.stringify(value) ?? told(value);
   } catch {
-    return String(value);
+    return told(value);
   }
 };
 

@@ -2,7 +2,8 @@
 // one that failed Unavailable; any status is a response.
 
 import * as host from "#host";
-import { decode, encode } from "./bytes.js";
+import { bytesOf, decode, encode } from "./bytes.js";
+import { wellFormed } from "./words.js";
 
 // A response, read to its end. The names of its headers are in small letters.
 export class Response {
@@ -27,17 +28,17 @@ export class Response {
 
 // Sends a request. `params` are added to the address, `json` is a body in JSON, `timeout` is in seconds.
 export function request(url, { method = "GET", params, headers = {}, body, json, timeout } = {}) {
-  const fields = Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), String(value)]));
+  const fields = Object.fromEntries(Object.entries(headers).map(([name, value]) => [wellFormed(name).toLowerCase(), wellFormed(value)]));
   let content = body ?? new Uint8Array();
   if (json !== undefined) {
     content = JSON.stringify(json);
     fields["content-type"] ??= "application/json";
   }
-  if (typeof content === "string") content = encode(content);
+  content = typeof content === "string" ? encode(content) : bytesOf(content, "a request");
   if (content.length > 0) fields["content-length"] ??= String(content.length);
   const { status, headers: answered, body: bytes } = host.send({
-    method: method.toUpperCase(),
-    url: withParams(url, params),
+    method: wellFormed(method).toUpperCase(),
+    url: withParams(wellFormed(url), params),
     headers: fields,
     body: content,
     timeout,
@@ -50,7 +51,7 @@ export const get = (url, options = {}) => request(url, { ...options, method: "GE
 export const post = (url, options = {}) => request(url, { ...options, method: "POST" });
 
 function withParams(url, params) {
-  const pairs = Object.entries(params ?? {}).map(([name, value]) => `${encodeURIComponent(name)}=${encodeURIComponent(value)}`);
+  const pairs = Object.entries(params ?? {}).map(([name, value]) => `${encodeURIComponent(wellFormed(name))}=${encodeURIComponent(wellFormed(value))}`);
   if (pairs.length === 0) return url;
   return `${url}${url.includes("?") ? "&" : "?"}${pairs.join("&")}`;
 }

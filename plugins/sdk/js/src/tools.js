@@ -4,6 +4,7 @@ import { parts } from "./answer.js";
 import { Failed, InvalidInput, NotFound, ToolError } from "./errors.js";
 import { log } from "./modules.js";
 import { isObject, Schema } from "./schema.js";
+import { told } from "./words.js";
 
 // What the contract takes for a tool's name.
 const NAME = /^[a-z][a-z0-9_]{0,47}$/;
@@ -52,8 +53,8 @@ export async function run(name, json) {
 export function toolError(thrown) {
   if (thrown instanceof ToolError) return thrown;
   const isError = thrown instanceof Error;
-  const message = isError ? `${thrown.name}: ${thrown.message}` : String(thrown);
-  log.error(isError && thrown.stack ? `${message}\n${thrown.stack}` : message);
+  const message = isError ? `${told(thrown.name)}: ${told(thrown.message)}` : told(thrown);
+  log.error(isError && thrown.stack ? `${message}\n${told(thrown.stack)}` : message);
   return new Failed(message, { cause: thrown });
 }
 

@@ -62,3 +62,26 @@ test("what is said on the way is kept for the test", () =>
     feedback.emit(["x"]);
     assert.deepEqual([host.logs, host.progress, host.emitted.length], [[{ level: "warn", message: "b" }], [{ share: 0.5, note: "half" }], 1]);
   }));
+
+test("what is said and asked has no half letters", () => {
+  const [half, whole, seen] = ["a\ud800b", "a\ufffdb", []];
+  return withHost({ http: (request) => (seen.push(request), new Response(200)) }, (host) => {
+    log.info(half);
+    feedback.progress(1, half);
+    feedback.emit(half);
+    store.set(half, half);
+    assert.deepEqual([store.keys({ prefix: half }), store.keys({ after: half }), config.get(half), secrets.ready(half)], [[whole], [], undefined, false]);
+    assert.throws(() => cache.write(half, ""), /cache name/);
+    assert.throws(() => secrets.reveal(half), (error) => error.message.includes(whole));
+    http.post(`https://example.com/${half}`, { params: { [half]: half }, headers: { [half]: half }, body: half });
+    assert.deepEqual([host.logs[0].message, host.progress[0].note, host.emitted[0].value], [whole, whole, whole]);
+    assert.deepEqual([[...host.store.keys()], seen[0].url], [[whole], `https://example.com/${whole}?a%EF%BF%BDb=a%EF%BF%BDb`]);
+    assert.deepEqual([seen[0].headers[whole], seen[0].body.length], [whole, 5]);
+  });
+});
+
+test("bytes are bytes", () =>
+  withHost({}, () => {
+    assert.throws(() => store.set("a", 5), /the content of a value is a Uint8Array, not of type number/);
+    assert.throws(() => http.post("https://example.com/", { body: { a: 1 } }), /the content of a request is a Uint8Array/);
+  }));

@@ -3,7 +3,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { data, file, InvalidInput, NotFound, s, text, tool, Unavailable } from "../src/index.js";
+import { toJson } from "../src/answer.js";
+import { asTold } from "../src/errors.js";
+import { data, file, InvalidInput, NotFound, other, s, text, tool, ToolError, Unavailable } from "../src/index.js";
 import { call, describe, withHost } from "../src/testing.js";
 import { run } from "../src/tools.js";
 
@@ -63,6 +65,38 @@ test("what cannot be called is told in words", async () => {
   await assert.rejects(call("nothing"), NotFound);
   await assert.rejects(run("add", "{"), InvalidInput);
   await assert.rejects(call("add", {}), /add needs a/);
+});
+
+test("an answer has no half letters", () => {
+  const [half, whole] = ["123456789😀".slice(0, 10), "123456789\ufffd"];
+  assert.deepEqual([text(half).value, other(half, 1).value.kind], [whole, whole]);
+  const { mediaType, name } = file(new Uint8Array(), half, half).value;
+  assert.deepEqual([mediaType, name, text("a😀").value], [whole, whole, "a😀"]);
+  assert.equal(toJson({ [half]: half, kept: "\\ud83d😀" }), `{"${whole}":"${whole}","kept":"\\\\ud83d😀"}`);
+});
+
+test("what is no file is refused where it is made", () => {
+  for (const content of ["text", 5, undefined]) assert.throws(() => file(content), /the content of a file is a Uint8Array, not of type/);
+  assert.deepEqual(file(Uint16Array.of(1).subarray(0, 1)).value.bytes.length, 2);
+  assert.deepEqual(file(new ArrayBuffer(3)).value.bytes, new Uint8Array(3));
+});
+
+test("an error is told whatever has become of it", async () => {
+  class Odd extends ToolError {
+    reason = "teapot";
+  }
+  const mute = {
+    toString() {
+      throw new RangeError();
+    },
+  };
+  const shown = "a value of type object that cannot be shown";
+  assert.deepEqual(asTold(new Odd("a\ud800", { code: 42, retryAfter: "soon" })), { reason: "failed", message: "a\ufffd", code: "42", waitMs: undefined });
+  assert.deepEqual(asTold(Object.assign(new NotFound(""), { code: mute })), { reason: "not_found", message: "NotFound", code: shown, waitMs: undefined });
+  const waits = [NaN, -1, 1.5, 1e300].map((retryAfter) => asTold(new Unavailable("later", { retryAfter })).waitMs);
+  assert.deepEqual(waits, [undefined, 0, 1500, 100 * 365 * 24 * 3_600_000]);
+  tool({ name: "mute", description: "Throws what says nothing." }, () => Promise.reject(mute));
+  await withHost({}, () => assert.rejects(call("mute"), { reason: "failed", message: shown }));
 });
 
 test("a declaration that makes no tool says why", () => {

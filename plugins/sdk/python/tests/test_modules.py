@@ -70,3 +70,24 @@ class Modules(unittest.TestCase):
             feedback.emit({"x": 1})
         self.assertEqual(host.logs, [("debug", "a"), ("warn", "b")])
         self.assertEqual((host.progress, len(host.emitted)), ([(0.5, "half")], 2))
+
+    def test_what_is_said_and_asked_has_no_half_letters(self):
+        half, whole, seen = "a\ud800b", "a\ufffdb", []
+        with testing.host(http=lambda request: (seen.append(request), testing.Response(200))[1]) as host:
+            with contextlib.redirect_stderr(io.StringIO()):
+                log.info(half)
+            feedback.progress(1, half)
+            feedback.emit(half)
+            store.set(half, half)
+            store.set_json("json", {half: half})
+            keys = store.keys(prefix="a"), store.keys(prefix=half), store.keys(after=half)
+            with self.assertRaises(Failed):
+                cache.write(half, b"")
+            with self.assertRaisesRegex(Unauthorized, whole):
+                secrets.reveal(half)
+            self.assertEqual((config.get(half), secrets.ready(half)), (None, False))
+            http.post(f"https://example.com/{half}", params={half: half}, headers={half: half}, body=half)
+        self.assertEqual((host.logs, host.progress, host.emitted[0].text), ([("info", whole)], [(1.0, whole)], whole))
+        self.assertEqual((keys, host.store[whole]), (([whole], [whole], ["json"]), whole.encode()))
+        self.assertEqual((seen[0].url, seen[0].body), (f"https://example.com/{whole}?a%3Fb=a%3Fb", whole.encode()))
+        self.assertEqual((seen[0].headers[whole], seen[0].headers["content-length"]), (whole, "5"))

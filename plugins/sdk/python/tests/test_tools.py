@@ -6,8 +6,10 @@ import unittest
 from dataclasses import dataclass
 from typing import Annotated
 
-from wardian_plugin import Data, Failed, File, InvalidInput, NotFound, Text, Unavailable, testing, tool
-from wardian_plugin.tools import declared, run
+from wardian_plugin import Data, Error, Failed, File, InvalidInput, NotFound, Other, Text, Unavailable, testing, tool
+from wardian_plugin.answer import to_json
+from wardian_plugin.errors import as_told
+from wardian_plugin.tools import declared, guarded, run
 
 
 @dataclass
@@ -114,6 +116,48 @@ class Tools(unittest.TestCase):
             testing.call("one", {})
         with self.assertRaisesRegex(Failed, "cannot write the answer as JSON"):
             testing.call("one", {"a": 1})
+
+    def test_an_answer_has_no_half_letters(self):
+        half, whole = "a\ud800b", "a\ufffdb"
+        self.assertEqual((Text(half).text, Other(half, None).kind), (whole, whole))
+        self.assertEqual(File(b"", half, half), File(b"", whole, whole))
+        self.assertEqual(to_json({half: [half]}), f'{{"{whole}":["{whole}"]}}')
+        self.assertEqual(Text("\ud83d\ude00").text, "😀")
+
+    def test_what_is_no_file_is_refused_where_it_is_made(self):
+        for content in ("text", 5, None):
+            with self.assertRaisesRegex(TypeError, "content of a File is bytes, not"):
+                File(content)
+        self.assertEqual(File(bytearray(b"ab")).content, b"ab")
+
+    def test_an_error_is_told_whatever_has_become_of_it(self):
+        class Odd(Error):
+            reason = "teapot"
+
+        class Bare(Error):
+            def __init__(self):
+                pass
+
+        class Mute(Exception):
+            def __str__(self):
+                raise RuntimeError
+
+        told = as_told(Odd(ValueError("a\ud800b"), code=42, retry_after="soon"))
+        self.assertEqual((told.reason, told.message, told.code, told.wait_ms), ("failed", "a\ufffdb", "42", None))
+        self.assertEqual(as_told(Bare()).message, "Bare")
+        changed = NotFound("it")
+        changed.message, changed.code, changed.reason = Mute(), Mute(), []
+        told = as_told(changed)
+        self.assertEqual((told.reason, told.message, told.code), ("failed", *["a Mute that cannot be shown"] * 2))
+        waits = [as_told(Unavailable("later", retry_after=wait)).wait_ms for wait in (float("nan"), -1, 1.5, 10**400)]
+        self.assertEqual(waits[:3], [None, 0, 1500])
+        self.assertEqual({waits[3], as_told(Unavailable("later", retry_after=float("inf"))).wait_ms}, {100 * 365 * 24 * 3_600_000})
+
+        def mute():
+            raise Mute
+
+        with testing.host(), contextlib.redirect_stderr(io.StringIO()), self.assertRaisesRegex(Failed, "^Mute: a Mute that cannot be shown$"):
+            guarded(mute)
 
     def test_a_declaration_that_makes_no_tool_says_why(self):
         def of(source):

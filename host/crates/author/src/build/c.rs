@@ -4,7 +4,7 @@
 
 use std::ffi::OsStr;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::process::Command;
 use std::time::SystemTime;
 
@@ -130,8 +130,7 @@ impl Compiler {
 
     /// The object of a source; compiled only if it, a header or the flags changed since.
     fn compile(&self, source: &Path, project: &Project, sources: &Sources, scratch: &Path) -> Result<PathBuf> {
-        let name = source.strip_prefix(&project.root).unwrap_or(source).to_string_lossy().replace(['/', '\\'], "-");
-        let object = scratch.join("objects").join(format!("{name}.o"));
+        let object = object(source, project, scratch);
         let needs = changed(source).unwrap_or(SystemTime::now()).max(sources.shared);
         if changed(&object).is_some_and(|made| made > needs) {
             return Ok(object);
@@ -174,6 +173,15 @@ impl Compiler {
         }
         clang
     }
+}
+
+/// Where the object of a source lies: in folders like those of the sources, so that each has one of its own.
+fn object(source: &Path, project: &Project, scratch: &Path) -> PathBuf {
+    let inside = source.strip_prefix(&project.root).unwrap_or(source);
+    let folders = inside.components().filter(|part| matches!(part, Component::Normal(_)));
+    let mut object = scratch.join("objects").join(folders.collect::<PathBuf>()).into_os_string();
+    object.push(".o");
+    object.into()
 }
 
 /// `wasm-ld`: beside clang, on PATH, or the one that rustup ships.
@@ -245,6 +253,20 @@ mod tests {
             fs::create_dir(folder.path().join(name)).expect("a folder");
         }
         assert_eq!(newest(folder.path(), "llvm-"), Some(folder.path().join("llvm-19")));
+    }
+
+    #[test]
+    fn each_source_has_an_object_of_its_own_below_the_scratch_folder() {
+        let place = tempfile::tempdir().expect("a folder");
+        fs::write(place.path().join("plugin.toml"), "name = 'a'").expect("a file");
+        fs::create_dir(place.path().join("src")).expect("a folder");
+        fs::write(place.path().join("src/a.c"), "").expect("a file");
+        let project = Project::open(place.path()).expect("a project");
+        let scratch = project.scratch().join("c");
+        let of = |source: &str| object(&project.root.join(source), &project, &scratch);
+        assert_eq!(of("src/a/b.c"), scratch.join("objects/src/a/b.c.o"));
+        assert_eq!(of("src/a-b.c"), scratch.join("objects/src/a-b.c.o"));
+        assert!(object(Path::new("/elsewhere/b.c"), &project, &scratch).starts_with(&scratch));
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 
 use crate::assets::{Sdk, write_wit};
 use crate::command::run;
@@ -17,6 +18,13 @@ const SDK: &str = "@wardian/plugin";
 
 /// Where the plugin begins unless `main` in `package.json` says otherwise.
 const MAINS: [&str; 4] = ["src/index.ts", "src/index.js", "index.ts", "index.js"];
+
+/// Where npm keeps the versions that it chose.
+const LOCK: &str = "package-lock.json";
+/// What npm leaves beside the packages that it installed.
+const OF_NPM: &str = ".package-lock.json";
+/// What a build leaves beside them: what they were installed for.
+const STAMP: &str = ".wardian";
 
 /// The interfaces of WASI that the SDK imports.
 const INTERFACES: [&str; 6] =
@@ -77,18 +85,41 @@ impl Package {
         })
     }
 
-    /// Has npm install what the plugin depends on, if some of it is not there. Packages' own scripts are not run.
+    /// Has npm install what the plugin depends on, if some of it is not there or others are wanted by now. Packages'
+    /// own scripts are not run.
     fn install(&self, project: &Project) -> Result<()> {
-        let names = self.said["dependencies"].as_object().into_iter().flat_map(|names| names.keys());
+        let Some(what) = self.wanted(project) else { return Ok(()) };
         let modules = project.root.join("node_modules");
-        // The SDK may come from elsewhere: it is looked for when it is needed.
-        let missing: Vec<&String> = names.filter(|name| *name != SDK && !modules.join(name).is_dir()).collect();
-        let Some(first) = missing.first() else { return Ok(()) };
-        let way = if project.root.join("package-lock.json").is_file() { "ci" } else { "install" };
+        // A clean install begins with removing what is there, which would then have to be fetched again.
+        let way = if project.root.join(LOCK).is_file() && !modules.exists() { "ci" } else { "install" };
         let mut npm = Command::new("npm");
         npm.current_dir(&project.root).args([way, "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]);
-        run(&mut npm, &format!("see what npm says: it was to install {first}, which {} depends on", self.file.display()))?;
-        Ok(())
+        run(&mut npm, &format!("see what npm says: it was to install {what} of {}", self.file.display()))?;
+        write(&modules.join(STAMP), self.stamp(project).as_bytes())
+    }
+
+    /// What npm has to install, if anything.
+    fn wanted(&self, project: &Project) -> Option<String> {
+        // The SDK may come from elsewhere: it is looked for when it is needed.
+        let names = self.said["dependencies"].as_object().into_iter().flat_map(|names| names.keys());
+        let names: Vec<&String> = names.filter(|name| *name != SDK).collect();
+        let modules = project.root.join("node_modules");
+        if let Some(missing) = names.iter().find(|name| !modules.join(name).is_dir()) {
+            return Some(format!("the dependency {missing}"));
+        }
+        let stale = match fs::read_to_string(modules.join(STAMP)) {
+            Ok(stamp) => stamp != self.stamp(project),
+            // What another tool than npm installed is that tool's own affair.
+            Err(_) => modules.join(OF_NPM).is_file(),
+        };
+        (stale && !names.is_empty()).then(|| "the dependencies".to_owned())
+    }
+
+    /// What was asked for: a digest of `package.json` and of the lock.
+    fn stamp(&self, project: &Project) -> String {
+        let lock = fs::read(project.root.join(LOCK)).unwrap_or_default();
+        let asked = Sha256::new().chain_update(self.said.to_string()).chain_update([0]).chain_update(lock);
+        data_encoding::HEXLOWER.encode(&asked.finalize())
     }
 }
 
@@ -242,6 +273,44 @@ mod tests {
         let own = project(place.path(), r#"{"dependencies": {"@wardian/plugin": "file:sdk"}, "devDependencies": {"typescript": "^5"}}"#);
         Package::read(&own).unwrap().install(&own).unwrap();
         assert!(!place.path().join("node_modules").exists());
+    }
+
+    #[test]
+    fn packages_are_installed_again_when_others_are_wanted() {
+        let place = tempfile::tempdir().unwrap();
+        let wanted = |version: &str| {
+            let project = project(place.path(), &format!(r#"{{"dependencies": {{"x": "{version}"}}}}"#));
+            Package::read(&project).unwrap().wanted(&project)
+        };
+        let again = Some("the dependencies".to_owned());
+        assert_eq!(wanted("1.0.0"), Some("the dependency x".to_owned()));
+        write(&place.path().join("node_modules/x/index.js"), b"").unwrap();
+        assert_eq!(wanted("1.0.0"), None, "somebody else installed it");
+        write(&place.path().join("node_modules").join(OF_NPM), b"{}").unwrap();
+        assert_eq!(wanted("1.0.0"), again, "nobody knows for what it was installed");
+
+        let own = project(place.path(), r#"{"dependencies": {"x": "1.0.0"}}"#);
+        let stamp = Package::read(&own).unwrap().stamp(&own);
+        write(&place.path().join("node_modules").join(STAMP), stamp.as_bytes()).unwrap();
+        assert_eq!(wanted("1.0.0"), None);
+        assert_eq!(wanted("2.0.0"), again);
+        write(&place.path().join(LOCK), b"{}").unwrap();
+        assert_eq!(wanted("1.0.0"), again, "the lock is another one");
+    }
+
+    #[test]
+    fn npm_installs_the_version_that_is_asked_for_now() {
+        let place = tempfile::tempdir().unwrap();
+        for folder in ["one", "two"] {
+            let package = format!(r#"{{"name": "x", "version": "1.0.0", "main": "{folder}.js"}}"#);
+            write(&place.path().join(folder).join("package.json"), package.as_bytes()).unwrap();
+            let own = project(place.path(), &format!(r#"{{"dependencies": {{"x": "file:{folder}"}}}}"#));
+            let package = Package::read(&own).unwrap();
+            package.install(&own).unwrap();
+            let installed = fs::read_to_string(place.path().join("node_modules/x/package.json")).unwrap();
+            assert!(installed.contains(&format!("{folder}.js")), "{installed}");
+            assert_eq!(package.wanted(&own), None, "npm is not started again");
+        }
     }
 
     #[test]

@@ -35,6 +35,7 @@ impl Ground {
         let options = Options {
             plugins: place.path().join("plugins"),
             cache: place.path().join("cache"),
+            compiled_bytes_max: u64::MAX,
             data: place.path().join("data"),
             policy,
             child: std::env::current_exe().expect("this program has a file"),

@@ -2,8 +2,11 @@
 //! digest and the engine's fingerprint: the compiled form, which is native code
 //! and is mapped into memory, and a note with the form's digest and the tools
 //! that the component described. The note carries a MAC under a key that only
-//! this server has.
+//! this server has, and its age tells when the entry was last used.
 
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
@@ -19,7 +22,7 @@ use wasmtime::component::Component;
 use crate::descriptor::Tool;
 use crate::error::Error;
 
-/// Entries that are kept; the oldest go first when the cache is opened.
+/// Entries that are kept; those that were not used for longest go first when the cache is opened.
 const ENTRIES_MAX: usize = 2_048;
 
 /// The note of an entry: 64 tools with their schemas.
@@ -49,11 +52,12 @@ struct Note {
 }
 
 impl Cache {
-    pub(super) fn open(directory: PathBuf, key: &Path, fingerprint: String) -> Result<Self, Error> {
+    /// Opens the directory, and removes what is over so many bytes or entries.
+    pub(super) fn open(directory: PathBuf, key: &Path, fingerprint: String, bytes_max: u64) -> Result<Self, Error> {
         own(&directory).map_err(|cause| Error::Directory { path: directory.clone(), cause })?;
         let key = read_or_make_key(key).map_err(|cause| Error::Key { path: key.to_owned(), cause })?;
         let cache = Self { directory, key, fingerprint };
-        cache.prune();
+        cache.prune(bytes_max);
         Ok(cache)
     }
 
@@ -75,10 +79,14 @@ impl Cache {
         // ours, and a file in it is only ever made under a new name and renamed or unlinked as a
         // whole, which leaves a mapping on the old one.
         let component = unsafe { Component::deserialize_file(engine, path) };
-        component
-            .map(|component| (note.tools, component))
-            .inspect_err(|error| tracing::warn!("the compiled form of {digest} does not load: {error:#}"))
-            .ok()
+        let component = component.inspect_err(|error| tracing::warn!("the compiled form of {digest} does not load: {error:#}")).ok()?;
+        self.used(digest);
+        Some((note.tools, component))
+    }
+
+    /// Makes an entry the last one to go. Where it cannot be, it is compiled again some day.
+    fn used(&self, digest: &str) {
+        let _ = File::open(self.path(digest, "note")).and_then(|note| note.set_modified(SystemTime::now()));
     }
 
     /// Keeps what the child compiled.
@@ -119,16 +127,40 @@ impl Cache {
         self.directory.join(format!("{digest}-{}.{kind}", self.fingerprint))
     }
 
-    /// Removes the oldest files over the limit. What is mapped stays mapped.
-    fn prune(&self) {
-        let entries = fs::read_dir(&self.directory).into_iter().flatten().flatten();
-        let mut files: Vec<(SystemTime, PathBuf)> =
-            entries.filter_map(|entry| Some((entry.metadata().ok()?.modified().ok()?, entry.path()))).collect();
-        files.sort();
-        for (_, path) in files.iter().take(files.len().saturating_sub(2 * ENTRIES_MAX)) {
-            let _ = fs::remove_file(path);
+    /// Removes entries over the limits, but the last that was used. What is mapped stays mapped.
+    fn prune(&self, bytes_max: u64) {
+        let mut entries: Vec<Entry> = self.entries().into_values().collect();
+        entries.sort_by_key(|entry| Reverse(entry.used));
+        let mut bytes = 0;
+        for (index, entry) in entries.iter().enumerate() {
+            bytes += entry.bytes;
+            if index >= ENTRIES_MAX || (index > 0 && bytes > bytes_max) {
+                entry.files.iter().for_each(|path| drop(fs::remove_file(path)));
+            }
         }
     }
+
+    /// What lies in the directory, by what the names of an entry's files begin with.
+    fn entries(&self) -> BTreeMap<OsString, Entry> {
+        let mut entries: BTreeMap<OsString, Entry> = BTreeMap::new();
+        for file in fs::read_dir(&self.directory).into_iter().flatten().flatten() {
+            let (path, Ok(metadata)) = (file.path(), file.metadata()) else { continue };
+            let (Some(stem), Ok(modified)) = (path.file_stem(), metadata.modified()) else { continue };
+            let entry = entries.entry(stem.to_owned()).or_insert(Entry { used: modified, bytes: 0, files: Vec::new() });
+            entry.used = entry.used.max(modified);
+            entry.bytes += metadata.len();
+            entry.files.push(path);
+        }
+        entries
+    }
+}
+
+/// The files of one entry.
+struct Entry {
+    /// When the last of them was written, or the entry was used.
+    used: SystemTime,
+    bytes: u64,
+    files: Vec<PathBuf>,
 }
 
 /// The digest of a file, read in pieces.
@@ -184,12 +216,14 @@ pub(crate) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]
     fn a_note_that_this_server_did_not_write_is_not_read() {
         let place = tempfile::tempdir().unwrap();
-        let open = |key: &str| Cache::open(place.path().join("cache"), &place.path().join(key), "f".into()).unwrap();
+        let open = |key: &str| Cache::open(place.path().join("cache"), &place.path().join(key), "f".into(), u64::MAX).unwrap();
         open("key").store("sha256:ab", &[], b"code").unwrap();
         assert!(open("key").note("sha256:ab").is_some());
         assert!(open("other").note("sha256:ab").is_none(), "another key");
@@ -201,12 +235,35 @@ mod tests {
     }
 
     #[test]
+    fn what_was_not_used_for_longest_goes_first_where_there_is_too_much() {
+        const EMPTY: &[u8] = b"\0asm\r\0\x01\0";
+        let (place, engine) = (tempfile::tempdir().unwrap(), Engine::default());
+        let open = |bytes_max| Cache::open(place.path().join("cache"), &place.path().join("key"), "f".into(), bytes_max).unwrap();
+        let compiled = engine.precompile_component(EMPTY).unwrap();
+        let cache = open(u64::MAX);
+        for (digest, age) in [("sha256:aa", 30), ("sha256:bb", 20), ("sha256:cc", 10)] {
+            cache.store(digest, &[], &compiled).unwrap();
+            for kind in ["compiled", "note"] {
+                let file = File::open(cache.path(digest, kind)).unwrap();
+                file.set_modified(SystemTime::now() - Duration::from_secs(age)).unwrap();
+            }
+        }
+        let there = |cache: &Cache| ["sha256:aa", "sha256:bb", "sha256:cc"].map(|digest| cache.note(digest).is_some());
+        let entry = cache.entries().values().map(|entry| entry.bytes).max().unwrap();
+        assert_eq!(there(&open(3 * entry)), [true; 3]);
+        assert!(cache.load(&engine, "sha256:aa").is_some(), "which uses it");
+        assert_eq!(there(&open(2 * entry)), [true, false, true]);
+        assert_eq!(there(&open(1)), [true, false, false], "the last one stays however large");
+        assert_eq!(fs::read_dir(place.path().join("cache")).unwrap().count(), 2, "both files of an entry go");
+    }
+
+    #[test]
     fn only_the_servers_user_can_enter_the_cache() {
         let place = tempfile::tempdir().unwrap();
         let directory = place.path().join("cache");
         fs::create_dir(&directory).unwrap();
         fs::set_permissions(&directory, fs::Permissions::from_mode(0o777)).unwrap();
-        Cache::open(directory.clone(), &place.path().join("key"), "f".into()).unwrap();
+        Cache::open(directory.clone(), &place.path().join("key"), "f".into(), u64::MAX).unwrap();
         assert_eq!(fs::metadata(directory).unwrap().permissions().mode() & 0o777, 0o700);
         assert_eq!(fs::metadata(place.path().join("key")).unwrap().permissions().mode() & 0o777, 0o600);
     }

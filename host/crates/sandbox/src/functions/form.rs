@@ -11,6 +11,9 @@ use wasmtime::component::types::Variant;
 /// More than this does not fit into a schema either.
 const PARTS_MAX: usize = 512;
 
+/// A name in WIT: a record brings those of its fields into memory once for each value.
+pub(super) const NAME_BYTES_MAX: usize = 256;
+
 /// What a value looks like.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Form {
@@ -127,7 +130,7 @@ impl<'a> Reader<'a> {
 
     /// The parameters of a function, or the fields of a record.
     pub(super) fn fields<'t>(&mut self, fields: impl Iterator<Item = (&'t str, Type)>) -> Result<Vec<Field>, String> {
-        let fields = fields.map(|(name, ty)| Ok(Field { name: Name::new(name), form: self.form(&ty)? }));
+        let fields = fields.map(|(name, ty)| Ok(Field { name: bounded(name)?, form: self.form(&ty)? }));
         let fields: Vec<Field> = fields.collect::<Result<_, String>>()?;
         distinct(fields.iter().map(|field| &field.name))?;
         Ok(fields)
@@ -156,7 +159,8 @@ impl<'a> Reader<'a> {
             Type::List(list) if list.ty() == Type::U8 => Form::Bytes,
             Type::List(list) => Form::List(Box::new(self.form(&list.ty())?)),
             Type::Record(record) => {
-                let named = self.named.iter().find(|(_, named)| named == ty).map(|(name, _)| name.clone());
+                let named = self.named.iter().find(|(name, named)| name.len() <= NAME_BYTES_MAX && named == ty);
+                let named = named.map(|(name, _)| name.clone());
                 let fields = self.fields(record.fields().map(|field| (field.name, field.ty)))?;
                 Form::Record(Record { named, fields })
             }
@@ -178,7 +182,7 @@ impl<'a> Reader<'a> {
     fn cases(&mut self, variant: &Variant) -> Result<Vec<Case>, String> {
         let cases = variant.cases().map(|case| {
             let payload = case.ty.map(|ty| self.form(&ty)).transpose()?;
-            Ok(Case { name: Name::new(case.name), payload })
+            Ok(Case { name: bounded(case.name)?, payload })
         });
         let cases: Vec<Case> = cases.collect::<Result<_, String>>()?;
         distinct(cases.iter().map(|case| &case.name))?;
@@ -186,7 +190,7 @@ impl<'a> Reader<'a> {
     }
 
     fn names<'n>(&mut self, names: impl Iterator<Item = &'n str>) -> Result<Vec<Name>, String> {
-        let names: Vec<Name> = names.map(Name::new).collect();
+        let names: Vec<Name> = names.map(bounded).collect::<Result<_, _>>()?;
         self.parts += names.len();
         distinct(names.iter())?;
         Ok(names)
@@ -195,6 +199,14 @@ impl<'a> Reader<'a> {
     fn maybe(&mut self, ty: Option<Type>) -> Result<Option<Box<Form>>, String> {
         ty.map(|ty| self.form(&ty).map(Box::new)).transpose()
     }
+}
+
+/// A name of the function's types, unless it is too long.
+fn bounded(name: &str) -> Result<Name, String> {
+    if name.len() > NAME_BYTES_MAX {
+        return Err(format!("a name in its types has {} bytes; at most {NAME_BYTES_MAX} are allowed", name.len()));
+    }
+    Ok(Name::new(name))
 }
 
 /// Refuses names that JSON could not tell apart.

@@ -7,7 +7,7 @@ use wasmtime::component::Val;
 use super::docs::{Docs, TypeDocs};
 use super::form::{Case, Field, Form, Integer, Name, Record};
 use super::value::Unwritten;
-use super::{hashed, schema_of, value};
+use super::{Skipped, hashed, schema_of, value};
 
 fn field(name: &str, form: Form) -> Field {
     Field { name: Name::new(name), form }
@@ -155,6 +155,18 @@ fn values_that_take_no_place_in_the_text_are_counted_all_the_same() {
 }
 
 #[test]
+fn names_are_counted_each_time_that_they_come_into_memory() {
+    let long = "n".repeat(256);
+    let parameters = [field("l", Form::List(Box::new(record(vec![field(&long, Form::Option(Box::new(Form::Bool)))]))))];
+    let input = |count: usize| json!({ "l": vec![json!({}); count] });
+    assert!(value::arguments(&parameters, &input(32_000)).is_ok());
+    let refused = value::arguments(&parameters, &input(33_000)).unwrap_err();
+    assert_eq!(refused, "the names in it take more than 8388608 bytes; send less");
+    let parameters = [field("l", Form::List(Box::new(Form::Enum(names(&[&long])))))];
+    assert!(value::arguments(&parameters, &json!({"l": vec![&long; 33_000]})).is_err(), "of a case as well");
+}
+
+#[test]
 fn what_has_no_json_or_too_much_of_it_is_not_written() {
     for number in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
         let why = value::json(&Form::F64, &Val::Float64(number), 100).unwrap_err();
@@ -205,4 +217,19 @@ fn the_schema_says_what_the_types_say() {
 fn a_long_name_is_cut_and_told_from_others_by_its_whole_path() {
     let (one, other) = (hashed(&"a".repeat(60), "x#a"), hashed(&"a".repeat(60), "y#a"));
     assert!(one.len() == 48 && one != other && tool::ToolId::is_tool_name(&one), "{one}");
+}
+
+#[test]
+fn what_is_left_out_is_listed_in_part_and_counted() {
+    let list = |count: usize| {
+        let mut skipped = Skipped::default();
+        (0..count).rev().for_each(|n| skipped.add(&format!("f{n:03}"), "why"));
+        skipped.list()
+    };
+    assert_eq!((list(0).len(), list(20).len()), (0, 20));
+    let listed = list(900);
+    assert_eq!((listed.len(), &*listed[0], &*listed[19], &*listed[20]), (21, "f000: why", "f019: why", "and 880 more"));
+    let mut long = Skipped::default();
+    (0..3).for_each(|n| long.add(&format!("{}{n}", "é".repeat(50_000)), "why"));
+    assert_eq!(long.list(), [format!("{}…: why", "é".repeat(100)), "and 2 more".to_owned()]);
 }

@@ -14,23 +14,41 @@ use super::schema_of::DIGITS_MAX;
 /// take none in the text at all.
 const VALUES_MAX: usize = 1 << 18;
 
+/// The names in the arguments of one call, each time that one stands there: the machine wants
+/// those of fields with each record, and nothing shares them. So many values with names of 32 bytes.
+const NAMES_BYTES_MAX: usize = VALUES_MAX * 32;
+
 /// The greatest integer up to which every JSON reader keeps all integers apart.
 const EXACT_MAX: u128 = 1 << 53;
 
 /// The arguments of a function from an object, or where it does not fit, and why.
 pub(super) fn arguments(parameters: &[Field], input: &Value) -> Result<Vec<Val>, String> {
-    let mut reader = Reader { left: VALUES_MAX };
+    let mut reader = Reader { values_left: VALUES_MAX, names_bytes_left: NAMES_BYTES_MAX };
     Ok(reader.fields(parameters, input, "")?.into_iter().map(|(_, value)| value).collect())
 }
 
 struct Reader {
-    left: usize,
+    values_left: usize,
+    names_bytes_left: usize,
 }
 
 impl Reader {
     fn take(&mut self, values: usize) -> Result<(), String> {
-        self.left = self.left.checked_sub(values).ok_or_else(|| format!("there are more than {VALUES_MAX} values in it; send less"))?;
+        let left = self.values_left.checked_sub(values);
+        self.values_left = left.ok_or_else(|| format!("there are more than {VALUES_MAX} values in it; send less"))?;
         Ok(())
+    }
+
+    /// A name as the machine wants it, in memory of its own.
+    fn name(&mut self, name: &Name) -> Result<String, String> {
+        let left = self.names_bytes_left.checked_sub(name.wit.len());
+        self.names_bytes_left = left.ok_or_else(|| format!("the names in it take more than {NAMES_BYTES_MAX} bytes; send less"))?;
+        Ok(name.wit.clone())
+    }
+
+    fn known(&mut self, names: &[Name], written: &str, at: &str) -> Result<String, String> {
+        let found = names.iter().find(|name| name.json == written);
+        self.name(found.ok_or_else(|| unknown(at, written, names.iter().map(|name| &*name.json)))?)
     }
 
     fn fields(&mut self, fields: &[Field], value: &Value, at: &str) -> Result<Vec<(String, Val)>, String> {
@@ -48,7 +66,7 @@ impl Reader {
                 }
                 (None, false) => return Err(format!("{at}: it is missing")),
             };
-            Ok((field.name.wit.clone(), value))
+            Ok((self.name(&field.name)?, value))
         };
         fields.iter().map(each).collect()
     }
@@ -87,11 +105,11 @@ impl Reader {
                 let Some(Case { name, payload: form }) = cases.iter().find(|case| case.name.json == name) else {
                     return Err(unknown(at, name, cases.iter().map(|case| &*case.name.json)));
                 };
-                Val::Variant(name.wit.clone(), self.payload(form.as_ref(), payload, &format!("{at}/{}", name.json))?)
+                Val::Variant(self.name(name)?, self.payload(form.as_ref(), payload, &format!("{at}/{}", name.json))?)
             }
-            Form::Enum(names) => Val::Enum(known(names, text(value, at)?, at)?),
+            Form::Enum(names) => Val::Enum(self.known(names, text(value, at)?, at)?),
             Form::Flags(names) => {
-                let set = array(value, at)?.iter().map(|flag| known(names, text(flag, at)?, at));
+                let set = array(value, at)?.iter().map(|flag| self.known(names, text(flag, at)?, at));
                 Val::Flags(set.collect::<Result<_, _>>()?)
             }
             Form::Option(_) if value.is_null() => Val::Option(None),
@@ -167,11 +185,6 @@ const CASE: &str = "the name of a case, or an object with that one property";
 
 fn only(members: &Map<String, Value>) -> Option<(&str, Option<&Value>)> {
     members.iter().next().map(|(name, value)| (&**name, Some(value)))
-}
-
-fn known(names: &[Name], written: &str, at: &str) -> Result<String, String> {
-    let found = names.iter().find(|name| name.json == written);
-    found.map(|name| name.wit.clone()).ok_or_else(|| unknown(at, written, names.iter().map(|name| &*name.json)))
 }
 
 /// Names shown in a refusal; a longer list helps nobody.

@@ -127,14 +127,16 @@ impl Leaving {
     fn send(self, request: http::Request<WasiBody>) -> Pin<Box<dyn Future<Output = Answered> + Send>> {
         let Self { client, scope, meter, timeouts } = self;
         Box::pin(async move {
-            let (began, method, url) = (Instant::now(), request.method().clone(), request.uri().clone());
+            let heard = scope.listener().map(|_| (Instant::now(), request.method().clone(), request.uri().to_string()));
             let request = request.map(|body| body.map_err(Into::into).boxed_unsync());
             let terms = Terms { gate: &*scope, meter: &meter, timeouts };
             let sent = client.send(request, terms).await.map_err(|error| refused(&scope, error));
-            let failure = sent.as_ref().err().map(tape::code);
-            let outcome = sent.as_ref().map(|response| response.status().as_u16()).map_err(|_| failure.as_deref().unwrap_or_default());
-            let took_us = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
-            scope.tell(Sign::Request { method: method.as_str(), url: &url.to_string(), outcome, took_us });
+            if let (Some(listener), Some((began, method, url))) = (scope.listener(), heard) {
+                let failure = sent.as_ref().err().map(tape::code);
+                let outcome = sent.as_ref().map(|response| response.status().as_u16()).map_err(|_| failure.as_deref().unwrap_or_default());
+                let took_us = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
+                listener.sign(Sign::Request { method: method.as_str(), url: &url, outcome, took_us });
+            }
             Ok(sent?.map(|body| body.map_err(move |error| refused(&scope, error)).boxed_unsync()))
         })
     }

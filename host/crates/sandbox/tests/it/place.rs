@@ -138,6 +138,7 @@ impl Place {
         let sandbox = Sandbox::open(Options {
             plugins: directory.path().join("plugins"),
             cache: directory.path().join("cache"),
+            compiled_bytes_max: u64::MAX,
             data: directory.path().join("data"),
             policy: policy.clone(),
             child: PathBuf::from(child),

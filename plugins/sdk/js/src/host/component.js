@@ -52,9 +52,8 @@ export function content({ tag, value }) {
 }
 
 // An error as the contract has it.
-export function failure({ reason, message, code, retryAfter }) {
-  const waitMs = Number.isFinite(retryAfter) ? Math.max(0, Math.round(retryAfter * 1000)) : null;
-  return { reason: reason.replaceAll("_", "-"), message, code: code ?? null, retryAfter: waitMs };
+export function failure({ reason, message, code, waitMs }) {
+  return { reason: reason.replaceAll("_", "-"), message, code: code ?? null, retryAfter: waitMs ?? null };
 }
 
 // Calls the host; `words` makes the SDK's error of what it throws.

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Set
 from typing import Any
 
 from .errors import Failed
+from .words import optional, well_formed
 
 
 @dataclasses.dataclass(frozen=True)
@@ -19,6 +20,9 @@ class Text:
     """Text for the model."""
 
     text: str
+
+    def __post_init__(self) -> None:
+        _put(self, text=well_formed(self.text))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,6 +40,13 @@ class File:
     media_type: str = "application/octet-stream"
     name: str | None = None
 
+    def __post_init__(self) -> None:
+        try:
+            content = bytes(memoryview(self.content))
+        except TypeError:
+            raise TypeError(f"the content of a File is bytes, not {type(self.content).__name__}; encode text first") from None
+        _put(self, content=content, media_type=well_formed(self.media_type), name=optional(self.name))
+
 
 @dataclasses.dataclass(frozen=True)
 class Other:
@@ -43,6 +54,15 @@ class Other:
 
     kind: str
     body: Any
+
+    def __post_init__(self) -> None:
+        _put(self, kind=well_formed(self.kind))
+
+
+def _put(part: Any, **values: Any) -> None:
+    """Sets what a part was made of, as the contract takes it."""
+    for name, value in values.items():
+        object.__setattr__(part, name, value)
 
 
 Part = Text | Data | File | Other
@@ -64,7 +84,7 @@ def parts(answer: Any) -> list[Part]:
 def to_json(value: Any) -> str:
     """A value as JSON text: also dataclasses, enums, dates, sets and mappings."""
     try:
-        return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=_plain)
+        return well_formed(json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=_plain))
     except (TypeError, ValueError, RecursionError) as error:
         raise Failed(f"cannot write the answer as JSON: {error}") from error
 

@@ -8,7 +8,8 @@ from wit_world.imports import wardian_plugin_types as contract
 from . import tools
 from ._host.component import content, failure
 from .answer import to_json
-from .errors import Error
+from .errors import Error, as_told
+from .words import well_formed
 
 __all__ = ["Tools", "require_tools"]
 
@@ -23,9 +24,9 @@ class Tools:
     def invoke(self, call: contract.Call) -> list[contract.Content]:
         """Runs one tool."""
         try:
-            return [content(part) for part in tools.run(call.tool, call.input)]
+            return tools.guarded(lambda: [content(part) for part in tools.run(call.tool, call.input)])
         except Error as error:
-            raise Err(failure(error)) from None
+            raise Err(failure(as_told(error))) from None
 
 
 def require_tools(module: str) -> None:
@@ -40,9 +41,9 @@ def _described(declared: tools.Tool) -> contract.Tool:
         traits |= contract.Traits[trait.upper()]
     return contract.Tool(
         name=declared.name,
-        description=declared.description,
-        input=json.dumps(declared.input, ensure_ascii=False),
-        output=None if declared.output is None else json.dumps(declared.output, ensure_ascii=False),
+        description=well_formed(declared.description),
+        input=well_formed(json.dumps(declared.input, ensure_ascii=False)),
+        output=None if declared.output is None else well_formed(json.dumps(declared.output, ensure_ascii=False)),
         traits=traits,
         annotations=to_json(declared.annotations) if declared.annotations else None,
     )

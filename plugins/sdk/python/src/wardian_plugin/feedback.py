@@ -4,11 +4,12 @@ from typing import Any
 
 from . import answer
 from ._host import host
+from .words import well_formed
 
 
 def progress(share: float | None, note: str = "") -> None:
     """How far the work is, from 0 to 1 where that is known, and a short note for people."""
-    host.progress(share, note)
+    host.progress(None if share is None else float(share), well_formed(note))
 
 
 def emit(part: Any) -> None:

@@ -11,6 +11,7 @@ from urllib.parse import urlencode
 
 from ._host import host
 from .messages import Request, Response
+from .words import well_formed
 
 __all__ = ["Request", "Response", "get", "post", "request"]
 
@@ -27,15 +28,15 @@ def request(
 ) -> Response:
     """Sends a request. ``params`` are added to the address, ``json`` is a body in JSON, ``timeout`` is in seconds."""
     if params:
-        url += ("&" if "?" in url else "?") + urlencode(params)
-    fields = {name.lower(): value for name, value in (headers or {}).items()}
+        url += ("&" if "?" in url else "?") + urlencode(params, errors="replace")
+    fields = {well_formed(name).lower(): well_formed(value) for name, value in (headers or {}).items()}
     if json is not None:
         body = _json.dumps(json, separators=(",", ":"))
         fields.setdefault("content-type", "application/json")
-    content = body.encode() if isinstance(body, str) else body or b""
+    content = well_formed(body).encode() if isinstance(body, str) else body or b""
     if content:
         fields.setdefault("content-length", str(len(content)))
-    return host.send(Request(method.upper(), url, fields, content, timeout))
+    return host.send(Request(well_formed(method).upper(), well_formed(url), fields, content, timeout))
 
 
 def get(url: str, **options: Any) -> Response:

@@ -2,13 +2,14 @@
 has a secret injected into matching requests."""
 
 from ._host import host
+from .words import well_formed
 
 
 def reveal(name: str) -> str:
     """The value. :class:`~wardian_plugin.Unauthorized` unless the operator wrote ``NAME = "reveal"``."""
-    return host.reveal(name)
+    return host.reveal(well_formed(name))
 
 
 def ready(name: str) -> bool:
     """Whether a call that needs this secret could succeed."""
-    return host.ready(name)
+    return host.ready(well_formed(name))

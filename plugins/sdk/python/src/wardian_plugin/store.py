@@ -5,16 +5,17 @@ import json
 from typing import Any
 
 from ._host import host
+from .words import optional, well_formed
 
 
 def get(key: str) -> bytes | None:
     """The value, or None."""
-    return host.store_get(key)
+    return host.store_get(well_formed(key))
 
 
 def set(key: str, value: bytes | str) -> None:
     """Writes or replaces a value of at most 64 KiB."""
-    host.store_set(key, value.encode() if isinstance(value, str) else bytes(value))
+    host.store_set(well_formed(key), well_formed(value).encode() if isinstance(value, str) else bytes(value))
 
 
 def get_json(key: str, default: Any = None) -> Any:
@@ -30,9 +31,9 @@ def set_json(key: str, value: Any) -> None:
 
 def delete(key: str) -> None:
     """Removes a value; removing what is not there is no error."""
-    host.store_delete(key)
+    host.store_delete(well_formed(key))
 
 
 def keys(prefix: str = "", after: str | None = None, limit: int = 1000) -> list[str]:
     """Keys that begin with ``prefix``, sorted, those after ``after``; 1,000 at the most."""
-    return host.store_keys(prefix, after, limit)
+    return host.store_keys(well_formed(prefix), optional(after), limit)

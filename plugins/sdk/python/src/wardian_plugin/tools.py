@@ -11,6 +11,7 @@ from typing import Any
 
 from . import answer, log, schema
 from .errors import Error, Failed, InvalidInput, NotFound
+from .words import told
 
 # What the contract takes for a tool's name.
 _NAME = re.compile("[a-z][a-z0-9_]{0,47}")
@@ -104,8 +105,13 @@ def run(name: str, arguments: str) -> list[answer.Part]:
         given = json.loads(arguments)
     except (ValueError, RecursionError) as error:
         raise InvalidInput(f"the arguments of {name} are no JSON: {error}") from None
+    return guarded(lambda: answer.parts(chosen.run(**chosen.read(given, name))))
+
+
+def guarded(work: Callable[[], list[Any]]) -> list[Any]:
+    """What some work gives; whatever it raises becomes an :class:`Error`."""
     try:
-        return answer.parts(chosen.run(**chosen.read(given, name)))
+        return work()
     except Error:
         raise
     except BaseException as error:
@@ -117,7 +123,7 @@ def run(name: str, arguments: str) -> list[answer.Part]:
 
 def _last_line(error: BaseException) -> str:
     """What stands below a traceback, without the notes."""
-    name, words = type(error).__name__, str(error).strip()
+    name, words = type(error).__name__, told(error).strip()
     return f"{name}: {words.splitlines()[-1]}" if words else name
 
 

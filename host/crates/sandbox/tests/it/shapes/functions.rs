@@ -254,6 +254,51 @@ async fn types_that_multiply_are_left_out_and_where_nothing_is_left_the_componen
     assert_eq!(refused(&place, "it"), "nothing that the component exports can be a tool: deep: its types have more than 512 parts");
 }
 
+#[tokio::test]
+async fn more_functions_than_tools_are_refused_and_what_is_left_out_does_not_count() {
+    let exported = |functions: usize, resources: usize| {
+        let function = |n: usize| format!(r#"(func (export "f{n}") (canon lift (core func $i "f")))"#);
+        let resource = |n: usize| format!(r#"(func (export "[static]thing.f{n}") (canon lift (core func $i "f")))"#);
+        let all: String = (0..functions).map(function).chain((0..resources).map(resource)).collect();
+        component(r#"(func (export "f"))"#, &format!(r#"(type $thing' (resource (rep i32))) (export $thing "thing" (type $thing')) {all}"#))
+    };
+    let place = Place::with(&[("it", exported(65, 0))], LINE).await;
+    let why = "the component exports 65 functions that could be tools; at most 64 are allowed in one plugin: \
+               export fewer, or make several components of it";
+    assert_eq!(refused(&place, "it"), why);
+    let status = Place::with(&[("it", exported(64, 900))], LINE).await.status("it");
+    assert_eq!((status.tools.len(), status.skipped.len(), status.skipped.last().unwrap().as_str()), (64, 21, "and 880 more"));
+    let place = Place::with(&[("it", exported(0, 900))], LINE).await;
+    let why = refused(&place, "it");
+    assert!(why.ends_with("; and 880 more") && why.len() < 2_000, "{} bytes: {why}", why.len());
+}
+
+#[tokio::test]
+async fn names_that_are_too_long_are_left_out() {
+    let long = "n".repeat(257);
+    let bytes = component(
+        r#"(func (export "f")) (func (export "g") (param i32 i32)) (func (export "h") (param i32))"#,
+        &format!(
+            r#"
+      (type $r' (record (field "{long}" (option bool))))
+      (export $r "r" (type $r'))
+      (type $e' (enum "{long}"))
+      (export $e "e" (type $e'))
+      (func (export "field") (param "it" $r) (canon lift (core func $i "g")))
+      (func (export "case") (param "it" $e) (canon lift (core func $i "h")))
+      (func (export "parameter") (param "{long}" u8) (canon lift (core func $i "h")))
+      (func (export "{long}") (canon lift (core func $i "f")))
+      (func (export "plain") (canon lift (core func $i "f")))"#
+        ),
+    );
+    let status = Place::with(&[("it", bytes)], LINE).await.status("it");
+    assert_eq!(status.tools, ["plain"]);
+    let why = "a name in its types has 257 bytes; at most 256 are allowed";
+    assert_eq!(status.skipped[..2], [format!("case: {why}"), format!("field: {why}")]);
+    assert!(status.skipped[2].ends_with("…: its name has 257 bytes; at most 256 are allowed"), "{}", status.skipped[2]);
+    assert_eq!(status.skipped[3..], [format!("parameter: {why}")]);
+}
+
 const LIMITS: &str = "[plugin.it]\nshape = 'functions'\napprove = 'never'\n\
                       limits = { cpu = '200ms', time = '20s', memory = '4MiB', output = '64KiB' }\n";
 

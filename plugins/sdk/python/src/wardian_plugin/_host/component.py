@@ -5,7 +5,7 @@ from wit_world.imports import cache, config, context, feedback, log, secrets, st
 from wit_world.imports import wardian_plugin_types as contract
 
 from .. import answer
-from ..errors import Error, Failed, InvalidInput, Refused, Unauthorized, Unavailable
+from ..errors import Failed, InvalidInput, Refused, Told, Unauthorized, Unavailable
 from .wasi_http import send
 
 __all__ = ["send"]
@@ -101,15 +101,14 @@ def content(part: answer.Part) -> contract.Content:
         case answer.Data(value):
             return contract.Content_Data(answer.to_json(value))
         case answer.File(bytes_, media_type, name):
-            return contract.Content_Blob(contract.Blob(media_type, name, bytes(bytes_)))
+            return contract.Content_Blob(contract.Blob(media_type, name, bytes_))
         case answer.Other(kind, body):
             return contract.Content_Other(contract.Other(kind, answer.to_json(body)))
 
 
-def failure(error: Error) -> contract.ToolError:
+def failure(told: Told) -> contract.ToolError:
     """An error as the contract has it."""
-    wait_ms = None if error.retry_after is None else max(0, round(error.retry_after * 1000))
-    return contract.ToolError(contract.Reason[error.reason.upper()], error.message, error.code, wait_ms)
+    return contract.ToolError(contract.Reason[told.reason.upper()], told.message, told.code, told.wait_ms)
 
 
 def _stored(function, *arguments):
