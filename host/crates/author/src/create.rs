@@ -1,5 +1,8 @@
 //! A new project: the language's template with the plugin's name in it, and the SDK
 //! beside it in `sdk`, so that nothing but the language's own packages is needed.
+//! A plugin may be called `json`, `std` or `class`, which no module may be in every
+//! language: a module or package that is compiled has `_tools` after the name, with
+//! which it is nobody's keyword, standard module, or package.
 
 use std::borrow::Cow;
 use std::fs;

@@ -15,6 +15,15 @@ pub const CONTRACT: &str = "0.1";
 /// What a server reads of a manifest.
 const MANIFEST_BYTES_MAX: usize = 64 << 10;
 
+/// What a server shows of a manifest; the requests are shown as well.
+const TEXTS: [&str; 5] = ["name", "version", "license", "description", "contract"];
+
+/// One text that a server shows.
+const TEXT_CHARS_MAX: usize = 500;
+
+/// What helps against an invisible character.
+const VISIBLE: &str = "remove it, servers refuse what operators cannot see";
+
 /// A plugin's project on disk.
 #[derive(Debug, Clone)]
 pub struct Project {
@@ -70,6 +79,35 @@ pub fn name(text: &str) -> std::result::Result<String, String> {
     Err("a plugin's name has lower-case letters, digits and dashes and begins with a letter: [a-z][a-z0-9-]{0,31}".into())
 }
 
+fn invisible(subject: &str, hidden: char) -> String {
+    format!("{subject} holds an invisible character, U+{:04X}", u32::from(hidden))
+}
+
+/// Refuses a key, and the texts and keys below it, that an operator could not read. TOML has escapes: what the file
+/// does not show may be there all the same. The way to the value begins with the key at the top.
+fn readable(file: &Path, top: &str, way: &str, value: &toml::Value) -> Result<()> {
+    let shown = || format!("`{}`", schema::text::escaped(way));
+    if let Some(hidden) = schema::text::hidden(way) {
+        return Err(Error::at(file, invisible(&format!("the key {}", shown()), hidden), VISIBLE));
+    }
+    match value {
+        toml::Value::String(text) => {
+            if let Some(hidden) = schema::text::hidden(text) {
+                return Err(Error::at(file, invisible(&shown(), hidden), VISIBLE));
+            }
+            let is_shown = top == "requests" || TEXTS.contains(&top);
+            if is_shown && text.chars().count() > TEXT_CHARS_MAX {
+                let reason = format!("{} is longer than {TEXT_CHARS_MAX} characters", shown());
+                return Err(Error::at(file, reason, "shorten it, operators read all of it"));
+            }
+            Ok(())
+        }
+        toml::Value::Array(items) => items.iter().try_for_each(|item| readable(file, top, way, item)),
+        toml::Value::Table(members) => members.iter().try_for_each(|(key, member)| readable(file, top, &format!("{way}.{key}"), member)),
+        toml::Value::Integer(_) | toml::Value::Float(_) | toml::Value::Boolean(_) | toml::Value::Datetime(_) => Ok(()),
+    }
+}
+
 /// What a server would refuse in a manifest, said before anything is built; the plugin's name, if there is nothing.
 fn check(file: &Path, manifest: &str) -> Result<String> {
     if manifest.len() > MANIFEST_BYTES_MAX {
@@ -77,16 +115,22 @@ fn check(file: &Path, manifest: &str) -> Result<String> {
         return Err(Error::at(file, reason, "keep in it what operators have to read"));
     }
     if let Some(hidden) = schema::text::hidden(manifest) {
-        let reason = format!("it holds an invisible character, U+{:04X}", u32::from(hidden));
-        return Err(Error::at(file, reason, "remove it, servers refuse what operators cannot see"));
+        return Err(Error::at(file, invisible("it", hidden), VISIBLE));
     }
     let table: toml::Table = toml::from_str(manifest).map_err(|error| {
         let line = error.span().map_or(0, |span| manifest[..span.start].lines().count().max(1));
         Error::at(file, format!("line {line} is no TOML: {}", error.message()), "mend that line")
     })?;
+    for (key, value) in &table {
+        readable(file, key, key, value)?;
+        if TEXTS.contains(&key.as_str()) && !value.is_str() {
+            let reason = format!("its {key} is no text");
+            return Err(Error::at(file, reason, format!("write `{key} = \"…\"`")));
+        }
+    }
     let given = table.get("name").and_then(toml::Value::as_str).unwrap_or_default();
     let name = name(given).map_err(|rule| Error::at(file, format!("its name {given:?} is no plugin name"), rule))?;
-    match table.get("contract").map(|contract| contract.as_str().unwrap_or("that is no text")) {
+    match table.get("contract").and_then(toml::Value::as_str) {
         None | Some(CONTRACT) => Ok(name),
         Some(other) => {
             let reason = format!("it is made for contract {other}, and this Wardian builds for {CONTRACT}");
@@ -130,11 +174,24 @@ mod tests {
                 "name = 'a'\ncontract = '0.2'".to_owned(),
                 "it is made for contract 0.2, and this Wardian builds for 0.1; write `contract = \"0.1\"`",
             ),
-            ("name = 'a'\ncontract = 0.1".into(), "contract that is no text"),
+            ("name = 'a'\ncontract = 0.1".into(), "plugin.toml: its contract is no text; write `contract ="),
             ("name = 'A B'".into(), "its name \"A B\" is no plugin name; a plugin's name has"),
             ("version = '1'".into(), "its name \"\" is no plugin name"),
             ("name = 'a'\n\nversion = = 2".into(), "plugin.toml: line 3 is no TOML"),
-            ("name = 'a\u{202e}'".into(), "U+202E"),
+            ("name = 'a'\nversion = 1".into(), "plugin.toml: its version is no text; write `version ="),
+            ("name = 'a\u{202e}'".into(), "plugin.toml: it holds an invisible character, U+202E"),
+            (
+                "name = 'a'\ndescription = \"a\\u202ec\"".into(),
+                "plugin.toml: `description` holds an invisible character, U+202E; remove it",
+            ),
+            ("name = 'a'\ncontract = \"\\u001b\"".into(), "`contract` holds an invisible character, U+001B"),
+            (
+                "name = 'a'\n[[requests.http]]\nmethods = [\"G\\u200b\"]".into(),
+                "`requests.http.methods` holds an invisible character, U+200B",
+            ),
+            ("[requests.secrets]\n\"k\\u200b\" = 'x'".into(), "the key `requests.secrets.k\\u{200b}` holds an invisible character, U+200B"),
+            (format!("name = 'a'\ndescription = '{}'", "x".repeat(501)), "`description` is longer than 500 characters; shorten it"),
+            (format!("[[requests.http]]\nreason = '{}'", "x".repeat(501)), "`requests.http.reason` is longer than 500 characters"),
             (format!("name = 'a' # {}", "x".repeat(MANIFEST_BYTES_MAX)), "bytes long"),
             ("name = 'a'".into(), "it does not show what it is written in; it needs a Cargo.toml"),
         ] {

@@ -23,6 +23,27 @@ fn every_language_gives_a_project_of_that_language_with_the_name_everywhere() {
     }
 }
 
+#[test]
+fn no_module_of_a_project_has_a_name_that_its_language_keeps_for_itself() {
+    for name in ["class", "json", "tests", "wardian-plugin", "self", "crate", "std", "core", "con", "aux", "cmd", "serde"] {
+        let place = tempfile::tempdir().unwrap();
+        let read = |language: Language, file: &str| {
+            let folder = place.path().join(language.to_string());
+            if !folder.exists() {
+                create(&new(&folder, name, language)).unwrap();
+            }
+            fs::read_to_string(folder.join(file)).unwrap_or_else(|error| panic!("{name} in {language}: {file}: {error}"))
+        };
+        let snake = name.replace('-', "_");
+        let module = format!("{snake}_tools");
+        assert!(read(Language::Rust, "Cargo.toml").contains(&format!("[package]\nname = \"{name}-tools\"\n")));
+        assert!(read(Language::Go, "go.mod").starts_with(&format!("module {module}\n")));
+        assert!(read(Language::Python, "pyproject.toml").contains(&format!("[tool.wardian]\nmodule = \"{module}\"\n")));
+        assert!(read(Language::Python, &format!("src/{module}.py")).contains("@tool"));
+        assert!(read(Language::Python, &format!("tests/test_{snake}.py")).contains(&format!("\nimport {module} ")));
+    }
+}
+
 /// What each kind of project consists of is seen by every author, so it changes on purpose only:
 /// `WARDIAN_BLESS=1 cargo test -p author` writes the lists again.
 #[test]

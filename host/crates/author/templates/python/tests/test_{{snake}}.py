@@ -2,7 +2,7 @@
 
 import unittest
 
-import {{snake}}  # noqa: F401  declares the tools
+import {{snake}}_tools  # noqa: F401  declares the tools
 from wardian_plugin import InvalidInput, testing
 
 
