@@ -3,6 +3,7 @@
 //! the command line says. What was compiled is kept among the user's caches.
 
 mod artefact;
+mod grants;
 mod recorded;
 mod store;
 mod terms;
@@ -21,7 +22,8 @@ use tool::{CallContext, Caller, PluginState, PluginStatus, Ports, ToolCall, Tool
 
 use crate::{files, progress};
 pub(crate) use artefact::Artefact;
-pub(crate) use recorded::{Recorded, terms as terms_of};
+pub(crate) use grants::read as terms_of;
+pub(crate) use recorded::Recorded;
 pub(crate) use store::Memory;
 pub(crate) use terms::{Flags, Terms, Unclear, shape};
 
@@ -199,6 +201,13 @@ fn install(artefact: &Artefact, plugins: &Path, name: &str) -> anyhow::Result<()
 
 fn aged(file: &Path) -> std::io::Result<()> {
     std::fs::OpenOptions::new().write(true).open(file)?.set_modified(SystemTime::now() - AGE)
+}
+
+impl Terms {
+    /// What is wrong with them, where something is.
+    pub(crate) fn check(&self, plugin: &str) -> anyhow::Result<()> {
+        together(&[plugin.to_owned()], std::slice::from_ref(self)).map(drop)
+    }
 }
 
 /// One policy in which each name has its own terms. What the terms share stands in the first.

@@ -250,6 +250,40 @@ async fn another_build_differs_where_it_answers_otherwise_until_that_is_accepted
 }
 
 #[tokio::test]
+async fn a_recording_that_cannot_be_played_is_named_and_the_others_are_played() -> Result<()> {
+    let desk = Desk::project("notes")?;
+    let list = ["call", ".", "note_list", "--grant", "store", "--limit", "rate=1/min", "--record"];
+    for name in ["recordings/one.json", "recordings/two.json", "recordings/three.json"] {
+        assert_eq!(desk.run(&[&list[..], &[name]].concat()).await?.code, Some(0));
+    }
+    let played = desk.run(&["test"]).await?;
+    assert!(played.code == Some(0) && played.out.contains("3 recordings: 3 as recorded"), "a rate is about calls, not one: {}", played.out);
+
+    let text = fs::read_to_string(desk.path().join("recordings/one.json"))?;
+    let granting = |grants: Value| -> Result<String> {
+        let mut recording: Value = serde_json::from_str(&text)?;
+        recording["grants"] = grants;
+        Ok(recording.to_string())
+    };
+    desk.file("recordings/bad-host.json", granting(serde_json::json!({ "http": [{ "host": "a b" }] }))?)?;
+    let file = |host: &str, access: &str| serde_json::json!({ "files": [{ "host": host, "guest": "g", "access": access }] });
+    desk.file("recordings/writes.json", granting(file("dist", "write"))?)?;
+    desk.file("recordings/strays.json", granting(file("/", "read"))?)?;
+    let played = desk.run(&["test"]).await?;
+    for shown in [
+        "cannot be played  bad-host\n    plugin.notes.http[0].host",
+        "cannot be played  writes\n",
+        "cannot be played  strays\n",
+        "6 recordings: 3 as recorded, 3 not playable",
+    ] {
+        assert!(played.code == Some(1) && played.out.contains(shown), "{shown}: {}{}", played.out, played.err);
+    }
+    let refused = desk.run(&["call", ".", "--replay", "recordings/writes.json"]).await?;
+    assert!(refused.code == Some(1) && refused.err.contains("does not hold what a tool writes"), "{}", refused.err);
+    Ok(())
+}
+
+#[tokio::test]
 async fn the_shipped_plugins_pass_their_check() -> Result<()> {
     let desk = Desk::new()?;
     for plugin in ["calculator", "notes", "web", "json", "datetime"] {

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use anyhow::Context;
 use author::Error;
 use author::mask::Mask;
-use author::recording::{Recorder, Recording};
+use author::recording::{Recorder, Recording, recordable};
 use tool::tape::Tape;
 use tool::{Ports, ToolReply, ToolSpec};
 
@@ -33,7 +33,7 @@ Examples:
 
 What can be granted:
   http METHOD[,METHOD] URL             * stands for any run of characters
-  files read|write DIRECTORY as NAME [QUOTA]
+  files read|write DIRECTORY as NAME [QUOTA]   a name with blanks between quotes of its own
   secret NAME                          the plugin sees the value that --secret NAME=FROM names
   store [session|agent|plugin [QUOTA]]
   cache [QUOTA]                        empty at the beginning of each call
@@ -61,7 +61,7 @@ pub(super) struct Args {
     /// Show what the plugin asks of the host, its requests, its log and its progress, as they come
     #[arg(long)]
     trace: bool,
-    /// Write files that the tool answers with into this folder
+    /// Write files that the tool answers with into this folder; --json names them as `blob`
     #[arg(long, value_name = "DIR")]
     output: Option<PathBuf>,
     /// Everything as one JSON object
@@ -97,8 +97,9 @@ async fn call(args: &Args, artefact: &Artefact) -> anyhow::Result<()> {
     let mask = Mask::new(terms.values().into_iter().map(|(name, value)| (name, value.expose().to_owned())));
     let input = input(args.input.as_deref())?;
     let store = Arc::new(Memory::open(args.store.as_deref())?);
-    if args.record.is_some() {
-        terms.recordable()?;
+    if let Some(file) = &args.record {
+        recordable(file, &mask)?;
+        terms.recordable(file)?;
     }
     let trial = opened(artefact, &terms).await?;
     let tools = trial.tools();
@@ -152,11 +153,13 @@ async fn opened(artefact: &Artefact, terms: &Terms) -> anyhow::Result<Trial> {
 
 fn show(args: &Args, mask: &Mask, live: &Live, artefact: &Artefact, reply: &ToolReply) -> anyhow::Result<()> {
     let shown = shown::Shown { mask, denials: live.denials(), plugin: &artefact.name };
+    let files = args.output.as_deref().map(|folder| shown::write(reply, folder)).transpose()?.unwrap_or_default();
     if args.json {
-        println!("{:#}", shown.json(reply));
-        return Ok(());
+        println!("{:#}", shown.json(reply, &files));
+    } else {
+        shown.print(reply, &files);
     }
-    shown.print(reply, args.output.as_deref())
+    Ok(())
 }
 
 /// Whether there is such a tool; else which there are.

@@ -107,7 +107,7 @@ impl Report<'_> {
     /// What it asks to be granted, as flags of `wardian call`.
     fn asks(&self) -> Vec<String> {
         let asks = self.status.iter().flat_map(|status| &status.asks);
-        asks.map(|words| words.join(" ")).collect()
+        asks.map(|words| policy::words::join(words)).collect()
     }
 
     fn json(&self) -> Value {

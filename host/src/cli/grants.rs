@@ -74,16 +74,12 @@ fn read(words: &[String]) -> anyhow::Result<LeaseFile> {
 
 /// Whether words with blanks between them can be granted at all.
 pub(super) fn check(words: &str) -> anyhow::Result<()> {
-    read(&split(words)).map(drop)
+    read(&policy::words::split(words)?).map(drop)
 }
 
-fn split(words: &str) -> Vec<String> {
-    words.split_whitespace().map(str::to_owned).collect()
-}
-
-/// Grants something to a plugin for a time, in words with blanks between them. Answers the grant's id.
+/// Grants something to a plugin for a time, in words with blanks between them; quotes hold those that have some. Answers the grant's id.
 pub(super) async fn lend(server: &Access, plugin: &str, words: &str, lasts: &str) -> anyhow::Result<String> {
-    let body = json!({ "plugin": plugin, "grant": read(&split(words))?, "for": lasts });
+    let body = json!({ "plugin": plugin, "grant": read(&policy::words::split(words)?)?, "for": lasts });
     let made = server.json(Method::POST, "/operator/v1/grants", Some(&body)).await?;
     Ok(text(&made, "id"))
 }

@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use author::Error;
@@ -54,8 +54,43 @@ struct Entry {
     file: PathBuf,
     name: String,
     recording: Recording,
-    /// The index of its terms.
-    terms: usize,
+    terms: Place,
+}
+
+/// Where the terms of a recording stand: the group, and the index in it.
+#[derive(Debug, Clone, Copy)]
+struct Place {
+    group: usize,
+    index: usize,
+}
+
+/// The terms of all recordings, each once. A group is played under one policy; nearly
+/// always there is one, and more where recordings disagree about a secret.
+#[derive(Default)]
+struct Groups {
+    known: Vec<(toml::Table, Vec<String>, Place)>,
+    groups: Vec<Vec<Terms>>,
+}
+
+impl Groups {
+    /// Where the terms of a recording stand, if they are known.
+    fn find(&self, recording: &Recording) -> Option<Place> {
+        let same = |known: &&(toml::Table, Vec<String>, Place)| (&known.0, &known.1) == (&recording.grants, &recording.secrets);
+        self.known.iter().find(same).map(|known| known.2)
+    }
+
+    /// Takes up the terms of a recording.
+    fn add(&mut self, recording: &Recording, terms: Terms) -> Place {
+        let group = self.groups.iter().position(|group| group.iter().all(|others| others.agree(&terms)));
+        let group = group.unwrap_or_else(|| {
+            self.groups.push(Vec::new());
+            self.groups.len() - 1
+        });
+        self.groups[group].push(terms);
+        let place = Place { group, index: self.groups[group].len() - 1 };
+        self.known.push((recording.grants.clone(), recording.secrets.clone(), place));
+        place
+    }
 }
 
 /// What came of one.
@@ -74,9 +109,9 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
     let folder = args.recordings.clone().unwrap_or_else(|| root.join("recordings"));
     let files = listed(&folder, &args.names)?;
     let place = tempfile::tempdir().context("cannot make a temporary directory")?;
-    let (mut entries, mut terms, mut failed) = (Vec::new(), Vec::<(toml::Table, Vec<String>, Terms)>::new(), 0);
+    let (mut entries, mut groups, mut failed) = (Vec::new(), Groups::default(), 0);
     for (name, file) in files {
-        match entry(&file, &root, place.path(), &mut terms) {
+        match entry(&artefact, &file, &root, place.path(), &mut groups) {
             Ok((recording, terms)) => entries.push(Entry { file, name, recording, terms }),
             Err(error) => {
                 failed += 1;
@@ -87,16 +122,20 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
     if entries.is_empty() {
         return Err(Told.into());
     }
-    let all: Vec<Terms> = terms.into_iter().map(|(_, _, terms)| terms).collect();
-    let trial = Trial::open(&artefact, &all).await?;
-    if let Some(why) = trial.refusal() {
-        return Err(refused(&artefact, &why).into());
-    }
-    let opened = began.elapsed();
     let mut tally = Tally { failed, ..Tally::default() };
-    let mut played = stream::iter(entries).map(|entry| judged(&trial, entry)).buffered(AT_ONCE);
-    while let Some((entry, verdict, wall_us)) = played.next().await {
-        tally.tell(&entry, verdict, wall_us, args.accept)?;
+    let mut opened = Duration::ZERO;
+    for (number, terms) in groups.groups.iter().enumerate() {
+        let opening = Instant::now();
+        let trial = Trial::open(&artefact, terms).await?;
+        if let Some(why) = trial.refusal() {
+            return Err(refused(&artefact, &why).into());
+        }
+        opened += opening.elapsed();
+        let entries = entries.extract_if(.., |entry| entry.terms.group == number).collect::<Vec<_>>();
+        let mut played = stream::iter(entries).map(|entry| judged(&trial, entry)).buffered(AT_ONCE);
+        while let Some((entry, verdict, wall_us)) = played.next().await {
+            tally.tell(&entry, verdict, wall_us, args.accept)?;
+        }
     }
     let (opened, whole) = (opened.as_millis(), began.elapsed().as_millis());
     println!("{} in {whole} ms, {opened} of them to open the component", tally.text());
@@ -121,21 +160,21 @@ fn listed(folder: &Path, names: &[String]) -> anyhow::Result<Vec<(String, PathBu
 }
 
 /// Reads a recording, and finds its terms among those that there are.
-fn entry(file: &Path, root: &Path, place: &Path, all: &mut Vec<(toml::Table, Vec<String>, Terms)>) -> anyhow::Result<(Recording, usize)> {
+fn entry(artefact: &Artefact, file: &Path, root: &Path, place: &Path, groups: &mut Groups) -> anyhow::Result<(Recording, Place)> {
     let recording = Recording::read(file)?;
-    let known = all.iter().position(|(grants, secrets, _)| (grants, secrets) == (&recording.grants, &recording.secrets));
-    let index = match known {
-        Some(index) => index,
+    let place = match groups.find(&recording) {
+        Some(known) => known,
         None => {
-            all.push((recording.grants.clone(), recording.secrets.clone(), terms_of(&recording, file, root, place)?));
-            all.len() - 1
+            let terms = terms_of(&recording, file, root, place)?;
+            terms.check(&artefact.name)?;
+            groups.add(&recording, terms)
         }
     };
-    Ok((recording, index))
+    Ok((recording, place))
 }
 
 async fn judged(trial: &Trial, entry: Entry) -> (Entry, Verdict, u64) {
-    match trial.play(entry.terms, &entry.recording, Arc::new(Unwatched)).await {
+    match trial.play(entry.terms.index, &entry.recording, Arc::new(Unwatched)).await {
         Err(error) => (entry, Verdict::Failed(format!("{error:#}")), 0),
         Ok((reply, unheard)) => {
             let verdict = verdict(&entry.recording, &reply, &unheard);

@@ -31,7 +31,7 @@ fn unclear(why: impl Into<String>) -> anyhow::Error {
 #[derive(Debug, Clone, Default, clap::Args)]
 #[command(next_help_heading = "What the plugin is granted (nothing, where nothing is said)")]
 pub(crate) struct Flags {
-    /// In the words of `wardian grant`: 'http GET https://api.example.com/*', 'files read DIR as NAME', store, cache, 'secret NAME'
+    /// In the words of `wardian grant`: 'http GET https://api.example.com/*', 'files read DIR as NAME' (a DIR with blanks in quotes of its own), store, cache, 'secret NAME'
     #[arg(long = "grant", value_name = "WORDS")]
     grants: Vec<String>,
     /// A setting
@@ -98,6 +98,11 @@ impl Flags {
 }
 
 impl Terms {
+    /// Whether one policy can hold both: it has one place for each secret.
+    pub(crate) fn agree(&self, other: &Self) -> bool {
+        self.secrets.iter().all(|(name, from)| other.secrets.get(name).is_none_or(|other| other == from))
+    }
+
     /// Every secret that has a value now, by its name: what must never be shown or written.
     pub(crate) fn values(&self) -> Vec<(String, Secret)> {
         let value = |(name, file): (&String, &SecretFile)| {
@@ -117,11 +122,12 @@ pub(crate) fn shape(word: &str) -> Result<Shape, String> {
 
 /// The words of one grant; `as` may stand before the guest's name of a directory.
 fn granted(words: &str) -> anyhow::Result<LeaseFile> {
-    let mut split: Vec<&str> = words.split_whitespace().collect();
-    if let ["files", _, _, "as", ..] = split[..] {
-        split.remove(3);
+    let cannot = |error| unclear(format!("--grant: {error}"));
+    let mut words = policy::words::split(words).map_err(cannot)?;
+    if words.len() > 4 && words[0] == "files" && words[3] == "as" {
+        words.remove(3);
     }
-    LeaseFile::parse(&split).map_err(|error| unclear(format!("--grant: {error}")))
+    LeaseFile::parse(&words).map_err(cannot)
 }
 
 fn pair<'a>(flag: &str, text: &'a str, form: &str) -> anyhow::Result<(&'a str, &'a str)> {
@@ -153,4 +159,19 @@ fn of_file(file: &Path, plugin: &str) -> anyhow::Result<Terms> {
     let entry = PluginFile { tenants: None, agents: None, tools: None, digest: None, tools_digest: None, tool: BTreeMap::new(), ..entry };
     let base = file.parent().unwrap_or(Path::new("/")).to_owned();
     Ok(Terms { entry, secrets, network, defaults, base })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_directory_with_blanks_in_its_name_is_granted_between_quotes() {
+        for words in ["files read '/srv/my maps' as maps", "files read \"/srv/my maps\" maps"] {
+            let grant = granted(words).expect("it is a grant");
+            assert_eq!((&*grant.files[0].host, &*grant.files[0].guest), ("/srv/my maps", "maps"), "{words}");
+        }
+        let said = granted("files read 'maps as maps").expect_err("the quote is open").to_string();
+        assert!(said.starts_with("--grant: ") && said.contains("without an end"), "{said}");
+    }
 }

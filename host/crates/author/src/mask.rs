@@ -12,7 +12,7 @@ use data_encoding::{BASE64, BASE64URL, HEXLOWER, HEXUPPER};
 
 use view::View;
 
-/// Shorter values cannot be told from other text.
+/// Shorter values cannot be told from other text: they are shown as they are, and with one of them nothing is recorded.
 pub const SECRET_BYTES_MIN: usize = 6;
 
 /// How many escapes are read one under the other. Three are JSON in JSON in JSON, such as a posted body
@@ -26,7 +26,11 @@ pub fn placeholder(name: &str) -> String {
 
 /// The secrets of a call.
 #[derive(Clone, Default)]
-pub struct Mask(Vec<Secret>);
+pub struct Mask {
+    secrets: Vec<Secret>,
+    /// The name of one that is too short to be recognised.
+    overlooked: Option<String>,
+}
 
 #[derive(Clone)]
 struct Secret {
@@ -46,16 +50,22 @@ struct Places(BTreeMap<usize, usize>);
 impl Mask {
     /// A mask for these names and values.
     pub fn new(secrets: impl IntoIterator<Item = (String, String)>) -> Self {
-        let fit = secrets.into_iter().filter(|(_, value)| value.len() >= SECRET_BYTES_MIN);
-        let mut secrets: Vec<Secret> = fit.map(|(name, value)| Secret::new(name, &value)).collect();
+        let (fit, short): (Vec<_>, Vec<_>) = secrets.into_iter().partition(|(_, value)| value.len() >= SECRET_BYTES_MIN);
+        let mut secrets: Vec<Secret> = fit.into_iter().map(|(name, value)| Secret::new(name, &value)).collect();
         // One that holds another one is taken out first.
         secrets.sort_by_key(|secret| std::cmp::Reverse(secret.plain.first().map_or(0, Vec::len)));
-        Self(secrets)
+        Self { secrets, overlooked: short.into_iter().next().map(|(name, _)| name) }
+    }
+
+    /// Why nothing may be kept that was seen through it: it has a secret that it cannot recognise.
+    pub fn overlooks(&self) -> Option<String> {
+        let name = self.overlooked.as_ref()?;
+        Some(format!("the value of secret {name} is shorter than {SECRET_BYTES_MIN} bytes and would not be recognised"))
     }
 
     /// The text without secrets.
     pub fn text(&self, text: &str) -> String {
-        if self.0.is_empty() {
+        if self.secrets.is_empty() {
             return text.to_owned();
         }
         String::from_utf8_lossy(&self.bytes(text.as_bytes())).into_owned()
@@ -63,7 +73,7 @@ impl Mask {
 
     /// The bytes without secrets.
     pub fn bytes(&self, bytes: &[u8]) -> Vec<u8> {
-        self.0.iter().fold(bytes.to_vec(), |bytes, secret| {
+        self.secrets.iter().fold(bytes.to_vec(), |bytes, secret| {
             let places = secret.places(&bytes, LEVELS);
             places.replaced(&bytes, placeholder(&secret.name).as_bytes())
         })
@@ -71,7 +81,7 @@ impl Mask {
 
     /// The name of a secret that stands in the bytes, in any of the forms.
     pub fn finds(&self, bytes: &[u8]) -> Option<&str> {
-        self.0.iter().find(|secret| !secret.places(bytes, LEVELS).0.is_empty()).map(|secret| &*secret.name)
+        self.secrets.iter().find(|secret| !secret.places(bytes, LEVELS).0.is_empty()).map(|secret| &*secret.name)
     }
 }
 

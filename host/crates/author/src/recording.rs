@@ -137,6 +137,12 @@ pub enum Heard {
     },
 }
 
+/// Whether a call with the secrets of this mask may be recorded: only if each of them would be recognised.
+pub fn recordable(file: &Path, mask: &Mask) -> Result<()> {
+    let next = "give the call a longer test value for it";
+    mask.overlooks().map_or(Ok(()), |why| Err(Error::at(file, why, next)))
+}
+
 fn is_empty(bytes: &Bytes) -> bool {
     bytes.0.is_empty()
 }
@@ -165,8 +171,9 @@ impl Recording {
         serde_json::from_str(&text).map_err(|error| Error::at(file, format!("it is no recording: {error}"), again))
     }
 
-    /// Writes a recording, and refuses to where a secret of the mask would stand in it.
+    /// Writes a recording, and refuses to where a secret of the mask stands in it, or might.
     pub fn write(&self, file: &Path, mask: &Mask) -> Result<()> {
+        recordable(file, mask)?;
         let cannot = |error: &dyn std::fmt::Display| Error::at(file, format!("it cannot be written: {error}"), "name a file that can");
         let text = serde_json::to_string_pretty(self).map_err(|error| cannot(&error))?;
         if let Some(name) = mask.finds(text.as_bytes()) {

@@ -41,13 +41,13 @@ mod secret;
 mod shape;
 mod snapshot;
 mod units;
-mod words;
+pub mod words;
 
 pub use agents::MCP_AGENT;
 pub use capabilities::cache::CachePermit;
 pub use capabilities::call::CallPermit;
 pub use capabilities::config::ConfigPermit;
-pub use capabilities::files::{Access, FilePermit};
+pub use capabilities::files::{Access, FilePermit, TENANT};
 pub use capabilities::http::{HttpPermit, HttpRequest, Inject};
 pub use capabilities::secrets::{SecretPermit, SecretUse};
 pub use capabilities::store::{StorePermit, StoreScope};

@@ -87,6 +87,38 @@ impl Unclear {
     }
 }
 
+/// The words of one text: apart at blanks, but for those between '…' or "…". Nothing else has a meaning of its own.
+pub fn split(text: &str) -> Result<Vec<String>, Unclear> {
+    let (mut words, mut word, mut within) = (Vec::new(), None::<String>, None);
+    for c in text.chars() {
+        match within {
+            Some(quote) if c == quote => within = None,
+            None if c == '\'' || c == '"' => {
+                within = Some(c);
+                word.get_or_insert_default();
+            }
+            None if c.is_whitespace() => words.extend(word.take()),
+            Some(_) | None => word.get_or_insert_default().push(c),
+        }
+    }
+    if let Some(quote) = within {
+        return unclear(format!("{text:?} has a {quote} without an end; write the word that holds one between the other quotes"));
+    }
+    words.extend(word);
+    Ok(words)
+}
+
+/// Words as one text that [`split`] takes apart again.
+pub fn join<S: AsRef<str>>(words: &[S]) -> String {
+    let quoted = |word: &str| match (word.contains('\''), word.contains('"')) {
+        (false, false) if !word.is_empty() && !word.contains(char::is_whitespace) => word.to_owned(),
+        (false, _) => format!("'{word}'"),
+        (true, false) => format!("\"{word}\""),
+        (true, true) => word.split('\'').map(|part| format!("'{part}'")).collect::<Vec<_>>().join("\"'\""),
+    };
+    words.iter().map(|word| quoted(word.as_ref())).collect::<Vec<_>>().join(" ")
+}
+
 impl Url {
     /// Takes a URL apart. User-info and fragments are refused, as they are where requests leave.
     pub fn parse(text: &str) -> Result<Self, Unclear> {
@@ -311,6 +343,26 @@ mod tests {
             "https:///x",
         ] {
             assert!(Url::parse(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_word_with_blanks_stands_between_quotes() {
+        for (text, words) in [
+            ("files read '/srv/my maps' maps", &["files", "read", "/srv/my maps", "maps"][..]),
+            ("  http\tGET \"https://a.example/it's\" ", &["http", "GET", "https://a.example/it's"]),
+            (r#"a'b c'"d e" ''"#, &["ab cd e", ""]),
+            ("", &[]),
+        ] {
+            assert_eq!(split(text).unwrap(), words, "{text}");
+            assert_eq!(split(&join(words)).unwrap(), words, "{text}");
+        }
+        for words in [&["it's", "\"", "a\"b'c d", "''", "", " "][..], &["plain", "config", "a=b"]] {
+            assert_eq!(split(&join(words)).unwrap(), words, "{}", join(words));
+        }
+        assert_eq!(join(&["http", "GET", "https://a.example/*"]), "http GET https://a.example/*");
+        for text in ["it's", "a \"b", "'"] {
+            assert!(split(text).unwrap_err().to_string().contains("without an end"), "{text}");
         }
     }
 

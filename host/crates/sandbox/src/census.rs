@@ -175,7 +175,7 @@ fn names_a_component(alias: &wasmparser::ComponentAlias<'_>) -> bool {
 /// How every file of WebAssembly begins, modules and components alike.
 const MAGIC: &[u8] = b"\0asm";
 
-const NOT_WEBASSEMBLY: &str = "the file is damaged, or no WebAssembly at all; build it anew";
+const NOT_WEBASSEMBLY: &str = "the file is damaged, or no WebAssembly at all";
 
 const NOT_A_COMPONENT: &str =
     "the file is a core module, not a component; build it for wasm32-wasip2, or wrap it with `wardian componentize`";

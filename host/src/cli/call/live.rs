@@ -47,7 +47,7 @@ impl Live {
     }
 
     fn denied(&self, why: &str, toml: &str) {
-        let denial = Denial { why: self.mask.text(why), toml: toml.to_owned(), flags: flags(toml) };
+        let denial = Denial { why: self.mask.text(why), toml: self.mask.text(toml), flags: flags(toml, &self.mask) };
         let mut denials = self.denials.lock().unwrap_or_else(PoisonError::into_inner);
         if denials.len() < DENIALS_MAX && !denials.contains(&denial) {
             denials.push(denial);
@@ -56,15 +56,23 @@ impl Live {
 }
 
 /// The lines of an operator's file as flags of the command line. A secret that is injected has none.
-fn flags(toml: &str) -> Vec<String> {
+/// Much of them is the guest's to choose: it must neither show a secret nor write a command.
+fn flags(toml: &str, mask: &Mask) -> Vec<String> {
     let Ok(file) = PolicyFile::parse(toml) else { return Vec::new() };
     let grants = file.plugin.values().flat_map(policy::file::PluginFile::words).map(|mut words| {
         if words.first().is_some_and(|word| word == "files") {
             words.insert(3, "as".to_owned());
         }
-        format!("--grant '{}'", words.join(" "))
+        let words: Vec<String> = words.iter().map(|word| mask.text(word)).collect();
+        format!("--grant {}", quoted(&policy::words::join(&words)))
     });
-    grants.chain(file.network.private.iter().map(|range| format!("--network {range}"))).collect()
+    grants.chain(file.network.private.iter().map(|range| format!("--network {}", quoted(range)))).collect()
+}
+
+/// One word of a shell's command line, whatever is in it.
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | ':' | '/' | ',' | '=');
+    if !word.is_empty() && word.chars().all(plain) { word.to_owned() } else { format!("'{}'", word.replace('\'', r"'\''")) }
 }
 
 #[async_trait::async_trait]
@@ -99,5 +107,34 @@ impl CallSink for Live {
                 self.show(&format!("request   {method} {url} -> {outcome} in {:.1} ms", took_us as f64 / 1000.0));
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_is_in_no_denial_and_in_none_of_the_words_that_allow_it() {
+        let live = Live::new(false, Mask::new([("key".to_owned(), "example.com/hush".to_owned())]));
+        let toml = "[[plugin.it.http]]\nhost = \"example.com\"\nmethods = [\"GET\"]\npaths = [\"/hush\", \"/example.com/hush\"]\n";
+        live.sign(Sign::Denied { why: "GET https://example.com/hush is not granted", toml });
+        let denial = live.denials().pop().expect("it was denied");
+        assert_eq!(denial.why, "GET https://recorded-secret-key is not granted");
+        assert!(denial.toml.contains("/recorded-secret-key\""), "{}", denial.toml);
+        let flag = |url: &str| format!("--grant 'http GET {url}'");
+        assert_eq!(denial.flags, [flag("https://recorded-secret-key"), flag("https://example.com/recorded-secret-key")]);
+    }
+
+    #[test]
+    fn the_words_that_allow_it_are_words_to_a_shell_whatever_the_guest_asked_for() {
+        let path = "/a';touch${IFS}/tmp/x;'b";
+        let toml = format!("[[plugin.it.http]]\nhost = \"a.example\"\nmethods = [\"GET\"]\npaths = [\"{path}\"]\n");
+        let [flag] = &flags(&toml, &Mask::default())[..] else { panic!("one rule is one flag") };
+        let echoed = std::process::Command::new("sh").arg("-c").arg(format!("printf '<%s>' {flag}")).output().expect("there is a shell");
+        let echoed = String::from_utf8_lossy(&echoed.stdout).into_owned();
+        let words = echoed.strip_prefix("<--grant><").and_then(|rest| rest.strip_suffix('>')).expect("they are two words");
+        assert_eq!(policy::words::split(words).expect("it is a grant"), ["http", "GET", &format!("https://a.example{path}")], "{flag}");
+        assert_eq!((&*quoted("127.0.0.1/32"), &*quoted("a b"), &*quoted("")), ("127.0.0.1/32", "'a b'", "''"));
     }
 }

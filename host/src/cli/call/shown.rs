@@ -1,8 +1,9 @@
 //! What came of a call, on the terminal: the answer to standard output, and one
 //! line about how it went to standard error.
 
+use std::collections::BTreeMap;
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context;
@@ -45,10 +46,10 @@ fn properties(schema: &str) -> String {
 }
 
 impl Shown<'_> {
-    /// For people.
-    pub(super) fn print(&self, reply: &ToolReply, folder: Option<&Path>) -> anyhow::Result<()> {
+    /// For people; `files` are those that were written.
+    pub(super) fn print(&self, reply: &ToolReply, files: &Files) {
         for (index, part) in reply.parts.iter().enumerate() {
-            self.part(index, part, folder)?;
+            self.part(index, part, files.get(&index));
         }
         if !reply.end.is_done() {
             eprintln!("{}", plain(&self.mask.text(&reply.end.to_string())));
@@ -57,12 +58,12 @@ impl Shown<'_> {
             self.denial(denial);
         }
         eprintln!("{}", summary(reply));
-        Ok(())
     }
 
-    /// For programs.
-    pub(super) fn json(&self, reply: &ToolReply) -> Value {
-        let output = if reply.end.is_done() { tool::content::output(&reply.parts, |_| None) } else { reply.end.error_output() };
+    /// For programs; a file that was written is named by its part.
+    pub(super) fn json(&self, reply: &ToolReply, files: &Files) -> Value {
+        let written = |index: usize| files.get(&index).map(|path| path.display().to_string());
+        let output = if reply.end.is_done() { tool::content::output(&reply.parts, written) } else { reply.end.error_output() };
         let usage = &reply.usage;
         let denial = |denial: &Denial| json!({ "why": denial.why, "toml": denial.toml, "flags": denial.flags });
         json!({
@@ -73,31 +74,30 @@ impl Shown<'_> {
                 "wall_us": usage.wall_us, "cpu_us": usage.cpu_us, "memory_bytes": usage.memory_bytes, "host_calls": usage.host_calls,
                 "sent_bytes": usage.sent_bytes, "received_bytes": usage.received_bytes,
             },
-            "decisions": reply.evidence.decisions,
+            "decisions": self.masked(&reply.evidence.decisions),
             "denials": self.denials.iter().map(denial).collect::<Vec<_>>(),
         })
     }
 
-    fn part(&self, index: usize, part: &Content, folder: Option<&Path>) -> anyhow::Result<()> {
+    /// The same without secrets.
+    fn masked(&self, value: &impl serde::Serialize) -> Value {
+        let text = serde_json::to_string(value).unwrap_or_default();
+        serde_json::from_str(&self.mask.text(&text)).unwrap_or_default()
+    }
+
+    fn part(&self, index: usize, part: &Content, file: Option<&PathBuf>) {
         match part {
             Content::Text(text) => println!("{}", plain(&self.mask.text(text))),
             Content::Data(data) => println!("{}", self.pretty(data)),
             Content::Other { kind, body } => println!("{}: {}", plain(kind), self.pretty(body)),
-            Content::Blob { media_type, name, bytes } => {
-                let name = file_name(index, name.as_deref(), media_type);
-                match folder {
-                    None => eprintln!("a file: {name}, {}, {} bytes; --output DIR writes it", plain(media_type), bytes.len()),
-                    Some(folder) => {
-                        std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
-                        let path = folder.join(name);
-                        let written = std::fs::File::create_new(&path).and_then(|mut file| file.write_all(bytes));
-                        written.with_context(|| format!("cannot write {}", path.display()))?;
-                        println!("{}", path.display());
-                    }
+            Content::Blob { media_type, name, bytes } => match file {
+                Some(path) => println!("{}", path.display()),
+                None => {
+                    let name = file_name(index, name.as_deref(), media_type);
+                    eprintln!("a file: {name}, {}, {} bytes; --output DIR writes it", plain(media_type), bytes.len());
                 }
-            }
+            },
         }
-        Ok(())
     }
 
     fn pretty(&self, json: &str) -> String {
@@ -117,6 +117,23 @@ impl Shown<'_> {
             }
         }
     }
+}
+
+/// Files that were written, by the index of their part.
+pub(super) type Files = BTreeMap<usize, PathBuf>;
+
+/// Writes the files of an answer into a folder; nothing that is there is written over.
+pub(super) fn write(reply: &ToolReply, folder: &Path) -> anyhow::Result<Files> {
+    let mut files = Files::new();
+    for (index, part) in reply.parts.iter().enumerate() {
+        let Content::Blob { media_type, name, bytes } = part else { continue };
+        std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+        let path = folder.join(file_name(index, name.as_deref(), media_type));
+        let written = std::fs::File::create_new(&path).and_then(|mut file| file.write_all(bytes));
+        written.with_context(|| format!("cannot write {}", path.display()))?;
+        files.insert(index, path);
+    }
+    Ok(files)
 }
 
 /// The name under which a file is written: the tool's, as far as it is a plain one.
@@ -150,6 +167,29 @@ pub(super) fn summary(reply: &ToolReply) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_file_is_written_and_named_to_programs_too() {
+        let place = tempfile::tempdir().expect("a directory");
+        let folder = place.path().join("out");
+        let blob = Content::Blob { media_type: "image/png".into(), name: Some("chart.png".into()), bytes: vec![1, 2] };
+        let reply = ToolReply { parts: vec![Content::Text("a chart".into()), blob], ..ToolReply::without_answer(tool::End::Done) };
+        let files = write(&reply, &folder).expect("the directory is ours");
+        let shown = Shown { mask: &Mask::default(), denials: Vec::new(), plugin: "it" }.json(&reply, &files);
+        let path = shown["output"]["content"][1]["blob"].as_str().expect("it is named");
+        assert_eq!((path, std::fs::read(path).ok()), (&*folder.join("chart.png").display().to_string(), Some(vec![1, 2])));
+        assert!(write(&reply, &folder).is_err(), "what is there stays");
+    }
+
+    #[test]
+    fn a_secret_is_in_no_decision_that_programs_read() {
+        let (mask, secret) = (Mask::new([("key".to_owned(), "hush hush".to_owned())]), "GET a.example/hush%20hush");
+        let decision = tool::Decision { capability: "http".into(), what: secret.into(), rule: "grant".into(), allowed: false, times: 1 };
+        let evidence = tool::Evidence { decisions: vec![decision], ..tool::Evidence::default() };
+        let reply = ToolReply { evidence, ..ToolReply::without_answer(tool::End::Done) };
+        let shown = Shown { mask: &mask, denials: Vec::new(), plugin: "it" }.json(&reply, &Files::new());
+        assert_eq!(shown["decisions"][0]["what"], "GET a.example/recorded-secret-key", "{shown}");
+    }
 
     #[test]
     fn a_file_is_written_where_it_belongs_whatever_the_tool_calls_it() {

@@ -89,6 +89,20 @@ fn a_recording_in_which_a_secret_would_stand_is_not_written() {
 }
 
 #[test]
+fn nothing_is_recorded_with_a_secret_that_is_too_short_to_be_recognised() {
+    let place = tempfile::tempdir().expect("a directory");
+    let (recording, _) = recorded();
+    let file = place.path().join("a.json");
+    let mask = Mask::new([("key".to_owned(), SECRET.to_owned()), ("pin".to_owned(), "12345".to_owned())]);
+    for refused in [recordable(&file, &mask), recording.write(&file, &mask)] {
+        let said = refused.expect_err("it is refused").to_string();
+        assert!(said.contains("secret pin is shorter than 6 bytes") && said.contains("a longer test value"), "{said}");
+        assert!(!said.contains("12345"), "{said}");
+    }
+    assert!(!file.exists() && recordable(&file, &secrets()).is_ok());
+}
+
+#[test]
 fn a_played_call_hears_what_was_recorded_when_it_asks_with_the_placeholder() {
     let (recording, _) = recorded();
     let player = played(&recording);

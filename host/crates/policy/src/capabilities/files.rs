@@ -17,7 +17,7 @@ use crate::units::Bytes;
 const QUOTA: Bytes = Bytes(64 << 20);
 
 /// Stands for the tenant's name in a mount's `host`.
-const TENANT: &str = "{tenant}";
+pub const TENANT: &str = "{tenant}";
 
 /// What may be done in a directory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
