@@ -104,7 +104,7 @@ fn short(path: &Path) -> String {
 }
 
 /// A word for the shell.
-fn quoted(word: &str) -> String {
+pub(crate) fn quoted(word: &str) -> String {
     if word.chars().all(|c| c.is_ascii_alphanumeric() || "/._-".contains(c)) {
         return word.to_owned();
     }

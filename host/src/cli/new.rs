@@ -6,6 +6,8 @@ use author::create::{New, create};
 use author::toolchain::Toolchains;
 use author::{Language, project};
 
+use crate::banner::quoted;
+
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -34,10 +36,11 @@ pub(super) fn run(Args { name, lang: language, plain: is_plain, into }: Args) ->
     let new = New { name, language, is_plain, folder };
     create(&new)?;
     println!("{} is in {}, written in {language}. Next:\n", new.name, new.folder.display());
+    let folder = quoted(&new.folder.display().to_string());
     if !Toolchains::of_user().state(language).is_ready() {
         println!("  wardian toolchain install {language}");
     }
-    println!("  cd {}", new.folder.display());
+    println!("  cd {folder}");
     println!("  wardian build");
     println!("  wardian call dist/{}.wasm greet '{{\"name\": \"Ada\"}}'", new.name);
     Ok(())

@@ -17,6 +17,7 @@
 //!     policy: Arc::new(ArcSwap::from_pointee(policy::Policy::default())),
 //!     child: std::env::current_exe().expect("this program has a file"),
 //!     compiling: sandbox::confine::Bounds::default(),
+//!     compiled_bytes_max: 1 << 30,
 //!     slots: SLOTS,
 //!     on_progress: None,
 //! })?;

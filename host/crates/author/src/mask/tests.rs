@@ -1,3 +1,5 @@
+//! Every form in which a secret travels, and what is left of the text around it.
+
 use super::*;
 
 const VALUE: &str = "h u/s\"h-hüsh";
