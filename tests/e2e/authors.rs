@@ -3,6 +3,7 @@
 
 mod dev;
 mod faults;
+mod reasons;
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};

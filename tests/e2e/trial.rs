@@ -250,6 +250,18 @@ async fn another_build_differs_where_it_answers_otherwise_until_that_is_accepted
 }
 
 #[tokio::test]
+async fn a_call_whose_traces_cannot_be_kept_is_not_made() -> Result<()> {
+    let desk = Desk::project("notes")?;
+    let note = r#"{"key": "a", "text": "hello"}"#;
+    for (flag, file) in [("--record", "plugin.toml/deep/a.json"), ("--record", "dist"), ("--store", "plugin.toml/store.json")] {
+        let ran = desk.run(&["call", ".", "note_write", note, "--grant", "store", flag, file]).await?;
+        assert!(ran.code == Some(1) && ran.err.contains(file) && ran.out.is_empty(), "{flag} {file}: {}{}", ran.out, ran.err);
+        assert!(!ran.err.contains("processor time"), "nothing was called: {}", ran.err);
+    }
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_recording_that_cannot_be_played_is_named_and_the_others_are_played() -> Result<()> {
     let desk = Desk::project("notes")?;
     let list = ["call", ".", "note_list", "--grant", "store", "--limit", "rate=1/min", "--record"];
@@ -343,6 +355,9 @@ async fn what_is_no_component_of_this_contract_is_told_in_one_sentence() -> Resu
             assert!(said.starts_with(&format!("error: {name}.wasm: ")) && said.lines().count() == 1 && said.contains("; "), "{said}");
         }
     }
+    let ran = desk.run(&["check", "module.wasm", "--json"]).await?;
+    let report: Value = serde_json::from_str(&ran.out)?;
+    assert!(ran.code == Some(1) && report["error"].as_str().is_some_and(|why| why.contains("core module")), "{report}");
     let ran = desk.run(&["call", "."]).await?;
     assert!(ran.code == Some(1) && ran.err.contains("wardian new NAME"), "{}", ran.err);
     Ok(())

@@ -4,3 +4,4 @@ mod agui;
 mod cloudbase;
 mod cors;
 mod openai;
+mod place;

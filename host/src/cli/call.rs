@@ -71,7 +71,7 @@ pub(super) struct Args {
 
 /// A component that an author named, or the one sentence about why it cannot be tried.
 pub(super) fn refused(artefact: &Artefact, why: &str) -> Error {
-    let next = "`wardian check` says more, and `wardian build` makes it anew";
+    let next = "`wardian build` makes it anew";
     // A reader's messages run over several lines, and this is to be one sentence.
     let why = why.split_whitespace().collect::<Vec<_>>().join(" ");
     let (reason, next) = match why.rsplit_once("; ") {
@@ -101,6 +101,8 @@ async fn call(args: &Args, artefact: &Artefact) -> anyhow::Result<()> {
         recordable(file, &mask)?;
         terms.recordable(file)?;
     }
+    // What a call has done is not undone because its traces cannot be kept.
+    [&args.record, &args.store].into_iter().flatten().try_for_each(|file| writable(file))?;
     let trial = opened(artefact, &terms).await?;
     let tools = trial.tools();
     let Some(name) = &args.tool else {
@@ -124,6 +126,14 @@ async fn call(args: &Args, artefact: &Artefact) -> anyhow::Result<()> {
         eprintln!("recorded in {}", file.display());
     }
     if reply.end.is_done() { Ok(()) } else { Err(Told.into()) }
+}
+
+/// Whether a file can be written, as far as that is known before. Folders that are not there yet will be made.
+fn writable(file: &Path) -> anyhow::Result<()> {
+    anyhow::ensure!(!file.is_dir(), "{} is a directory; name a file in it", file.display());
+    let folder = file.ancestors().skip(1).find(|folder| folder.exists()).unwrap_or(Path::new("."));
+    tempfile::tempfile_in(folder).with_context(|| format!("{} cannot be written; name a file in a folder that can", file.display()))?;
+    Ok(())
 }
 
 async fn replay(args: &Args, artefact: &Artefact, file: &Path) -> anyhow::Result<()> {

@@ -39,13 +39,24 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(args: Args) -> anyhow::Result<()> {
-    let began = Instant::now();
     let artefact = Artefact::find(&args.file)?;
-    let interfaces = sandbox::interfaces(&artefact.bytes).map_err(|why| refused(&artefact, &why))?;
+    match examined(&args, &artefact).await {
+        // A program that reads findings reads this one too.
+        Err(error) if args.json && error.is::<author::Error>() => {
+            println!("{:#}", json!({ "file": artefact.file, "error": error.to_string(), "findings": [] }));
+            Err(Told.into())
+        }
+        examined => examined,
+    }
+}
+
+async fn examined(args: &Args, artefact: &Artefact) -> anyhow::Result<()> {
+    let began = Instant::now();
+    let interfaces = sandbox::interfaces(&artefact.bytes).map_err(|why| refused(artefact, &why))?;
     let entry = PluginFile { shape: args.shape, ..PluginFile::default() };
-    let trial = Trial::open(&artefact, &[Terms { entry, ..Terms::default() }]).await?;
+    let trial = Trial::open(artefact, &[Terms { entry, ..Terms::default() }]).await?;
     if let Some(why) = trial.refusal() {
-        return Err(refused(&artefact, &why).into());
+        return Err(refused(artefact, &why).into());
     }
     let descriptor = trial.descriptor().await?;
     let status = trial.status();
@@ -54,7 +65,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
     let (behaviour, calls) = behave(&trial.bench(), &descriptor.tools).await;
     findings.extend(behaviour);
     findings.sort_by(|one, other| (one.level, &one.place).cmp(&(other.level, &other.place)));
-    let report = Report { artefact: &artefact, status, interfaces, descriptor, findings, calls, ms: began.elapsed().as_millis() };
+    let report = Report { artefact, status, interfaces, descriptor, findings, calls, ms: began.elapsed().as_millis() };
     if args.json {
         println!("{:#}", report.json());
     } else {

@@ -8,7 +8,13 @@ pub(super) fn print<const N: usize>(heading: [&str; N], rows: &[[String; N]]) {
 
 /// Text without characters that steer a terminal. Line breaks stay.
 pub(super) fn plain(text: &str) -> String {
-    text.chars().filter(|c| *c == '\n' || *c == '\t' || !c.is_control()).collect()
+    text.chars().filter(|c| *c == '\n' || *c == '\t' || !(c.is_control() || turns(*c))).collect()
+}
+
+/// Whether a character turns the direction of what follows, so that a line reads otherwise than it is (Unicode Bidirectional
+/// Algorithm, UAX #9, section 2: embeddings, overrides, isolates). The marks that right-to-left texts need stay.
+const fn turns(c: char) -> bool {
+    matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 fn rendered<const N: usize>(heading: [&str; N], rows: &[[String; N]]) -> String {
@@ -26,6 +32,12 @@ fn rendered<const N: usize>(heading: [&str; N], rows: &[[String; N]]) -> String 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_steers_a_terminal_or_turns_a_line_is_left_out() {
+        assert_eq!(plain("a\u{1b}[2Jb\u{202e}c\u{2066}d\n\te"), "a[2Jbcd\n\te");
+        assert_eq!(plain("שלום\u{200f}!"), "שלום\u{200f}!", "marks that such texts need stay");
+    }
 
     #[test]
     fn columns_line_up_and_nothing_steers_the_terminal() {

@@ -16,18 +16,23 @@
 
 static sdk_string_t slice(const char *at, size_t size) { return (sdk_string_t){.ptr = (uint8_t *)at, .len = size}; }
 
-// What the model should know and do about a request that failed.
+// What the model should know and do about a request that failed. Each code asks the same of the caller in all SDKs.
 static bool failed(const wasi_http_types_error_code_t *error, const char *url) {
   switch (error->tag) {
     case WASI_HTTP_TYPES_ERROR_CODE_HTTP_REQUEST_DENIED:
     case WASI_HTTP_TYPES_ERROR_CODE_DESTINATION_IP_PROHIBITED:
       wardian_fail(WARDIAN_UNAUTHORIZED, "the operator has not granted access to %s", url);
       return wardian_fail_code("not_granted");
+    case WASI_HTTP_TYPES_ERROR_CODE_HTTP_REQUEST_METHOD_INVALID:
     case WASI_HTTP_TYPES_ERROR_CODE_HTTP_REQUEST_URI_INVALID:
     case WASI_HTTP_TYPES_ERROR_CODE_HTTP_REQUEST_URI_TOO_LONG:
       wardian_fail(WARDIAN_INVALID_INPUT, "%s cannot be requested; check the address", url);
-      return wardian_fail_code("invalid_url");
+      return wardian_fail_code("invalid_request");
     case WASI_HTTP_TYPES_ERROR_CODE_HTTP_RESPONSE_BODY_SIZE:
+    case WASI_HTTP_TYPES_ERROR_CODE_HTTP_RESPONSE_HEADER_SECTION_SIZE:
+    case WASI_HTTP_TYPES_ERROR_CODE_HTTP_RESPONSE_HEADER_SIZE:
+    case WASI_HTTP_TYPES_ERROR_CODE_HTTP_RESPONSE_TRAILER_SECTION_SIZE:
+    case WASI_HTTP_TYPES_ERROR_CODE_HTTP_RESPONSE_TRAILER_SIZE:
       wardian_fail(WARDIAN_REFUSED, "the answer of %s is larger than the operator permits", url);
       return wardian_fail_code("too_large");
     case WASI_HTTP_TYPES_ERROR_CODE_DNS_TIMEOUT:
@@ -41,6 +46,20 @@ static bool failed(const wasi_http_types_error_code_t *error, const char *url) {
     case WASI_HTTP_TYPES_ERROR_CODE_DESTINATION_NOT_FOUND:
       wardian_fail(WARDIAN_UNAVAILABLE, "there is no host for %s", url);
       return wardian_fail_code("no_such_host");
+    case WASI_HTTP_TYPES_ERROR_CODE_HTTP_REQUEST_LENGTH_REQUIRED:
+    case WASI_HTTP_TYPES_ERROR_CODE_HTTP_REQUEST_BODY_SIZE:
+    case WASI_HTTP_TYPES_ERROR_CODE_HTTP_REQUEST_HEADER_SECTION_SIZE:
+    case WASI_HTTP_TYPES_ERROR_CODE_HTTP_REQUEST_HEADER_SIZE:
+    case WASI_HTTP_TYPES_ERROR_CODE_HTTP_REQUEST_TRAILER_SECTION_SIZE:
+    case WASI_HTTP_TYPES_ERROR_CODE_HTTP_REQUEST_TRAILER_SIZE:
+    case WASI_HTTP_TYPES_ERROR_CODE_HTTP_RESPONSE_TRANSFER_CODING:
+    case WASI_HTTP_TYPES_ERROR_CODE_HTTP_RESPONSE_CONTENT_CODING:
+    case WASI_HTTP_TYPES_ERROR_CODE_HTTP_UPGRADE_FAILED:
+    case WASI_HTTP_TYPES_ERROR_CODE_HTTP_PROTOCOL_ERROR:
+    case WASI_HTTP_TYPES_ERROR_CODE_CONFIGURATION_ERROR:
+    case WASI_HTTP_TYPES_ERROR_CODE_INTERNAL_ERROR:
+      wardian_fail(WARDIAN_FAILED, "the request to %s failed", url);
+      return wardian_fail_code("protocol");
     default:
       wardian_fail(WARDIAN_UNAVAILABLE, "%s cannot be reached just now", url);
       return wardian_fail_code("connection");
@@ -49,7 +68,7 @@ static bool failed(const wasi_http_types_error_code_t *error, const char *url) {
 
 static bool invalid(const char *what, const char *shown) {
   wardian_fail(WARDIAN_INVALID_INPUT, "%s is no %s that can be requested", shown, what);
-  return wardian_fail_code("invalid_url");
+  return wardian_fail_code("invalid_request");
 }
 
 static bool broken(const char *url) {
@@ -191,6 +210,15 @@ static void read_headers(wasi_http_types_borrow_incoming_response_t from, wardia
   wasi_http_types_fields_drop_own(headers);
 }
 
+// Why a stream ended before its end: a limit is told as one, and is no broken connection.
+static bool broke_off(wasi_io_streams_own_error_t why, const char *url) {
+  wasi_http_types_error_code_t code;
+  if (!wasi_http_types_http_error_code(wasi_io_error_borrow_error(why), &code)) return broken(url);
+  bool answer = failed(&code, url);
+  wasi_http_types_error_code_free(&code);
+  return answer;
+}
+
 // Reads a stream to its end; each time the room runs out it doubles.
 static bool read_stream(wasi_io_streams_borrow_input_stream_t stream, const char *url, wardian_bytes *whole) {
   char *room = wardian_alloc(READ_BYTES + 1);
@@ -214,10 +242,11 @@ static bool read_stream(wasi_io_streams_borrow_input_stream_t stream, const char
     sdk_list_u8_free(&piece);
   }
   bool closed = error.tag == WASI_IO_STREAMS_STREAM_ERROR_CLOSED;
+  if (!closed) broke_off(error.val.last_operation_failed, url);
   wasi_io_streams_stream_error_free(&error);
   room[used] = '\0';
   *whole = (wardian_bytes){.data = room, .size = used};
-  return closed || broken(url);
+  return closed;
 }
 
 static bool read_body(wasi_http_types_borrow_incoming_response_t from, const char *url, wardian_bytes *whole) {

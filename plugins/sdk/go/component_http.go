@@ -178,10 +178,7 @@ func bodyOf(response *wasi_http_types.IncomingResponse, url string) ([]byte, err
 	for {
 		piece := stream.Ok().BlockingRead(readBytes)
 		if piece.IsErr() {
-			if piece.Err().Tag() == wasi_io_streams.StreamError_Closed {
-				return content, nil
-			}
-			return nil, broken(url)
+			return whole(content, piece.Err(), url)
 		}
 		if len(content)+len(piece.Ok()) > bodyBytesMax {
 			return nil, Refused("the answer of %s has more than %d bytes", url, bodyBytesMax).WithCode("too_large")
@@ -190,14 +187,30 @@ func bodyOf(response *wasi_http_types.IncomingResponse, url string) ([]byte, err
 	}
 }
 
-// What the model should know and do about a request that failed.
+// The content, where the stream came to its end, or why it broke off.
+func whole(content []byte, ended wasi_io_streams.StreamError, url string) ([]byte, error) {
+	if ended.Tag() == wasi_io_streams.StreamError_Closed {
+		return content, nil
+	}
+	why := ended.LastOperationFailed()
+	defer why.Drop()
+	if code := wasi_http_types.HttpErrorCode(why); code.IsSome() {
+		return nil, requestFailed(code.Some(), url)
+	}
+	return nil, broken(url)
+}
+
+// What the model should know and do about a request that failed. Each code asks the same of the caller in all SDKs.
 func requestFailed(code wasi_http_types.ErrorCode, url string) error {
 	switch code.Tag() {
 	case wasi_http_types.ErrorCode_HttpRequestDenied, wasi_http_types.ErrorCode_DestinationIpProhibited:
 		return notAllowed(url)
-	case wasi_http_types.ErrorCode_HttpRequestUriInvalid, wasi_http_types.ErrorCode_HttpRequestUriTooLong:
+	case wasi_http_types.ErrorCode_HttpRequestMethodInvalid, wasi_http_types.ErrorCode_HttpRequestUriInvalid,
+		wasi_http_types.ErrorCode_HttpRequestUriTooLong:
 		return invalidURL(url)
-	case wasi_http_types.ErrorCode_HttpResponseBodySize:
+	case wasi_http_types.ErrorCode_HttpResponseBodySize, wasi_http_types.ErrorCode_HttpResponseHeaderSectionSize,
+		wasi_http_types.ErrorCode_HttpResponseHeaderSize, wasi_http_types.ErrorCode_HttpResponseTrailerSectionSize,
+		wasi_http_types.ErrorCode_HttpResponseTrailerSize:
 		return Refused("the answer of %s is larger than the operator permits", url).WithCode("too_large")
 	case wasi_http_types.ErrorCode_DnsTimeout, wasi_http_types.ErrorCode_ConnectionTimeout,
 		wasi_http_types.ErrorCode_ConnectionReadTimeout, wasi_http_types.ErrorCode_ConnectionWriteTimeout,
@@ -205,13 +218,20 @@ func requestFailed(code wasi_http_types.ErrorCode, url string) error {
 		return Unavailable("%s did not answer in time", url).WithCode("timeout")
 	case wasi_http_types.ErrorCode_DnsError, wasi_http_types.ErrorCode_DestinationNotFound:
 		return Unavailable("there is no host for %s", url).WithCode("no_such_host")
+	case wasi_http_types.ErrorCode_HttpRequestLengthRequired, wasi_http_types.ErrorCode_HttpRequestBodySize,
+		wasi_http_types.ErrorCode_HttpRequestHeaderSectionSize, wasi_http_types.ErrorCode_HttpRequestHeaderSize,
+		wasi_http_types.ErrorCode_HttpRequestTrailerSectionSize, wasi_http_types.ErrorCode_HttpRequestTrailerSize,
+		wasi_http_types.ErrorCode_HttpResponseTransferCoding, wasi_http_types.ErrorCode_HttpResponseContentCoding,
+		wasi_http_types.ErrorCode_HttpUpgradeFailed, wasi_http_types.ErrorCode_HttpProtocolError,
+		wasi_http_types.ErrorCode_ConfigurationError, wasi_http_types.ErrorCode_InternalError:
+		return Failed("the request to %s failed", url).WithCode("protocol")
 	default:
 		return broken(url)
 	}
 }
 
 func invalidURL(url string) *Error {
-	return InvalidInput("%s cannot be requested; check the address", url).WithCode("invalid_url")
+	return InvalidInput("%s cannot be requested; check the address", url).WithCode("invalid_request")
 }
 
 func broken(url string) *Error {

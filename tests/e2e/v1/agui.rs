@@ -2,51 +2,20 @@
 
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
-use tests::client::{Answer, Client};
-use tests::fake_model::{FakeModel, Reply, call, text};
-use tests::server::{Server, config};
+use tests::client::Answer;
+use tests::fake_model::{Reply, call, text};
+
+use super::place::Place;
 
 /// Where runs are posted.
 const DOOR: &str = "/v1/agui/a1";
 
-/// A server with an agent that calculates and takes notes; notes need somebody's word.
-struct Place {
-    model: FakeModel,
-    server: Server,
-    config: String,
-}
-
 impl Place {
-    async fn new() -> Result<Self> {
-        let model = FakeModel::start().await?;
-        let notes =
-            "\n[plugin.notes]\napprove = \"always\"\napprover = \"client\"\n[plugin.notes.store]\nscope = \"session\"\nquota = \"1MiB\"\n";
-        let config = config(&model.base_url) + notes;
-        let server = Server::start(&config).await?;
-        let tool = |id: &str| json!({"type": "dynamic_vectara", "tool_id": id});
-        let body = json!({"key": "a1", "name": "a1", "model": {"name": "default"},
-            "tool_configurations": {"calc": tool("tol_calculator_calculate"), "write": tool("tol_notes_note_write")},
-            "first_step": {"name": "main", "instructions": []}});
-        server.owner().post("/v2/agents", &body).await?.expect(201)?;
-        Ok(Self { model, server, config })
-    }
-
-    fn owner(&self) -> Client {
-        self.server.owner()
-    }
-
-    /// The same after `kill -9` and a restart.
-    async fn killed(self) -> Result<Self> {
-        let home = self.server.kill().await?;
-        let server = Server::start_in(home, &self.config, &[]).await?;
-        Ok(Self { server, ..self })
-    }
-
     async fn run(&self, body: &Value) -> Result<Vec<Value>> {
         events(&self.owner().post(DOOR, body).await?)
     }
 
-    async fn refused(&self, body: &Value, status: u16) -> Result<String> {
+    async fn run_refused(&self, body: &Value, status: u16) -> Result<String> {
         let refused = self.owner().post(DOOR, body).await?.expect(status)?;
         ensure!(refused["code"] == refused["error"]["code"], "{refused}");
         Ok(refused["code"].as_str().context("a code")?.to_owned())
@@ -286,7 +255,7 @@ async fn what_is_wrong_is_said_before_a_run_begins() -> Result<()> {
         (clash, "INVALID_PARAM"),
         (before("t", &[output]), "TOOL_CALL_NOT_FOUND"),
     ] {
-        assert_eq!(place.refused(&body, 400).await?, code, "{body}");
+        assert_eq!(place.run_refused(&body, 400).await?, code, "{body}");
     }
     let nobody = place.owner().with_key(None).post(DOOR, &before("t", &[user("hi")])).await?;
     assert_eq!(nobody.expect(401)?["code"], "MISSING_CREDENTIALS");

@@ -12,56 +12,14 @@ use bytes::Bytes;
 use http::Method;
 use serde_json::{Value, json};
 use tests::client::{Answer, Client};
-use tests::fake_model::FakeModel;
 use tests::patience::until;
-use tests::server::{Server, config};
+
+use super::place::Place;
 
 /// Where everything is posted.
 const DOOR: &str = "/v1/aibot/bots/a1/send-message";
 
-/// A server with an agent that calculates and takes notes; notes need somebody's word.
-struct Place {
-    model: FakeModel,
-    server: Server,
-    config: String,
-}
-
-fn gated(base_url: &str, approver: &str) -> String {
-    config(base_url)
-        + &format!(
-            "\n[plugin.notes]\napprove = \"always\"\napprover = \"{approver}\"\n[plugin.notes.tool.note_read]\napprove = \"never\"\n\
-             [plugin.notes.store]\nscope = \"session\"\nquota = \"1MiB\"\n"
-        )
-}
-
 impl Place {
-    async fn new() -> Result<Self> {
-        Self::of(|config| config, "client").await
-    }
-
-    async fn of(change: impl Fn(String) -> String, approver: &str) -> Result<Self> {
-        let model = FakeModel::start().await?;
-        let config = change(gated(&model.base_url, approver));
-        let server = Server::start(&config).await?;
-        let tool = |id: &str| json!({"type": "dynamic_vectara", "tool_id": id});
-        let body = json!({"key": "a1", "name": "a1", "model": {"name": "default"},
-            "tool_configurations": {"calc": tool("tol_calculator_calculate"), "write": tool("tol_notes_note_write")},
-            "first_step": {"name": "main", "instructions": []}});
-        server.owner().post("/v2/agents", &body).await?.expect(201)?;
-        Ok(Self { model, server, config })
-    }
-
-    fn owner(&self) -> Client {
-        self.server.owner()
-    }
-
-    /// The same after `kill -9` and a restart.
-    async fn killed(self) -> Result<Self> {
-        let home = self.server.kill().await?;
-        let server = Server::start_in(home, &self.config, &[]).await?;
-        Ok(Self { server, ..self })
-    }
-
     /// What a client reads of the answer to this body.
     async fn send(&self, body: &Value) -> Result<Vec<Value>> {
         events(&self.owner().post(DOOR, body).await?)

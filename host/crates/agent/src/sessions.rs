@@ -89,6 +89,11 @@ impl Engine {
         Ok(Arc::new(decode(&record)?))
     }
 
+    /// Whether a session was deleted, as the store has it: in memory it is a moment longer, until its turn has stopped.
+    pub fn is_deleted(&self, session: &Session) -> Result<bool, Error> {
+        Ok(self.directory.get(session.uid)?.is_none())
+    }
+
     /// Sessions of an agent, oldest first, after `after`, at most `limit`.
     pub fn sessions(&self, agent: &Agent, after: Option<session::Uid>, limit: usize) -> Result<Vec<Session>, Error> {
         let records = self.directory.list(agent.tenant, Kind::Session, agent.uid, after, limit)?;

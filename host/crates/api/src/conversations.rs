@@ -5,6 +5,8 @@
 mod answers;
 mod history;
 mod known;
+#[cfg(test)]
+mod said;
 mod telling;
 mod tools;
 

@@ -183,9 +183,6 @@ impl Recording {
         if text.len() as u64 > BYTES_MAX {
             return Err(Error::at(file, format!("it would be longer than {BYTES_MAX} bytes"), "record a call that hears less"));
         }
-        if let Some(folder) = file.parent() {
-            std::fs::create_dir_all(folder).map_err(|error| cannot(&error))?;
-        }
         text::write_json(file, self).map_err(|error| cannot(&error))
     }
 

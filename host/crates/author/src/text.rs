@@ -35,9 +35,10 @@ impl<'de> Deserialize<'de> for Bytes {
     }
 }
 
-/// Writes a value as JSON that people read, whole or not at all.
+/// Writes a value as JSON that people read, whole or not at all. The folders that it is to lie in are made.
 pub fn write_json(file: &Path, value: &impl Serialize) -> io::Result<()> {
     let text = serde_json::to_string_pretty(value)?;
+    file.parent().map_or(Ok(()), std::fs::create_dir_all)?;
     let draft = file.with_extension(format!("new-{}", std::process::id()));
     std::fs::write(&draft, text + "\n").and_then(|()| std::fs::rename(&draft, file)).inspect_err(|_| {
         // The error that counts is the first one.

@@ -1,7 +1,7 @@
 // What both hosts know of requests: where one goes, what is kept of its response, and the sentence for one
 // that was not granted.
 
-import { Unauthorized } from "./errors.js";
+import { InvalidInput, Refused, Unauthorized } from "./errors.js";
 
 // The host has limits of its own; this one keeps a guest from filling its memory.
 export const RESPONSE_BYTES_MAX = 16 * 1024 * 1024;
@@ -18,3 +18,9 @@ export function target(url) {
 
 export const denied = (method, host) =>
   new Unauthorized(`this plugin may not send ${method} requests to ${host}; the operator can grant it`, { code: "not_granted" });
+
+export const tooLarge = (host) =>
+  new Refused(`the answer of ${host} is larger than is permitted; ask for less of it`, { code: "too_large" });
+
+export const noAddress = (url) =>
+  new InvalidInput(`${JSON.stringify(url)} is no address of the form https://host/path`, { code: "invalid_request" });

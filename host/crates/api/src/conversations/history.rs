@@ -167,23 +167,8 @@ fn no_such_call(call: &str) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::conversations::said::{agent, calling, tool, user};
     use session::{EventId, Uid};
-
-    fn user(text: &str) -> Said {
-        Said::User(text.into())
-    }
-
-    fn agent(text: &str) -> Said {
-        Said::Agent { text: text.into(), calls: Vec::new() }
-    }
-
-    fn calling(id: &str) -> Said {
-        Said::Agent { text: String::new(), calls: vec![AskedCall { id: id.into(), name: "alert".into(), arguments: "{}".into() }] }
-    }
-
-    fn tool(id: &str) -> Said {
-        Said::Tool { call: id.into(), outcome: Outcome::Success("{}".into()) }
-    }
 
     #[test]
     fn a_turn_that_came_to_nothing_is_asked_again() {

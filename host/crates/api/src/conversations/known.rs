@@ -263,24 +263,7 @@ impl<'a> Posted<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use agent::Outcome;
-    use session::AskedCall;
-
-    fn user(text: &str) -> Said {
-        Said::User(text.into())
-    }
-
-    fn agent(text: &str) -> Said {
-        Said::Agent { text: text.into(), calls: Vec::new() }
-    }
-
-    fn calling(id: &str) -> Said {
-        Said::Agent { text: String::new(), calls: vec![AskedCall { id: id.into(), name: "alert".into(), arguments: "{}".into() }] }
-    }
-
-    fn tool(id: &str) -> Said {
-        Said::Tool { call: id.into(), outcome: Outcome::Success("{}".into()) }
-    }
+    use crate::conversations::said::{agent, calling, tool, user};
 
     /// A session that has this.
     fn stored(said: &[Said]) -> Stored {

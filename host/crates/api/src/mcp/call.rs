@@ -144,8 +144,7 @@ struct Place {
 impl Place {
     /// Whether another request got the result meanwhile, and the session ended with that.
     fn is_gone(&self, engine: &Engine) -> bool {
-        let found = || engine.session(&self.agent, &self.session.key);
-        self.lasting && found().map_or_else(|error| matches!(error, agent::Error::NotFound { .. }), |found| found.uid != self.session.uid)
+        self.lasting && engine.is_deleted(&self.session).unwrap_or(false)
     }
 
     /// Why a call came to nothing here; that may be because its session went away.

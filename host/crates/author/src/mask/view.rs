@@ -68,7 +68,7 @@ fn escape(text: &[u8], into: &mut Vec<u8>) -> Option<usize> {
     Some(2)
 }
 
-/// `\uXXXX`, or two of them that are one character.
+/// `\u` and four hexadecimal digits, or two of those that are one character.
 fn unicode(text: &[u8], into: &mut Vec<u8>) -> Option<usize> {
     let unit = |at: usize| number(text.get(at..at + 6)?.strip_prefix(b"\\u")?);
     let char = char::decode_utf16([unit(0)?, unit(6).unwrap_or(0)]).next()?.ok()?;

@@ -1,7 +1,7 @@
 // The host outside of a component: enough for a plugin's own tests. Nothing is granted but a store and a
 // cache, until a test says so with `withHost` of `@wardian/plugin/testing`.
 
-import { denied, target } from "../requests.js";
+import { denied, noAddress, target } from "../requests.js";
 import { Failed, InvalidInput, Unauthorized } from "../errors.js";
 import { encode } from "../bytes.js";
 
@@ -62,7 +62,7 @@ export function reveal(name) {
 
 export function send(request) {
   const to = target(request.url);
-  if (to === undefined) throw new Failed(`${JSON.stringify(request.url)} is no address of the form https://host/path`);
+  if (to === undefined) throw noAddress(request.url);
   if (current.http === undefined) throw denied(request.method, to.host);
   return current.http(request);
 }

@@ -4,32 +4,43 @@ import * as handler from "wasi:http/outgoing-handler@0.2.0";
 import { Fields, httpErrorCode, OutgoingBody, OutgoingRequest, RequestOptions } from "wasi:http/types@0.2.0";
 
 import { decode, encode, joined } from "../bytes.js";
-import { Failed, Unavailable } from "../errors.js";
-import { denied, RESPONSE_BYTES_MAX, target } from "../requests.js";
+import { Failed, InvalidInput, Unavailable } from "../errors.js";
+import { denied, noAddress, RESPONSE_BYTES_MAX, target, tooLarge } from "../requests.js";
 
 // What `blocking-write-and-flush` takes at once.
 const WRITE_BYTES_MAX = 4096;
 const READ_BYTES = 64 * 1024;
 const METHODS = ["get", "head", "post", "put", "delete", "options", "patch"];
 
-// What the host refuses for ever, and what the request itself is to blame for; the rest may pass.
+// What each code asks of the caller, the same in all SDKs; one that is not named may pass.
 const DENIED = ["HTTP-request-denied", "destination-IP-prohibited"];
-const OURS = [
-  "HTTP-request-method-invalid",
-  "HTTP-request-URI-invalid",
-  "HTTP-request-URI-too-long",
-  "HTTP-request-header-size",
-  "HTTP-request-header-section-size",
-  "HTTP-request-body-size",
-  "HTTP-request-length-required",
+const INVALID = ["HTTP-request-method-invalid", "HTTP-request-URI-invalid", "HTTP-request-URI-too-long"];
+const TOO_LARGE = [
   "HTTP-response-body-size",
   "HTTP-response-header-section-size",
+  "HTTP-response-header-size",
+  "HTTP-response-trailer-section-size",
+  "HTTP-response-trailer-size",
+];
+const FAILED = [
+  "HTTP-request-length-required",
+  "HTTP-request-body-size",
+  "HTTP-request-header-section-size",
+  "HTTP-request-header-size",
+  "HTTP-request-trailer-section-size",
+  "HTTP-request-trailer-size",
+  "HTTP-response-transfer-coding",
+  "HTTP-response-content-coding",
+  "HTTP-upgrade-failed",
+  "HTTP-protocol-error",
+  "configuration-error",
+  "internal-error",
 ];
 
 // Sends a request and reads its response to the end.
 export function send(request) {
   const to = target(request.url);
-  if (to === undefined) throw new Failed(`${JSON.stringify(request.url)} is no address of the form https://host/path`);
+  if (to === undefined) throw noAddress(request.url);
   const failed = (error) => failure(payload(error), request.method, to.host);
   let body;
   let pending;
@@ -114,7 +125,7 @@ function pieces(stream, failed, host) {
       throw failed({ payload: val === undefined ? undefined : httpErrorCode(val) });
     }
     length += piece.length;
-    if (length > RESPONSE_BYTES_MAX) throw new Failed(`the response of ${host} has more than ${RESPONSE_BYTES_MAX} bytes; ask for less of it`);
+    if (length > RESPONSE_BYTES_MAX) throw tooLarge(host);
     read.push(piece);
   }
 }
@@ -125,8 +136,10 @@ const drop = (resource) => resource?.[Symbol.dispose]?.();
 
 function failure(code, method, host) {
   if (DENIED.includes(code?.tag)) return denied(method, host);
-  const Kind = OURS.includes(code?.tag) ? Failed : Unavailable;
-  return new Kind(`the ${method} request to ${host} failed: ${words(code)}`);
+  if (TOO_LARGE.includes(code?.tag)) return tooLarge(host);
+  const message = `the ${method} request to ${host} failed: ${words(code)}`;
+  if (INVALID.includes(code?.tag)) return new InvalidInput(message, { code: "invalid_request" });
+  return FAILED.includes(code?.tag) ? new Failed(message, { code: "protocol" }) : new Unavailable(message, { code: "connection" });
 }
 
 // What a code says: its name in words, and the text or number that comes with it.

@@ -4,7 +4,7 @@ import dataclasses
 import json
 from typing import Any
 
-from .errors import Unauthorized
+from .errors import InvalidInput, Refused, Unauthorized
 
 RESPONSE_BYTES_MAX = 16 * 1024 * 1024
 """What is kept of a response: the host has limits of its own, this one keeps a guest from filling its memory."""
@@ -49,3 +49,13 @@ def denied(request: Request, host: str) -> Unauthorized:
     return Unauthorized(
         f"this plugin may not send {request.method} requests to {host}; the operator can grant it", code="not_granted"
     )
+
+
+def too_large(host: str) -> Refused:
+    """What a tool says of an answer that is larger than the host or the SDK takes."""
+    return Refused(f"the answer of {host} is larger than is permitted; ask for less of it", code="too_large")
+
+
+def no_address(url: str) -> InvalidInput:
+    """What a tool says of a request that goes nowhere."""
+    return InvalidInput(f"{url!r} is no address of the form https://host/path", code="invalid_request")

@@ -6,8 +6,8 @@ from componentize_py_types import Err, Ok
 from wit_world.imports import outgoing_handler, streams
 from wit_world.imports import wasi_http_types as wasi
 
-from ..errors import Error, Failed, Unauthorized, Unavailable
-from ..messages import RESPONSE_BYTES_MAX, Request, Response, denied
+from ..errors import Error, Failed, InvalidInput, Refused, Unavailable
+from ..messages import RESPONSE_BYTES_MAX, Request, Response, denied, no_address, too_large
 
 # What `blocking-write-and-flush` takes at once.
 _WRITE_BYTES_MAX = 4096
@@ -21,12 +21,12 @@ def send(request: Request) -> Response:
     target = urlsplit(request.url)
     host = target.netloc
     if target.scheme not in ("http", "https") or not host:
-        raise Failed(f"{request.url!r} is no address of the form https://host/path")
+        raise no_address(request.url)
     headers = [(name, value.encode()) for name, value in request.headers.items()]
     try:
         outgoing = wasi.OutgoingRequest(wasi.Fields.from_list(headers))
     except Err as error:
-        raise Failed(f"a header of the request to {host} is not allowed: {_words(error.value)}") from None
+        raise InvalidInput(f"a header of the request to {host} is not allowed: {_words(error.value)}", code="invalid_request") from None
     method = _METHODS.get(request.method.lower())
     try:
         outgoing.set_method(method() if method else wasi.Method_Other(request.method))
@@ -90,30 +90,45 @@ def _read(response: wasi.IncomingResponse, request: Request, host: str) -> Respo
                     code = wasi.http_error_code(error.value.value)
                     raise _failure(code, request, host) from None
                 if len(content) > RESPONSE_BYTES_MAX:
-                    raise Failed(f"the response of {host} has more than {RESPONSE_BYTES_MAX} bytes; ask for less of it")
+                    raise too_large(host)
         return Response(status, headers, bytes(content))
 
 
-# What the host refuses for ever, and what the request itself is to blame for; the rest may pass.
+# What each code asks of the caller, the same in all SDKs; one that is not named may pass.
 _DENIED = (wasi.ErrorCode_HttpRequestDenied, wasi.ErrorCode_DestinationIpProhibited)
-_OURS = (
-    wasi.ErrorCode_HttpRequestMethodInvalid,
-    wasi.ErrorCode_HttpRequestUriInvalid,
-    wasi.ErrorCode_HttpRequestUriTooLong,
-    wasi.ErrorCode_HttpRequestHeaderSize,
-    wasi.ErrorCode_HttpRequestHeaderSectionSize,
-    wasi.ErrorCode_HttpRequestBodySize,
-    wasi.ErrorCode_HttpRequestLengthRequired,
+_INVALID = (wasi.ErrorCode_HttpRequestMethodInvalid, wasi.ErrorCode_HttpRequestUriInvalid, wasi.ErrorCode_HttpRequestUriTooLong)
+_TOO_LARGE = (
     wasi.ErrorCode_HttpResponseBodySize,
     wasi.ErrorCode_HttpResponseHeaderSectionSize,
+    wasi.ErrorCode_HttpResponseHeaderSize,
+    wasi.ErrorCode_HttpResponseTrailerSectionSize,
+    wasi.ErrorCode_HttpResponseTrailerSize,
+)
+_FAILED = (
+    wasi.ErrorCode_HttpRequestLengthRequired,
+    wasi.ErrorCode_HttpRequestBodySize,
+    wasi.ErrorCode_HttpRequestHeaderSectionSize,
+    wasi.ErrorCode_HttpRequestHeaderSize,
+    wasi.ErrorCode_HttpRequestTrailerSectionSize,
+    wasi.ErrorCode_HttpRequestTrailerSize,
+    wasi.ErrorCode_HttpResponseTransferCoding,
+    wasi.ErrorCode_HttpResponseContentCoding,
+    wasi.ErrorCode_HttpUpgradeFailed,
+    wasi.ErrorCode_HttpProtocolError,
+    wasi.ErrorCode_ConfigurationError,
+    wasi.ErrorCode_InternalError,
 )
 
 
 def _failure(code: object, request: Request, host: str) -> Error:
     if isinstance(code, _DENIED):
         return denied(request, host)
-    kind = Failed if isinstance(code, _OURS) else Unavailable
-    return kind(f"the {request.method} request to {host} failed: {_words(code)}")
+    if isinstance(code, _TOO_LARGE):
+        return too_large(host)
+    message = f"the {request.method} request to {host} failed: {_words(code)}"
+    if isinstance(code, _INVALID):
+        return InvalidInput(message, code="invalid_request")
+    return Failed(message, code="protocol") if isinstance(code, _FAILED) else Unavailable(message, code="connection")
 
 
 def _words(code: object) -> str:
