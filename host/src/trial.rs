@@ -99,8 +99,12 @@ impl Trial {
         };
         let sandbox = Sandbox::open(options).context("cannot open the sandbox")?;
         sandbox.wait_ready().await;
-        while sandbox.plugins().iter().any(|plugin| plugin.state == PluginState::Preparing) {
-            sandbox.looked().await;
+        loop {
+            let looked = sandbox.looked();
+            if sandbox.plugins().iter().all(|plugin| plugin.state != PluginState::Preparing) {
+                break;
+            }
+            looked.await;
         }
         let partition = data_encoding::HEXLOWER.encode(&agent::Clock.random::<16>());
         let cached = home.join("plugins").join(&partition);

@@ -79,7 +79,7 @@ impl Desk {
             }
             Some(Command::Rejoin { reading, answer }) => drop(answer.send(Ok(self.watch(reading, Of::default())))),
             // What is due is looked at again when the turn pauses; it is not idle.
-            Some(Command::Expire | Command::Idle { .. }) => {}
+            Some(Command::Expire | Command::Idle { .. } | Command::TakeBack { .. }) => {}
             Some(Command::Interrupt { by, follow, answer }) => {
                 let _ = answer.send(Ok(self.watch(Reading { follow, since: None }, Of::default())));
                 return Ok(Some(by));

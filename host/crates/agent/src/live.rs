@@ -1,7 +1,7 @@
 //! The live sessions: one task and one mailbox each, started on demand,
 //! passivated when idle. Lists and reads never start one.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -72,6 +72,8 @@ pub(crate) enum Command {
     Edit(Change),
     /// It may have been idle for too long: it is to be deleted if so.
     Idle { looked: oneshot::Sender<()> },
+    /// Whoever made it could not begin it: it is to be deleted if nothing was ever said in it.
+    TakeBack { looked: oneshot::Sender<()> },
     /// Somebody wants the turn to stop, and to see its end.
     Interrupt { by: Decider, follow: Follow, answer: oneshot::Sender<Result<Watcher, Error>> },
     /// Somebody for whom this turn ran is gone.
@@ -103,6 +105,11 @@ struct Handle {
 }
 
 impl Handle {
+    /// Under what its session is found.
+    fn name(&self) -> (Uid, String) {
+        (self.session.agent, self.session.key.clone())
+    }
+
     /// Tells the task to stop. A full mailbox is closed by dropping this sender, and the task sees that as well.
     fn stop(self) {
         let _ = self.mailbox.try_send(Command::Stop);
@@ -116,8 +123,37 @@ pub(crate) struct Registry(Mutex<Live>);
 #[derive(Default)]
 struct Live {
     handles: HashMap<Uid, Handle>,
+    /// Of sessions whose record was read or written since they are here: what a name leads to is in the store.
     names: HashMap<(Uid, String), Uid>,
+    /// Those that are being deleted: no name leads to them any more.
+    going: HashSet<Uid>,
     draining: bool,
+}
+
+/// A session that is being deleted; its task stops when this is dropped.
+pub(crate) struct Going<'a> {
+    registry: &'a Registry,
+    uid: Uid,
+}
+
+impl Going<'_> {
+    /// It could not be deleted, and stays as it was.
+    pub(crate) fn stays(self) {
+        let live = &mut *self.registry.lock();
+        live.going.remove(&self.uid);
+        if let Some(handle) = live.handles.get(&self.uid) {
+            live.names.insert(handle.name(), self.uid);
+        }
+        std::mem::forget(self);
+    }
+}
+
+impl Drop for Going<'_> {
+    fn drop(&mut self) {
+        let mut live = self.registry.lock();
+        live.going.remove(&self.uid);
+        live.remove(self.uid);
+    }
 }
 
 impl Registry {
@@ -132,18 +168,29 @@ impl Registry {
         Some(live.handles.get(uid)?.session.clone())
     }
 
-    /// A session's record changed.
+    /// The record of a session, if that is in memory, also where no name leads to it.
+    pub(crate) fn record(&self, uid: Uid) -> Option<Arc<Session>> {
+        self.lock().handles.get(&uid).map(|handle| handle.session.clone())
+    }
+
+    /// A session's record is this, or a later one: it was just read or written.
     pub(crate) fn changed(&self, session: Arc<Session>) {
-        if let Some(handle) = self.lock().handles.get_mut(&session.uid)
-            && handle.session.revision < session.revision
-        {
+        let live = &mut *self.lock();
+        let Some(handle) = live.handles.get_mut(&session.uid) else { return };
+        if handle.session.revision < session.revision {
             handle.session = session;
+        }
+        if !live.going.contains(&handle.session.uid) {
+            live.names.insert(handle.name(), handle.session.uid);
         }
     }
 
-    /// A session is gone: its task stops.
-    pub(crate) fn drop_session(&self, uid: Uid) {
-        self.lock().remove(uid);
+    /// A session is about to be deleted. From here on the store alone says whether it is there.
+    pub(crate) fn going(&self, uid: Uid) -> Going<'_> {
+        let mut live = self.lock();
+        live.going.insert(uid);
+        live.unname(uid);
+        Going { registry: self, uid }
     }
 
     /// An agent is gone: the tasks of its sessions stop.
@@ -197,9 +244,18 @@ impl Registry {
 
 impl Live {
     fn remove(&mut self, uid: Uid) {
+        self.unname(uid);
         if let Some(handle) = self.handles.remove(&uid) {
-            self.names.remove(&(handle.session.agent, handle.session.key.clone()));
             handle.stop();
+        }
+    }
+
+    /// Its name leads to it no more. Another session may have that name by now, and keeps it.
+    fn unname(&mut self, uid: Uid) {
+        if let Some(name) = self.handles.get(&uid).map(Handle::name)
+            && self.names.get(&name) == Some(&uid)
+        {
+            self.names.remove(&name);
         }
     }
 
@@ -270,7 +326,7 @@ impl Engine {
 
     /// Whether a session is not in memory, and has no turn that runs or waits.
     fn sleeps(&self, session: &Session) -> Result<bool, Error> {
-        Ok(self.live.session(session.agent, &session.key).is_none()
+        Ok(self.live.record(session.uid).is_none()
             && self.journal.running_turn(session.uid)?.is_none()
             && self.journal.waits(session.uid)?.is_empty())
     }
@@ -315,7 +371,6 @@ impl Engine {
         let (mailbox, commands) = mpsc::channel(MAILBOX);
         let idle = Arc::new(AtomicBool::new(false));
         live.handles.insert(session.uid, Handle { mailbox: mailbox.clone(), session: session.clone(), idle: idle.clone() });
-        live.names.insert((session.agent, session.key.clone()), session.uid);
         self.tasks.spawn(Task::run(self.clone(), session.clone(), commands, idle));
         Ok(mailbox)
     }
@@ -330,4 +385,81 @@ pub(crate) fn takes_input(agent: &Agent, session: &Session) -> Result<(), Error>
         return Err(Error::Disabled(Thing::Session, session.key.clone()));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use session::{Compaction, Millis, Secrets};
+
+    const AGENT: Uid = Uid([3; 16]);
+
+    fn session(uid: u8, revision: u64) -> Arc<Session> {
+        Arc::new(Session {
+            uid: Uid([uid; 16]),
+            tenant: Uid([2; 16]),
+            agent: AGENT,
+            key: "s".into(),
+            revision,
+            name: "S".into(),
+            description: None,
+            metadata: serde_json::Map::new(),
+            enabled: true,
+            tti_minutes: 0,
+            compaction: Compaction::default(),
+            secrets: Secrets::default(),
+            owner_key: Uid([4; 16]),
+            owner_subject: None,
+            created_at: Millis(1_000),
+            conversation: None,
+            unlisted: false,
+        })
+    }
+
+    /// A registry in which a session was brought into memory.
+    fn holding(registry: &Registry, session: &Arc<Session>) {
+        let handle = Handle { mailbox: mpsc::channel(1).0, session: session.clone(), idle: Arc::default() };
+        registry.lock().handles.insert(session.uid, handle);
+    }
+
+    fn found(registry: &Registry) -> Option<u64> {
+        registry.session(AGENT, "s").map(|session| session.revision)
+    }
+
+    #[test]
+    fn a_name_leads_to_what_the_store_has_and_not_to_what_a_caller_brought() {
+        let (registry, brought) = (Registry::default(), session(1, 1));
+        holding(&registry, &brought);
+        assert_eq!(found(&registry), None);
+        registry.changed(session(1, 2));
+        registry.changed(session(1, 1));
+        assert_eq!(found(&registry), Some(2));
+    }
+
+    #[test]
+    fn a_session_that_is_being_deleted_is_found_in_the_store_alone() {
+        let (registry, it) = (Registry::default(), session(1, 1));
+        holding(&registry, &it);
+        registry.changed(it.clone());
+        let going = registry.going(it.uid);
+        registry.changed(session(1, 2));
+        assert_eq!(found(&registry), None);
+        assert!(registry.record(it.uid).is_some());
+        going.stays();
+        assert_eq!(found(&registry), Some(2));
+        drop(registry.going(it.uid));
+        assert!(registry.record(it.uid).is_none());
+    }
+
+    #[test]
+    fn who_takes_the_name_of_a_deleted_session_keeps_it() {
+        let (registry, old, new) = (Registry::default(), session(1, 1), session(5, 7));
+        holding(&registry, &old);
+        registry.changed(old.clone());
+        let going = registry.going(old.uid);
+        holding(&registry, &new);
+        registry.changed(new);
+        drop(going);
+        assert_eq!(found(&registry), Some(7));
+    }
 }

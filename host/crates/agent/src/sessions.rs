@@ -3,11 +3,13 @@
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
-use session::{Agent, Entry, EventId, Head, Principal, Secrets, Seq, Session};
+use session::{Agent, Entry, EventId, Head, Principal, Secrets, Seq, Session, TurnNo};
 use storage::{Kind, Page, Record, Rename};
+use tokio::sync::oneshot;
 
 use crate::Engine;
 use crate::error::{Error, Thing};
+use crate::live::Command;
 
 /// What a client says about a session.
 #[derive(Debug, Clone)]
@@ -89,7 +91,22 @@ impl Engine {
         Ok(Arc::new(decode(&record)?))
     }
 
-    /// Whether a session was deleted, as the store has it: in memory it is a moment longer, until its turn has stopped.
+    /// Deletes a session that was made for an input which was then refused, unless another input was taken there meanwhile.
+    pub async fn take_back(self: &Arc<Self>, session: &Arc<Session>) -> Result<(), Error> {
+        let (looked, answer) = oneshot::channel();
+        match self.tell(session, Command::TakeBack { looked }) {
+            // A task that ends without an answer is busy with that other input.
+            Ok(()) => drop(answer.await),
+            // Where it cannot be brought into memory, no other input was taken.
+            Err(_) if self.live.record(session.uid).is_none() && self.head(session)?.turn == TurnNo(0) => {
+                self.delete_session(session).await?;
+            }
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+
+    /// Whether a session was deleted, as the store has it.
     pub fn is_deleted(&self, session: &Session) -> Result<bool, Error> {
         Ok(self.directory.get(session.uid)?.is_none())
     }
@@ -136,8 +153,15 @@ impl Engine {
 
     /// Deletes a session. A running turn of it stops.
     pub async fn delete_session(&self, session: &Session) -> Result<(), Error> {
-        let was_there = self.directory.delete(session.uid).await?;
-        self.live.drop_session(session.uid);
+        let going = self.live.going(session.uid);
+        let was_there = match self.directory.delete(session.uid).await {
+            Ok(was_there) => was_there,
+            Err(error) => {
+                going.stays();
+                return Err(error.into());
+            }
+        };
+        drop(going);
         if was_there { Ok(()) } else { Err(Error::NotFound { what: Thing::Session, name: session.key.clone() }) }
     }
 

@@ -62,7 +62,7 @@ impl Engine {
     ) -> Result<Watcher, Error> {
         self.may_replay(session, since, follow)?;
         tracing::debug!(session.uid = %session.uid, key = %principal.key, since = since.0.0, "a reader rejoins");
-        if self.live.session(session.agent, &session.key).is_none() && self.journal.running_turn(session.uid)?.is_none() {
+        if self.live.record(session.uid).is_none() && self.journal.running_turn(session.uid)?.is_none() {
             let head = self.head(session)?;
             let before = crate::tail::replay(&self.journal, session.uid, &head, since, head.last, follow);
             return Ok(Watcher::of_past(Some(before), &Shown::default(), follow, Closing::Idle));

@@ -128,6 +128,13 @@ impl Task {
                         return Ok(());
                     }
                 }
+                Ok(Some(Command::TakeBack { looked })) => {
+                    let gone = self.take_back().await;
+                    let _ = looked.send(());
+                    if gone {
+                        return Ok(());
+                    }
+                }
                 // Between commands a turn is there only if it is paused.
                 Ok(Some(Command::Interrupt { by, follow, answer })) if self.state.turn.is_some() => {
                     let _ = answer.send(Ok(self.desk.watch(Reading { follow, since: None }, Of::default())));
@@ -145,6 +152,15 @@ impl Task {
             inbox::run_waiting(self).await?;
         }
         Ok(())
+    }
+
+    /// Deletes the session if nothing was ever said in it. True where it is gone.
+    async fn take_back(&self) -> bool {
+        if self.desk.tail.head.turn > TurnNo(0) || !self.state.inbox.is_empty() {
+            return false;
+        }
+        let deleted = self.engine.delete_session(&self.session).await;
+        deleted.inspect_err(|error| tracing::warn!(session.uid = %self.session.uid, %error, "the session of a refused input stays")).is_ok()
     }
 
     /// An input while no turn runs.

@@ -164,7 +164,7 @@ pub(crate) async fn expire(task: &mut Task) -> Result<(), Stopped> {
         settle(task, &mut draft, call, Resolution::Expired, Decider::Server);
     }
     task.append(draft, step(task), When::WithNext).await?;
-    task.session = task.engine.live.session(task.session.agent, &task.session.key).unwrap_or_else(|| task.session.clone());
+    task.session = task.engine.live.record(task.session.uid).unwrap_or_else(|| task.session.clone());
     match recovery::prepare(task) {
         Ok(prepared) => task.prepared = Some(prepared.into()),
         Err(error) => return recovery::give_up(task, HowEnded::Failed(error.to_string())).await,

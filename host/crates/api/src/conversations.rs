@@ -20,7 +20,7 @@ use sha2::{Digest, Sha256};
 
 use agent::{Brought, Clock, Decision, Decisions, Follow, Input, NewSession, Outcome, Repeat, Thing, Watcher};
 use policy::Action;
-use session::{Agent, DeclaredTool, EventId, Message, Principal, Purpose, Secrets, Session, TurnNo, Uid};
+use session::{Agent, DeclaredTool, EventId, Message, Principal, Purpose, Secrets, Session, Uid};
 
 use crate::App;
 use crate::caller::Caller;
@@ -148,17 +148,6 @@ async fn begin(app: &App, caller: &Caller, agent: &Agent, id: &str, title: &str)
     }
 }
 
-/// Takes a conversation back whose first request was refused, unless another one was taken there meanwhile.
-async fn take_back(app: &App, session: &Session) {
-    let begun = app.engine.head(session).map(|head| head.turn > TurnNo(0));
-    if begun.is_ok_and(|begun| begun) {
-        return;
-    }
-    if let Err(error) = app.engine.delete_session(session).await {
-        tracing::warn!(session.uid = %session.uid, %error, "the conversation of a refused request stays");
-    }
-}
-
 fn of_key(app: &App, agent: &Agent, key: &str) -> Result<Option<Arc<Session>>> {
     match app.engine.session(agent, key) {
         Ok(session) => Ok(Some(session)),
@@ -265,8 +254,10 @@ async fn say(
     match app.engine.post(agent.clone(), session.clone(), &caller.0, input).await {
         Ok(watcher) => Ok((session, watcher)),
         Err(error) => {
-            if let Some(made) = made {
-                take_back(app, &made).await;
+            if let Some(made) = made
+                && let Err(error) = app.engine.take_back(&made).await
+            {
+                tracing::warn!(session.uid = %made.uid, %error, "the conversation of a refused request stays");
             }
             Err(refused(error))
         }

@@ -118,6 +118,8 @@ impl Desk {
     async fn work(mut self, stop: CancellationToken) {
         let mut reported: Option<Instant> = None;
         loop {
+            // Asked before the round: what was put into the outbox before the wish to stop is still carried.
+            let stopping = stop.is_cancelled();
             match self.round().await {
                 Ok(full) => {
                     if reported.take().is_some() {
@@ -127,7 +129,7 @@ impl Desk {
                     if full {
                         continue;
                     }
-                    if stop.is_cancelled() {
+                    if stopping {
                         break;
                     }
                     self.rest(&stop).await;
@@ -142,7 +144,7 @@ impl Desk {
                         );
                         reported = Some(Instant::now());
                     }
-                    if stop.is_cancelled() {
+                    if stopping {
                         break;
                     }
                     let _ = tokio::time::timeout(RETRY, stop.cancelled()).await;

@@ -138,11 +138,14 @@ impl Sandbox {
     }
 
     /// Waits until the plugin directory was looked at once more. That happens
-    /// soon after a change, and now and then in any case.
-    pub async fn looked(&self) {
+    /// soon after a change, and now and then in any case. A look counts from this
+    /// call on: whoever checks something before he waits misses none.
+    pub fn looked(&self) -> impl Future<Output = ()> + use<> {
         let mut settled = self.settled.clone();
         settled.mark_unchanged();
-        let _ = settled.changed().await;
+        async move {
+            let _ = settled.changed().await;
+        }
     }
 
     /// Stops preparing plugins and refuses new calls; running ones go on.

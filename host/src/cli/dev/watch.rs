@@ -59,6 +59,15 @@ impl Watch {
         let mut next = 0;
         while let Some(folder) = folders.get(next).cloned() {
             next += 1;
+            // Watched before it is read, so that nothing is written in between unseen.
+            if !self.watched.contains(&folder) {
+                match self.debouncer.watch(&folder, RecursiveMode::NonRecursive) {
+                    Ok(()) => self.watched.push(folder.clone()),
+                    // Reading it tells.
+                    Err(_) if !folder.exists() => {}
+                    Err(error) => return Err(error).with_context(|| format!("cannot watch {}", folder.display())),
+                }
+            }
             let entries = match std::fs::read_dir(&folder) {
                 Ok(entries) => entries,
                 Err(error) if folder == self.root => return Err(error).with_context(|| format!("cannot read {}", folder.display())),
@@ -81,16 +90,6 @@ impl Watch {
         }
         // A folder that went and came back is watched anew.
         self.watched.retain(|folder| folders.contains(folder));
-        for folder in folders {
-            if self.watched.contains(&folder) {
-                continue;
-            }
-            match self.debouncer.watch(&folder, RecursiveMode::NonRecursive) {
-                Ok(()) => self.watched.push(folder),
-                Err(_) if !folder.exists() => {}
-                Err(error) => return Err(error).with_context(|| format!("cannot watch {}", folder.display())),
-            }
-        }
         let changed = files.iter().find(|(path, stamp)| self.seen.get(*path) != Some(stamp)).map(|(path, _)| path.clone());
         let gone = self.seen.keys().find(|path| !files.contains_key(*path)).cloned();
         self.seen = files;
