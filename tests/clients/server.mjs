@@ -9,7 +9,7 @@ import { join } from "node:path";
 
 export const KEY = "wardian-clients-test-key-0123456789abcdef";
 
-const READY_MS = 180_000;
+const READY_MS = 600_000;
 const STOP_MS = 30_000;
 
 const pause = (ms) => new Promise((done) => setTimeout(done, ms));
@@ -62,7 +62,7 @@ export class Server {
     this.#process = spawn(process.env.WARDIAN_BINARY, args, { cwd: this.#home, env, stdio: ["ignore", log, log] });
     closeSync(log);
     const until = Date.now() + READY_MS;
-    while (Date.now() < until && this.#process.exitCode === null) {
+    while (Date.now() < until && !this.#hasEnded) {
       const found = (await this.log()).match(/http:\/\/127\.0\.0\.1:\d+/);
       if (found) {
         const ready = await fetch(`${found[0]}/readyz`).catch(() => undefined);
@@ -74,6 +74,11 @@ export class Server {
       await pause(50);
     }
     throw new Error(`the server did not get ready:\n${await this.log()}`);
+  }
+
+  /** Whether the process is gone, by itself or by a signal. */
+  get #hasEnded() {
+    return this.#process.exitCode !== null || this.#process.signalCode !== null;
   }
 
   /** Kills it without warning and starts it again on the same data; its address is another one then. */
@@ -89,7 +94,7 @@ export class Server {
   }
 
   async #end(signal) {
-    if (this.#process.exitCode !== null || this.#process.signalCode !== null) return;
+    if (this.#hasEnded) return;
     const ended = new Promise((done) => this.#process.once("exit", done));
     this.#process.kill(signal);
     const timer = setTimeout(() => this.#process.kill("SIGKILL"), STOP_MS);

@@ -146,8 +146,9 @@ async fn outputs(owner: &Client, paths: &[String]) -> Result<BTreeMap<String, St
     Ok(found)
 }
 
+/// Waits until no turn runs. A session whose only input was lost with the kill has had none.
 async fn idle(owner: &Client, path: &str) -> Result<()> {
-    until("the turn ends after the restart", async || Ok(owner.get(path).await?.expect(200)?["status"] == "stopped")).await
+    until("the turn ends after the restart", async || Ok(owner.get(path).await?.expect(200)?["status"] != "running")).await
 }
 
 #[tokio::test]
@@ -173,7 +174,7 @@ async fn after_kills_at_any_moment_every_output_has_exactly_one_line() -> Result
                 }
             }));
         }
-        // However slow the machine is: each session has had its call, and some the output of one.
+        // However slow the machine is: there were calls, and some have their output. A session may have had none yet.
         model.asked(asked + 12).await?;
         tokio::time::sleep(Duration::from_millis(170 * round)).await;
         let home = server.kill().await?;
@@ -261,7 +262,7 @@ async fn what_operators_do_and_a_changed_policy_are_in_the_log() -> Result<()> {
     let key = server.owner().post("/operator/v1/keys", &json!({"role": "agent_viewer", "tenant": "acme"})).await?.expect(201)?;
     server.owner().delete(&format!("/operator/v1/keys/{}", key["id"].as_str().context("an id")?)).await?.expect(204)?;
     let changed = format!("{}\n[plugin.web]\n[[plugin.web.http]]\nhost = \"api.example.com\"\n", config(&model.base_url));
-    std::fs::write(server.home.path().join("wardian.toml"), changed)?;
+    server.rewrite(&changed)?;
     server.says("the configuration file was read again").await?;
     let (home, _) = server.stop().await?;
     let made_without_a_server = command(home.path())?.args(["keys", "create", "--role", "agent_viewer"]).output().await?;
@@ -350,7 +351,7 @@ async fn a_call_that_the_policy_takes_back_is_denied_in_the_log_and_the_reader_f
     let turn = tokio::spawn(async move { owner.post(&events, &say("go")).await });
     model.asked(1).await?;
     let narrowed = format!("{}\n[plugin.calculator]\ntools = [\"nothing\"]\n", config(&model.base_url));
-    std::fs::write(server.home.path().join("wardian.toml"), narrowed)?;
+    server.rewrite(&narrowed)?;
     server.says("the configuration file was read again").await?;
     gate.open();
     let answer = turn.await??.expect(201)?;

@@ -90,7 +90,7 @@ async fn called_by_an_agent(component: &Path, tool: &str, arguments: Value) -> R
     let plugin = component.file_stem().and_then(|stem| stem.to_str()).context("a component has a name")?.to_owned();
     let model = FakeModel::start().await?;
     let server = Server::start(&config(&model.base_url)).await?;
-    std::fs::copy(component, server.home.path().join(format!("data/plugins/{plugin}.wasm")))?;
+    server.install(&plugin, &std::fs::read(component)?)?;
     in_service(&server, &plugin).await?;
     let bound = json!({ tool: {"type": "dynamic_vectara", "tool_id": format!("tol_{plugin}_{tool}")} });
     let session = session(&server.owner(), "a1", &bound).await?;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use tests::fake_model::{FakeModel, call, text};
+use tests::patience::PATIENCE;
 use tests::server::{Server, command, config};
 use tokio::io::AsyncWriteExt;
 
@@ -16,7 +17,7 @@ pub(crate) struct Ran {
 
 /// Runs a command line in a directory, to its end.
 pub(crate) async fn run(home: &std::path::Path, arguments: &[&str]) -> Result<Ran> {
-    let output = tokio::time::timeout(std::time::Duration::from_secs(60), command(home)?.args(arguments).output());
+    let output = tokio::time::timeout(PATIENCE, command(home)?.args(arguments).output());
     let output = output.await.with_context(|| format!("{arguments:?} does not end"))??;
     let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
     Ok(Ran { out: text(output.stdout), err: text(output.stderr), ok: output.status.success() })

@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use serde_json::{Value, json};
 use tests::fake_model::FakeModel;
 use tests::patience::until;
-use tests::server::{Server, command, config};
+use tests::server::{Server, command, config, put};
 
 /// A server where `calculator` has an entry.
 async fn server() -> Result<(FakeModel, Server)> {
@@ -28,9 +28,7 @@ fn another(path: &Path, name: &str) -> Result<()> {
     let mut bytes = std::fs::read(path)?;
     let length = u8::try_from(name.len())?;
     bytes.extend([&[0, length + 1, length], name.as_bytes()].concat());
-    let partial = path.with_extension("partial");
-    std::fs::write(&partial, bytes)?;
-    Ok(std::fs::rename(partial, path)?)
+    put(path, &bytes)
 }
 
 /// Waits until the plugin is another one than this.
@@ -73,8 +71,7 @@ async fn a_changed_plugin_stands_still_until_it_is_accepted_from_the_command_lin
     assert_eq!(tool(&server).await?["enabled"], false);
     let enabled = server.owner().get("/v2/tools?enabled=true&filter=calculate").await?.expect(200)?;
     assert_eq!(enabled["tools"], json!([]));
-    let ready = server.owner().with_key(None).get("/readyz").await?;
-    assert_eq!((ready.status.as_u16(), String::from_utf8_lossy(&ready.body).as_ref()), (200, "ok\nplugin_changed\n"));
+    assert_eq!(server.readiness().await?, "ok\nplugin_changed\n");
 
     let (code, shown) = wardian(home, "plugins diff calculator").await?;
     assert!(code == Some(0) && shown.contains("first load") && shown.contains("  + sha256:"), "{shown}");
@@ -84,7 +81,7 @@ async fn a_changed_plugin_stands_still_until_it_is_accepted_from_the_command_lin
     let (code, shown) = wardian(home, "plugins accept calculator --yes").await?;
     assert!(code == Some(0) && shown.contains("was accepted; it is ready"), "{shown}");
     assert_eq!(tool(&server).await?["enabled"], true);
-    assert_eq!(server.owner().with_key(None).get("/readyz").await?.body.as_ref(), b"ok\n");
+    assert_eq!(server.readiness().await?, "ok\n");
     assert!(wardian(home, "plugins accept calculator --yes").await?.1.contains("nothing to accept"));
     assert_eq!(wardian(home, "plugins accept nothing --yes").await?.0, Some(1));
     // Lines arrive soon after what they tell of.

@@ -1,7 +1,6 @@
 //! What is allowed, while the server runs: the file and its mistakes, grants for
 //! a time, and the answers to why.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
@@ -12,18 +11,6 @@ use tests::server::{Server, config, say, session};
 
 use crate::cli::run;
 
-/// Replaces the configuration as editors do: whole, by a rename.
-fn write(home: &Path, text: &str) -> Result<()> {
-    std::fs::write(home.join("wardian.toml.new"), text)?;
-    Ok(std::fs::rename(home.join("wardian.toml.new"), home.join("wardian.toml"))?)
-}
-
-async fn readiness(server: &Server) -> Result<String> {
-    let answer = server.owner().with_key(None).get("/readyz").await?;
-    anyhow::ensure!(answer.status == 200, "not ready: {}", answer.status);
-    Ok(String::from_utf8_lossy(&answer.body).into_owned())
-}
-
 #[tokio::test]
 async fn a_bad_file_keeps_the_last_good_one_and_a_mended_one_is_taken() -> Result<()> {
     let model = FakeModel::start().await?;
@@ -33,28 +20,28 @@ async fn a_bad_file_keeps_the_last_good_one_and_a_mended_one_is_taken() -> Resul
     let home = server.home.path();
     let explain = ["policy", "explain", "web", "http", "GET", "https://a.example/"];
     assert!(run(home, &explain).await?.ok);
-    assert_eq!(readiness(&server).await?, "ok\n");
+    assert_eq!(server.readiness().await?, "ok\n");
 
     for (bad, said) in [
         (format!("{base}\n[[plugin.web.http]]\nhsot = \"b.example\"\n"), "did you mean `host`?"),
         (format!("{base}\n[[plugin.web.http]]\nhost = \"127.1\"\n"), "write an IPv4 address as four decimal numbers"),
     ] {
-        write(home, &bad)?;
+        server.rewrite(&bad)?;
         // The policy does not explain itself from a file that is refused, so the server is asked.
         let refused = async || -> Result<Value> { Ok(server.owner().get("/operator/v1/policy").await?.expect(200)?["refused"].clone()) };
         until("the bad file is refused", async || Ok(refused().await?.to_string().contains(said))).await?;
         assert!(refused().await?[0].as_str().is_some_and(|line| line.contains("wardian.toml:")), "{}", refused().await?);
-        assert_eq!(readiness(&server).await?, "ok\npolicy_stale\n");
+        assert_eq!(server.readiness().await?, "ok\npolicy_stale\n");
         let answer = server.owner().get("/operator/v1/policy/explain?plugin=web&ask=http+GET+https://a.example/").await?.expect(200)?;
         assert_eq!(answer["allowed"], true, "the last good one is in force");
         server.says("the last good one stays in force").await?;
     }
     std::fs::remove_file(home.join("wardian.toml"))?;
     server.says("cannot read the configuration file").await?;
-    assert_eq!(readiness(&server).await?, "ok\npolicy_stale\n");
+    assert_eq!(server.readiness().await?, "ok\npolicy_stale\n");
 
-    write(home, &format!("{base}\n[[plugin.web.http]]\nhost = \"b.example\"\n"))?;
-    until("the mended file is taken", async || Ok(readiness(&server).await? == "ok\n")).await?;
+    server.rewrite(&format!("{base}\n[[plugin.web.http]]\nhost = \"b.example\"\n"))?;
+    until("the mended file is taken", async || Ok(server.readiness().await? == "ok\n")).await?;
     assert!(!run(home, &explain).await?.ok);
     assert!(run(home, &["policy", "check"]).await?.out.contains("the running server has it in force"));
     Ok(())
@@ -89,7 +76,7 @@ async fn a_grant_that_is_taken_away_is_gone_with_the_next_call() -> Result<()> {
     let server = Server::start(&format!("{base}[plugin.notes.store]\n")).await?;
     let notes = Notes::new(&model, &server).await?;
     assert_eq!(notes.write("one").await?["error"], false);
-    write(server.home.path(), &base)?;
+    server.rewrite(&base)?;
     let explain = "/operator/v1/policy/explain?plugin=notes&ask=store&agent=a1";
     until("the store is no longer granted", async || Ok(server.owner().get(explain).await?.expect(200)?["allowed"] == false)).await?;
     let denied = notes.write("two").await?;
@@ -181,7 +168,7 @@ async fn a_check_compares_grants_with_what_plugins_ask_for() -> Result<()> {
     ] {
         assert!(checked.out.contains(line), "{line} is not in {}", checked.out);
     }
-    write(server.home.path(), "data = \"data\"\n[models.default]\nprovider = \"offline\"\n[plugin.notes]\n")?;
+    server.rewrite("data = \"data\"\n[models.default]\nprovider = \"offline\"\n[plugin.notes]\n")?;
     let checked = run(server.home.path(), &["policy", "check"]).await?;
     assert!(checked.out.contains("plugin notes asks for `store`, and nothing of it is granted"), "{}", checked.out);
     Ok(())

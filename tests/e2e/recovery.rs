@@ -114,8 +114,7 @@ async fn a_second_server_on_the_same_data_is_refused_and_told_why() -> Result<()
     let second = Server::spawn(server.home.clone(), &[]).await;
     let refusal = format!("{:#}", second.expect_err("the second server does not start"));
     assert!(refusal.contains("data") && refusal.contains("in use by another server"), "{refusal}");
-    assert_eq!(server.owner().get("/readyz").await?.status, 200);
-    Ok(())
+    server.ready().await
 }
 
 #[tokio::test]

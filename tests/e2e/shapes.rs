@@ -52,7 +52,7 @@ impl Place {
             let from = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../target/strangers/{built}.wasm"));
             let hint =
                 format!("no {}; run `host/crates/author/toolchain.sh rust` and `tests/strangers/build functions command`", from.display());
-            std::fs::copy(&from, server.home.path().join(format!("data/plugins/{name}.wasm"))).context(hint)?;
+            server.install(name, &std::fs::read(&from).context(hint)?)?;
         }
         Ok(Self { model, server, session: String::new(), turns: 0 })
     }

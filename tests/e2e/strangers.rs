@@ -92,8 +92,7 @@ impl Place {
 fn drop_in(server: &Server, language: &str) -> Result<()> {
     let built = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../target/strangers/{language}.wasm"));
     let hint = format!("no {}; run `host/crates/author/toolchain.sh {language}` and `tests/strangers/build {language}`", built.display());
-    std::fs::copy(&built, server.home.path().join(format!("data/plugins/stranger-{language}.wasm"))).context(hint)?;
-    Ok(())
+    server.install(&format!("stranger-{language}"), &std::fs::read(&built).context(hint)?)
 }
 
 async fn all_ready(server: &Server, languages: &[&str]) -> Result<()> {

@@ -70,7 +70,7 @@ def impatient(tmp_path_factory):
 
 
 def wait_until_ready(server, log):
-    for _ in range(1800):
+    for _ in range(6000):
         found = re.search(r"http://127\.0\.0\.1:\d+", log.read_text())
         if found:
             try:

@@ -93,7 +93,7 @@ def test_a_second_input_waits_its_turn(client, talk):
 
 
 def test_an_input_steers_the_turn_that_runs(client, talk):
-    frames = talk.stream(say("Slowly, please.", StreamInput))
+    frames = talk.stream(say("Take your time.", StreamInput))
     until(frames, "streaming_agent_output")
     answer = talk.post(say("And afterwards?", since="start", behavior="steer"))
     assert kinds(answer.events) == ["input_message", "agent_output", "input_message", "agent_output"]

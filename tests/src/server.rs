@@ -11,6 +11,7 @@ use serde_json::json;
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 use tokio::process::{Child, Command};
+use tokio::task::JoinHandle;
 
 use crate::client::Client;
 use crate::patience::{PATIENCE, until};
@@ -84,21 +85,26 @@ impl Server {
             .stderr(Stdio::piped())
             .spawn()?;
         let output: Arc<Mutex<String>> = Arc::default();
-        collect(child.stdout.take(), output.clone());
-        collect(child.stderr.take(), output.clone());
+        let readers = [
+            collect(child.stdout.take().context("its output is piped")?, output.clone()),
+            collect(child.stderr.take().context("its errors are piped")?, output.clone()),
+        ];
         let mut server = Self { home, address: String::new(), child, output };
-        server.address = server.listening().await?;
+        server.address = server.listening(readers).await?;
         Ok(server)
     }
 
-    async fn listening(&mut self) -> Result<String> {
+    async fn listening(&mut self, readers: [JoinHandle<()>; 2]) -> Result<String> {
         let end = Instant::now() + PATIENCE;
         while Instant::now() < end {
             if let Some(address) = address_in(&self.output()) {
                 return Ok(address);
             }
             if let Some(status) = self.child.try_wait()? {
-                tokio::time::sleep(Duration::from_millis(50)).await;
+                // Its last words are the reason.
+                for reader in readers {
+                    reader.await?;
+                }
                 bail!("the server ended with {status}:\n{}", self.output());
             }
             tokio::time::sleep(Duration::from_millis(10)).await;
@@ -108,12 +114,19 @@ impl Server {
 
     /// Waits until it says that it is ready.
     pub async fn ready(&self) -> Result<()> {
+        self.readiness().await?;
+        keep_cache(self.home.path());
+        Ok(())
+    }
+
+    /// The same, and all that it says then. On a busy machine its store may be too slow
+    /// for a moment, and it says so: one look is not enough.
+    pub async fn readiness(&self) -> Result<String> {
         let end = Instant::now() + PATIENCE;
         let anybody = Client::new(&self.address, None);
         while Instant::now() < end {
-            if anybody.get("/readyz").await.is_ok_and(|answer| answer.status == 200) {
-                keep_cache(self.home.path());
-                return Ok(());
+            if let Some(answer) = anybody.get("/readyz").await.ok().filter(|answer| answer.status == 200) {
+                return Ok(String::from_utf8_lossy(&answer.body).into_owned());
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
@@ -134,6 +147,16 @@ impl Server {
     pub async fn says(&self, words: &str) -> Result<()> {
         let said = until(&format!("it says {words:?}"), async || Ok(self.output().contains(words))).await;
         said.with_context(|| self.output())
+    }
+
+    /// Replaces its configuration while it runs.
+    pub fn rewrite(&self, config: &str) -> Result<()> {
+        put(&self.home.path().join("wardian.toml"), config.as_bytes())
+    }
+
+    /// Puts a component into its plugin directory while it runs.
+    pub fn install(&self, plugin: &str, component: &[u8]) -> Result<()> {
+        put(&self.home.path().join(format!("data/plugins/{plugin}.wasm")), component)
     }
 
     /// The process id.
@@ -198,6 +221,14 @@ pub fn say(text: &str) -> serde_json::Value {
     json!({"type": "input_message", "messages": [{"type": "text", "content": text}]})
 }
 
+/// Puts a file in its place whole, by a rename, as editors do: a server that looks meanwhile never sees half of it.
+pub fn put(file: &Path, bytes: &[u8]) -> Result<()> {
+    let name = file.file_name().context("a file has a name")?.to_string_lossy();
+    let partial = file.with_file_name(format!(".{name}.partial"));
+    std::fs::write(&partial, bytes)?;
+    Ok(std::fs::rename(partial, file)?)
+}
+
 fn address_in(output: &str) -> Option<String> {
     let at = output.find("http://127.0.0.1:")? + "http://".len();
     let rest = &output[at..];
@@ -205,8 +236,8 @@ fn address_in(output: &str) -> Option<String> {
     Some(rest[..end].to_owned())
 }
 
-fn collect(from: Option<impl AsyncRead + Unpin + Send + 'static>, into: Arc<Mutex<String>>) {
-    let Some(from) = from else { return };
+/// Keeps what is printed, line by line, to its end.
+fn collect(from: impl AsyncRead + Unpin + Send + 'static, into: Arc<Mutex<String>>) -> JoinHandle<()> {
     tokio::spawn(async move {
         let mut lines = BufReader::new(from).lines();
         while let Ok(Some(line)) = lines.next_line().await {
@@ -214,7 +245,7 @@ fn collect(from: Option<impl AsyncRead + Unpin + Send + 'static>, into: Arc<Mute
             kept.push_str(&line);
             kept.push('\n');
         }
-    });
+    })
 }
 
 /// Compiling the bundled components takes seconds; tests that are about other
@@ -234,15 +265,17 @@ fn seed_cache(home: &Path) {
 /// Keeps the artefacts of a server that is ready, unless another test did.
 fn keep_cache(home: &Path) {
     let Some(kept) = kept_cache().filter(|kept| !kept.exists()) else { return };
-    let data = home.join("data");
-    let making = kept.with_extension(std::process::id().to_string());
-    let made = std::fs::create_dir_all(making.join("cache/compiled"))
-        .and_then(|()| std::fs::copy(data.join("compile-cache.key"), making.join("compile-cache.key")))
-        .and_then(|_| copy(&data.join("cache/compiled"), &making.join("cache/compiled")))
-        .and_then(|()| std::fs::rename(&making, &kept));
-    if made.is_err() {
-        let _ = std::fs::remove_dir_all(&making);
-    }
+    // Without them the next server compiles: slower, not wrong.
+    let _ = keep(&home.join("data"), &kept);
+}
+
+/// Fills a folder of its own first: other tests may do the same at this moment, and the first to be done is kept.
+fn keep(data: &Path, kept: &Path) -> Result<()> {
+    let beside = kept.parent().context("it lies beside the binary")?;
+    let making = tempfile::Builder::new().prefix("test-cache-").tempdir_in(beside)?;
+    std::fs::copy(data.join("compile-cache.key"), making.path().join("compile-cache.key"))?;
+    copy(&data.join("cache/compiled"), &making.path().join("cache/compiled"))?;
+    Ok(std::fs::rename(making.path(), kept)?)
 }
 
 /// Where they are kept: beside the binary, under a name that changes with it.

@@ -108,6 +108,8 @@ async fn a_change_is_built_and_the_last_question_is_asked_again() -> Result<()> 
     dev.says("Good day, Grace").await?;
     edit(&source, "Good` day,", "Good evening,")?;
     dev.says("Good evening, Grace").await?;
+    // While a turn runs, Ctrl-C would only interrupt it.
+    dev.says("after the change").await?;
     println!("{}", dev.printed());
     dev.leave().await
 }

@@ -7,6 +7,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use serde_json::Value;
+use tokio::net::TcpSocket;
 
 use super::{shell, typed};
 
@@ -106,7 +107,10 @@ fn serve() -> Result<u16> {
 async fn a_request_that_fails_asks_the_same_of_the_caller_in_every_language() -> Result<()> {
     let place = tempfile::tempdir()?;
     let port = serve()?;
-    let closed = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+    // Held to the end and never listened on: a port that was let go could be another test's by then.
+    let held = TcpSocket::new_v4()?;
+    held.bind("127.0.0.1:0".parse()?)?;
+    let closed = held.local_addr()?.port();
     for language in ["c", "go", "python", "js"] {
         fetching(place.path(), language).await?;
         for (url, end) in [

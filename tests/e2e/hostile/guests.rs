@@ -3,7 +3,6 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
@@ -28,7 +27,7 @@ impl Greenhouse {
         let server = Server::start(&format!("{}\n{POLICY}", config(&model.base_url))).await?;
         let place = Self { server, model };
         for guest in guests {
-            fs::write(place.plugin(&guest.name), guest.bytes())?;
+            place.server.install(&guest.name, &guest.bytes())?;
         }
         for guest in guests {
             let plugin = settled(&place.owner(), &guest.name).await?;
@@ -45,10 +44,6 @@ impl Greenhouse {
 
     fn owner(&self) -> Client {
         self.server.owner()
-    }
-
-    fn plugin(&self, name: &str) -> PathBuf {
-        self.server.home.path().join(format!("data/plugins/{name}.wasm"))
     }
 
     /// One turn of an agent that calls the tool `act` of all these plugins in one step: the outputs by name.
@@ -145,8 +140,7 @@ async fn every_hostile_guest_ends_as_it_should_and_leaves_nothing_behind() -> Re
     back.with_context(|| format!("before the second round {before:?}, after it {:?}", Held::by(pid)))?;
     let said = place.server.output();
     assert!(!said.contains("panicked at host") && !said.contains("host_fault"), "{said}");
-    assert_eq!(place.owner().get("/readyz").await?.status, 200);
-    Ok(())
+    place.server.ready().await
 }
 
 #[tokio::test]
@@ -208,7 +202,7 @@ async fn the_server_answers_while_a_component_is_compiled() -> Result<()> {
     let names: Vec<String> = (0..6u8).map(|n| format!("slow-{n}")).collect();
     for (n, name) in (0u8..).zip(&names) {
         // A custom section tells them apart, so that each is compiled.
-        fs::write(place.plugin(name), [slow.bytes(), vec![0, 2, 1, b'a' + n]].concat())?;
+        place.server.install(name, &[slow.bytes(), vec![0, 2, 1, b'a' + n]].concat())?;
     }
     let preparing = async || -> Result<bool> {
         let listed = place.owner().get("/operator/v1/plugins").await?.expect(200)?;
@@ -220,7 +214,7 @@ async fn the_server_answers_while_a_component_is_compiled() -> Result<()> {
     let mut turns = 0;
     while preparing().await? {
         assert_eq!(place.owner().get("/livez").await?.status, 200);
-        assert_eq!(place.owner().get("/readyz").await?.status, 200);
+        place.server.ready().await?;
         place.good_turn(&format!("a{turns}")).await?;
         turns += u32::from(preparing().await?);
     }

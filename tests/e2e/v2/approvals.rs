@@ -354,17 +354,15 @@ async fn of_many_who_decide_at_once_exactly_one_does() -> Result<()> {
 async fn an_approval_counts_for_the_build_that_it_was_given_for() -> Result<()> {
     let place = Place::new("client", "24h").await?;
     let event = place.paused("1+1").await?;
-    let file = place.server.home.path().join("data/plugins/calculator.wasm");
-    let mut bytes = std::fs::read(&file)?;
+    let mut bytes = std::fs::read(place.server.home.path().join("data/plugins/calculator.wasm"))?;
     // An empty custom section called "x": another build that behaves the same.
     bytes.extend([0, 2, 1, b'x']);
-    std::fs::write(place.server.home.path().join("new.wasm"), &bytes)?;
     let component = async || -> Result<Value> {
         let plugin = place.server.owner().get("/operator/v1/plugins/calculator").await?.expect(200)?;
         Ok(json!([plugin["component"], plugin["state"]]))
     };
     let before = component().await?;
-    std::fs::rename(place.server.home.path().join("new.wasm"), &file)?;
+    place.server.install("calculator", &bytes)?;
     let other = async || -> Result<bool> {
         let now = component().await?;
         Ok(now != before && now[1] != "preparing")

@@ -209,16 +209,23 @@ async fn a_summary_in_the_making_is_stopped_and_hides_nothing() -> Result<()> {
     Ok(())
 }
 
-/// What slows one of several down is the machine; what slows all of them down is the server.
+/// How much longer than five other durable requests an interrupt may take.
+const INTERRUPTED: Duration = Duration::from_millis(200);
+
+/// What slows one of several down is the machine, and so is what slows down other
+/// durable requests as well; what slows down all interrupts alone is the server.
 #[tokio::test]
-async fn an_interrupt_takes_less_than_a_fifth_of_a_second_also_while_a_summary_is_made() -> Result<()> {
+async fn an_interrupt_is_quick_beside_other_requests_also_while_a_summary_is_made() -> Result<()> {
     let world = World::new(json!({})).await?;
     world.model.queue([text("a"), text("b")]);
     let first = world.owner().post(&world.events, &say("one")).await?.expect(201)?;
     world.owner().post(&world.events, &say("two")).await?.expect(201)?;
     let compact = json!({"type": "compact", "compact_up_to_event_id": events_of(&first)[1]["id"]});
-    let mut fastest = [Duration::MAX; 2];
+    let (mut fastest, mut durable) = ([Duration::MAX; 2], Duration::MAX);
     for round in 0..5 {
+        let began = Instant::now();
+        world.owner().patch(&world.path, &json!({"metadata": {"round": round}})).await?.expect(200)?;
+        durable = began.elapsed().min(durable);
         for (fastest, body) in fastest.iter_mut().zip([say(&format!("again {round}")), compact.clone()]) {
             let asked = world.model.requests().len();
             world.model.queue([Reply::Hang]);
@@ -230,7 +237,8 @@ async fn an_interrupt_takes_less_than_a_fifth_of_a_second_also_while_a_summary_i
             turn.await??;
         }
     }
-    assert!(fastest.iter().all(|took| *took < Duration::from_millis(200)), "of a turn and of a summary: {fastest:?}");
+    let most = INTERRUPTED + 5 * durable;
+    assert!(fastest.iter().all(|took| *took < most), "of a turn and of a summary: {fastest:?}, of a durable request: {durable:?}");
     Ok(())
 }
 

@@ -50,7 +50,7 @@ async fn start(port: u16) -> Result<(Server, FakeModel, Client)> {
     let server = Server::start(&format!("{}{grants}", config(&model.base_url))).await?;
     let probe = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/hostile/probe.wasm");
     let bytes = std::fs::read(&probe).with_context(|| format!("cannot read {}; run tests/hostile/build", probe.display()))?;
-    std::fs::write(server.home.path().join("data/plugins/probe.wasm"), bytes)?;
+    server.install("probe", &bytes)?;
     let owner = server.owner();
     let settled = crate::hostile::settled(&owner, "probe").await?;
     assert_eq!(settled["state"], "ready", "{settled}");

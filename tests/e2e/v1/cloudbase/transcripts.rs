@@ -1,9 +1,8 @@
 //! The conversations of the protocol, as they look on the wire.
 
-use std::time::Duration;
-
 use super::*;
 use tests::fake_model::{Gate, Reply, call, held, text};
+use tests::patience::PATIENCE;
 
 #[tokio::test]
 async fn plain_text_comes_in_frames_and_the_next_turn_knows_the_one_before() -> Result<()> {
@@ -150,8 +149,8 @@ async fn frames_leave_as_the_model_speaks_and_silence_is_filled_with_comments() 
     place.model.queue([Reply::Halves("one ".into(), gate.clone(), "two".into())]);
     let mut stream = place.owner().stream(DOOR, &say("c", "Hi")).await?;
     assert_eq!(stream.raw().await?.as_deref(), Some("data: {\"type\":\"text\",\"content\":\"one \"}\n\n"));
-    // Longer than the fifteen seconds after which a comment is due.
-    let silence = tokio::time::timeout(Duration::from_secs(25), stream.raw()).await.context("no comment in time")?;
+    // A comment is due after fifteen seconds.
+    let silence = tokio::time::timeout(PATIENCE, stream.raw()).await.context("no comment in time")?;
     assert_eq!(silence?.as_deref(), Some(": ping\n\n"));
     gate.open();
     let mut rest = String::new();

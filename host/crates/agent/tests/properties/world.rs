@@ -23,7 +23,7 @@ use tokio::sync::Semaphore;
 use tool::{Approver, Caller, Content, End, Evidence, PluginStatus, ToolCall, ToolId, ToolReply, ToolSpec, Toolbox, Traits, Verdict};
 
 /// How long one story may take.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(600);
 
 /// The scope of names that belong to nobody in particular.
 const ROOT: Uid = Uid([0; 16]);

@@ -123,16 +123,14 @@ mod tests {
 
     #[tokio::test]
     async fn the_operators_socket_is_his_alone_and_replaces_a_stale_one() {
-        let folder = std::env::temp_dir().join(format!("wardian-socket-{}", std::process::id()));
-        std::fs::create_dir_all(&folder).unwrap();
-        let path = folder.join("operator.sock");
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("operator.sock");
         for _ in 0..2 {
             let listener = Listener::operator(&path).unwrap();
             assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
             let (accepted, _stream) = tokio::join!(listener.accept(), UnixStream::connect(&path));
             assert!(matches!(accepted.unwrap().peer(), Peer::Operator));
         }
-        std::fs::remove_dir_all(&folder).unwrap();
     }
 
     #[test]

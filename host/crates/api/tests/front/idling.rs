@@ -8,22 +8,25 @@ use super::*;
 
 const MINUTE_MS: i64 = 60_000;
 
+/// How long an old session may idle: more than a test takes on a busy machine.
+const MINUTES: i64 = 5;
+
 fn now() -> Millis {
     agent::Clock.now()
 }
 
 impl Server {
-    /// A session of the agent `a` that may idle for a minute and was made an hour ago; its path and uid.
+    /// A session of the agent `a` that may idle for `MINUTES` and was made an hour ago; its path and uid.
     async fn old_session(&self, key: &str, name: &str) -> (String, Uid) {
-        let made = self.post("/v2/agents/a/sessions", key, json!({"key": name, "tti_minutes": 1})).await;
-        assert_eq!((made.status, made.json()["tti_minutes"].as_u64()), (StatusCode::CREATED, Some(1)), "{}", made.text);
+        let made = self.post("/v2/agents/a/sessions", key, json!({"key": name, "tti_minutes": MINUTES})).await;
+        assert_eq!((made.status, made.json()["tti_minutes"].as_i64()), (StatusCode::CREATED, Some(MINUTES)), "{}", made.text);
         let agents = self.store.list(self.tenant(key), Kind::Agent, Uid([0; 16]), None, 10).unwrap();
         let agent = agents.iter().find(|record| record.name == "a").unwrap();
         let record = self.store.find(agent.tenant, Kind::Session, agent.uid, name).unwrap().unwrap();
         let mut body: Value = serde_json::from_slice(&record.body).unwrap();
         (body["created_at"], body["revision"]) = (json!(now().0 - 60 * MINUTE_MS), json!(record.version + 1));
         self.store.update(record.uid, record.version, body.to_string().into_bytes(), Rename::Keep).await.unwrap();
-        self.store.expire_at(record.uid, Some(Millis(now().0 - 59 * MINUTE_MS))).await.unwrap();
+        self.store.expire_at(record.uid, Some(Millis(now().0 - (60 - MINUTES) * MINUTE_MS))).await.unwrap();
         (format!("/v2/agents/a/sessions/{name}"), record.uid)
     }
 
@@ -31,11 +34,16 @@ impl Server {
         self.keyring.verify(key).unwrap().unwrap().tenant
     }
 
-    /// In how many minutes a session is to be looked at.
-    fn looked_at_in(&self, session: Uid) -> Option<i64> {
+    /// When a session is to be looked at.
+    fn looked_at(&self, session: Uid) -> Option<Millis> {
         let times = self.store.expiring(Millis(i64::MAX), None, 1_000).unwrap();
-        let at = times.into_iter().find(|(_, uid)| *uid == session)?.0;
-        Some((at.0 - now().0 + MINUTE_MS / 2) / MINUTE_MS)
+        times.into_iter().find(|(_, uid)| *uid == session).map(|(at, _)| at)
+    }
+
+    /// Whether a session is to be looked at so many minutes after a moment of the last three.
+    fn is_looked_at_in(&self, session: Uid, minutes: i64) -> bool {
+        let since = self.looked_at(session).unwrap().0 - minutes * MINUTE_MS;
+        (0..=3 * MINUTE_MS).contains(&(now().0 - since))
     }
 
     async fn status(&self, path: &str, key: &str) -> StatusCode {
@@ -60,7 +68,7 @@ async fn a_session_that_idled_for_too_long_is_gone_and_its_key_is_free() {
 
     let gone = server.get(&path, &key).await;
     assert_eq!((gone.status, gone.json()["code"].as_str()), (StatusCode::NOT_FOUND, Some("session_not_found")));
-    assert_eq!(server.looked_at_in(uid), None);
+    assert_eq!(server.looked_at(uid), None);
     assert_eq!(server.status("/v2/agents/a/sessions/s", &key).await, 200, "a session without a time stays");
     assert_eq!(server.post("/v2/agents/a/sessions", &key, json!({"key": "old"})).await.status, 201);
 }
@@ -77,7 +85,7 @@ async fn an_event_keeps_a_session_and_reading_or_changing_it_does_not() {
     server.engine.end_idle_now().await.unwrap();
 
     assert_eq!((server.status(&used, &key).await, server.status(&read, &key).await), (StatusCode::OK, StatusCode::NOT_FOUND));
-    assert_eq!(server.looked_at_in(used_uid), Some(1));
+    assert!(server.is_looked_at_in(used_uid, MINUTES));
 }
 
 #[tokio::test]
@@ -86,14 +94,15 @@ async fn other_minutes_count_from_their_change_and_none_ends_the_waiting() {
     let (longer, longer_uid) = server.old_session(&key, "longer").await;
     let (never, never_uid) = server.old_session(&key, "never").await;
     let change = async |path: &str, minutes: Value| server.ask(Method::PATCH, path, &key, Some(json!({"tti_minutes": minutes}))).await;
-    assert_eq!(change(&longer, json!(5)).await.json()["tti_minutes"], 5);
+    assert_eq!(change(&longer, json!(9)).await.json()["tti_minutes"], 9);
     assert_eq!(change(&never, json!(null)).await.json()["tti_minutes"], 0);
     assert_eq!(change("/v2/agents/a/sessions/s", json!(3)).await.status, 200);
 
     server.engine.end_idle_now().await.unwrap();
 
     assert_eq!((server.status(&longer, &key).await, server.status(&never, &key).await), (StatusCode::OK, StatusCode::OK));
-    assert_eq!((server.looked_at_in(longer_uid), server.looked_at_in(never_uid)), (Some(5), None));
+    assert!(server.is_looked_at_in(longer_uid, 9));
+    assert_eq!(server.looked_at(never_uid), None);
     assert_eq!(server.store.expiring(Millis(i64::MAX), None, 10).unwrap().len(), 2, "also one that had none before");
 }
 
@@ -109,8 +118,8 @@ async fn a_session_that_was_not_made_leaves_no_time_behind() {
     );
     let (one, other) = both.await;
     assert!(one.status == 200 || other.status == 200);
-    let shown = server.get(&path, &key).await.json()["tti_minutes"].as_i64();
-    assert_eq!(server.looked_at_in(uid), shown);
+    let shown = server.get(&path, &key).await.json()["tti_minutes"].as_i64().unwrap();
+    assert!(server.is_looked_at_in(uid, shown), "{shown}");
     assert_eq!(server.store.expiring(Millis(i64::MAX), None, 10).unwrap().len(), 1);
 }
 

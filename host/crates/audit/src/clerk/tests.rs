@@ -11,6 +11,9 @@ use super::*;
 use crate::chain::CURRENT;
 use crate::{chain, line, verify};
 
+/// How long the clerk's next step is waited for.
+const PATIENCE: Duration = Duration::from_secs(180);
+
 fn store(home: &TempDir) -> Arc<Redb> {
     Arc::new(Redb::open(home.path().join("wardian.redb"), StoreOptions::default()).unwrap())
 }
@@ -62,7 +65,7 @@ async fn a_record_is_carried_soon_without_anybody_asking() {
     let store = store(&home);
     let clerk = start(&home, store.clone());
     store.put(records(0..1)).await.unwrap();
-    let until = Instant::now() + Duration::from_secs(20);
+    let until = Instant::now() + PATIENCE;
     while store.waiting().unwrap() > 0 && Instant::now() < until {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
@@ -110,7 +113,7 @@ async fn while_the_log_cannot_be_written_the_clerk_is_not_ready_and_everything_w
     let store = store(&home);
     let clerk = start(&home, store.clone());
     store.put(records(0..4)).await.unwrap();
-    let until = Instant::now() + Duration::from_secs(20);
+    let until = Instant::now() + PATIENCE;
     while clerk.ready() && Instant::now() < until {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
@@ -118,6 +121,7 @@ async fn while_the_log_cannot_be_written_the_clerk_is_not_ready_and_everything_w
     assert_eq!(store.waiting().unwrap(), 4);
 
     fs::remove_file(&in_the_way).unwrap();
+    let until = Instant::now() + PATIENCE;
     while !clerk.ready() && Instant::now() < until {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }

@@ -88,8 +88,8 @@ struct Compiler {
 
 impl Compiler {
     fn find(toolchains: &Toolchains) -> Result<Self> {
-        match std::env::var_os("WASI_SDK_PATH") {
-            Some(sdk) => Self::of_sdk(Path::new(&sdk)),
+        match &toolchains.wasi_sdk {
+            Some(sdk) => Self::of_sdk(sdk),
             None => Self::of_prefix(&toolchains.prefix),
         }
     }

@@ -4,7 +4,7 @@ use super::*;
 
 fn empty() -> (tempfile::TempDir, Toolchains) {
     let place = tempfile::tempdir().unwrap();
-    let toolchains = Toolchains { prefix: place.path().join("tools") };
+    let toolchains = Toolchains { prefix: place.path().join("tools"), wasi_sdk: None };
     (place, toolchains)
 }
 
@@ -64,6 +64,6 @@ fn where_nothing_can_be_written_nothing_is_installed() {
     let place = tempfile::tempdir().unwrap();
     let file = place.path().join("file");
     fs::write(&file, "").unwrap();
-    let refused = Toolchains { prefix: file.join("tools") }.install(&[Language::Js]).unwrap_err();
+    let refused = Toolchains { prefix: file.join("tools"), wasi_sdk: None }.install(&[Language::Js]).unwrap_err();
     assert!(refused.reason.starts_with("it cannot be written to") && refused.next.contains("GUEST_TOOLCHAINS"), "{refused}");
 }

@@ -134,7 +134,7 @@ mod tests {
         assert_eq!(file(place.path(), &path, &seen, 99), Ok(b"first".to_vec()));
         fs::remove_file(&path).unwrap();
         assert_eq!(file(place.path(), &path, &seen, 99), Err(Fault::Moved), "it vanished");
-        fs::write(&path, "other").unwrap();
+        fs::write(&path, "another").unwrap();
         assert_eq!(file(place.path(), &path, &seen, 99), Err(Fault::Moved), "another one took its place");
         fs::remove_file(&path).unwrap();
         rustix::fs::mknodat(rustix::fs::CWD, &path, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();

@@ -80,14 +80,10 @@ async fn what_was_accepted_outlives_a_restart_and_the_file() {
     assert_eq!((mode(&accepted), mode(&accepted.join("it.json"))), (0o700, 0o600));
 
     fs::remove_file(place.plugin("it")).unwrap();
-    while !place.sandbox.plugins().is_empty() {
-        place.sandbox.looked().await;
-    }
+    place.once(|| place.sandbox.plugins().is_empty()).await;
     let place = restarted(place, GRANTED).await;
     fs::write(place.plugin("it"), second()).unwrap();
-    while place.sandbox.plugins().is_empty() {
-        place.sandbox.looked().await;
-    }
+    place.once(|| !place.sandbox.plugins().is_empty()).await;
     changed(&place).await;
     let place = restarted(place, GRANTED).await;
     changed(&place).await;
@@ -122,9 +118,7 @@ async fn a_grant_that_nobody_has_used_yet_freezes_what_serves_when_it_comes() {
     let before = digests(&place);
     place.allow(GRANTED);
     place.sandbox.policy_changed();
-    while place.sandbox.changes("it").unwrap().accepted.is_none() {
-        place.sandbox.looked().await;
-    }
+    place.once(|| place.sandbox.changes("it").unwrap().accepted.is_some()).await;
     assert_eq!(place.sandbox.changes("it").unwrap().accepted.unwrap().digests, before);
     fs::write(place.plugin("it"), second()).unwrap();
     changed(&place).await;
@@ -189,9 +183,7 @@ async fn a_grant_for_a_time_ties_a_shipped_plugin_to_its_bytes_like_any_other_gr
     assert_eq!(place.sandbox.changes("it").unwrap().accepted, None, "what came with the server is tied to the bytes already");
     place.put_in_force(shipped.with_leases(&[lease], 1));
     place.sandbox.policy_changed();
-    while place.sandbox.changes("it").unwrap().accepted.is_none() {
-        place.sandbox.looked().await;
-    }
+    place.once(|| place.sandbox.changes("it").unwrap().accepted.is_some()).await;
     fs::write(place.plugin("it"), second()).unwrap();
     changed(&place).await;
 }

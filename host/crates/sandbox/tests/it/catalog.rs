@@ -35,11 +35,14 @@ async fn what_is_no_plugin_is_refused_with_words() {
         ("empty", "does not export wardian:plugin/tools@0.1"),
         ("half", "damaged or incomplete"),
         ("later", "contract 0.2.0, this server speaks 0.1"),
-        ("spins", "describe failed: limit_cpu"),
     ] {
         let state = refused(&place, name);
         assert!(state.contains(why), "{name}: {state}");
     }
+    let spins = refused(&place, "spins");
+    // Where the processor is busy with others, the other limit is reached first.
+    let limits = ["describe failed: limit_cpu", "describe took longer than 120 s"];
+    assert!(limits.iter().any(|why| spins.contains(why)), "{spins}");
     assert_eq!(place.call("fine", "act", "{}").await.end, End::Done);
     assert!(matches!(place.call("half", "act", "{}").await.end, End::Unavailable(_)));
     assert_eq!(place.sandbox.tools(&caller()).len(), 1);
@@ -61,9 +64,7 @@ async fn a_changed_file_is_a_new_version_and_a_bad_one_keeps_the_last_good_one()
     assert!(matches!(place.call("it", "act", "{}").await.end, End::Trap(_)), "the last good version still runs");
 
     fs::remove_file(place.plugin("it")).unwrap();
-    while !place.sandbox.plugins().is_empty() {
-        place.sandbox.looked().await;
-    }
+    place.once(|| place.sandbox.plugins().is_empty()).await;
     assert_eq!(place.call("it", "act", "{}").await.end, End::UnknownTool);
 }
 
@@ -164,9 +165,7 @@ async fn of_two_plugins_with_one_name_the_first_serves_and_the_second_is_refused
     let place = Place::with(&[("it", guest("(call $ok)"))], "").await;
     fs::create_dir(place.directory.path().join("plugins/it")).unwrap();
     fs::write(place.directory.path().join("plugins/it/it.wasm"), guest("(unreachable)")).unwrap();
-    while place.sandbox.plugins().len() < 2 {
-        place.sandbox.looked().await;
-    }
+    place.once(|| place.sandbox.plugins().len() == 2).await;
     place.until("it/it.wasm", |status| status.state != PluginState::Preparing).await;
     let why = refused(&place, "it/it.wasm");
     assert!(why.contains("plugins/it.wasm and ") && why.contains("plugins/it/it.wasm are two plugins of one name"), "{why}");
@@ -186,9 +185,7 @@ async fn a_file_that_is_copied_slowly_comes_into_service_when_it_is_whole() {
     let whole = guest("(call $ok)");
     fs::write(place.plugin("it"), &whole[..whole.len() / 2]).unwrap();
     let half = |state: &PluginState| matches!(state, PluginState::Refused(why) if why.contains("damaged or incomplete"));
-    while !place.sandbox.plugins().iter().any(|status| half(&status.state)) {
-        place.sandbox.looked().await;
-    }
+    place.once(|| place.sandbox.plugins().iter().any(|status| half(&status.state))).await;
     assert!(place.sandbox.ready(), "the server is as ready as before");
     let mut file = fs::OpenOptions::new().append(true).open(place.plugin("it")).unwrap();
     std::io::Write::write_all(&mut file, &whole[whole.len() / 2..]).unwrap();
@@ -217,9 +214,7 @@ async fn files_that_come_and_go_while_they_are_looked_at_harm_nobody() {
     while !churn.is_finished() {
         assert_eq!(place.call("it", "act", "{}").await.end, End::Done);
     }
-    while place.sandbox.plugins().len() > 1 {
-        place.sandbox.looked().await;
-    }
+    place.once(|| place.sandbox.plugins().len() == 1).await;
     assert_eq!(place.call("it", "act", "{}").await.end, End::Done);
 }
 

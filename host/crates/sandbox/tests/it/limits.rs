@@ -38,18 +38,18 @@ async fn spinning_ends_at_the_processor_limit() {
 async fn spinning_in_host_calls_ends_too() {
     for body in ["(loop $l (drop (call $now)) (br $l)) (unreachable)", "(loop $l (drop (memory.grow (i32.const 0))) (br $l)) (unreachable)"]
     {
-        let place = Place::with(&[("it", guest(body))], "[defaults.limits]\ncpu = '20s'\nhost-calls = 50\n").await;
+        let place = Place::with(&[("it", guest(body))], "[defaults.limits]\ntime = '5min'\ncpu = '20s'\nhost-calls = 50\n").await;
         let reply = place.call("it", "act", "{}").await;
         assert_eq!(reply.end, End::HostCalls("more than 50 calls into the host".into()), "{body}");
         assert_eq!(reply.usage.host_calls, 51);
-        place.allow("[defaults.limits]\ncpu = '100ms'\nhost-calls = 1000000000\n");
+        place.allow("[defaults.limits]\ntime = '5min'\ncpu = '100ms'\nhost-calls = 1000000000\n");
         assert_eq!(place.call("it", "act", "{}").await.end, End::Cpu(100), "{body}");
     }
 }
 
 #[tokio::test]
 async fn computing_is_no_call_into_the_host() {
-    let limits = "[defaults.limits]\ncpu = '200ms'\nhost-calls = 3\n";
+    let limits = "[defaults.limits]\ntime = '5min'\ncpu = '200ms'\nhost-calls = 3\n";
     let place = Place::with(&[("it", guest("(loop $l (br $l)) (unreachable)"))], limits).await;
     let reply = place.call("it", "act", "{}").await;
     assert_eq!((reply.end, reply.usage.host_calls), (End::Cpu(200), 0), "the ticks that end it are ours");
@@ -65,7 +65,7 @@ async fn handles_have_an_end_of_their_own() {
     assert!(matches!(&reply.end, End::HostCalls(what) if what.starts_with("more than 10000 handles")), "{:?}", reply.end);
 }
 
-const FUEL: &str = "[plugin.it]\napprove = 'never'\nlimits = { fuel = 100000, time = '60s', cpu = '60s' }\n";
+const FUEL: &str = "[plugin.it]\napprove = 'never'\nlimits = { fuel = 100000, time = '5min', cpu = '60s' }\n";
 
 #[tokio::test]
 async fn a_budget_of_fuel_ends_the_same_call_at_the_same_place() {
@@ -98,13 +98,17 @@ async fn a_budget_of_fuel_leaves_the_other_limits_in_force() {
     let sleeps = guest("(call $block (call $timer (i64.const 9000000000000000000))) (call $ok)");
     let place = Place::with(&[("it", sleeps)], FUEL).await;
     assert_eq!(place.call("it", "act", "{\"n\": 10}").await.usage.fuel, 0);
-    place.allow("[plugin.it]\napprove = 'never'\nlimits = { fuel = 100000 }\n");
-    place.call("it", "act", "{\"n\": 9}").await;
     place.allow("[plugin.it]\napprove = 'never'\nlimits = { fuel = 100000, time = '200ms' }\n");
-    assert_eq!(place.call("it", "act", "{}").await.end, End::Time(200));
+    let end = loop {
+        match place.call("it", "act", "{}").await.end {
+            End::Unavailable(why) if why.contains("it is being compiled") => {}
+            end => break end,
+        }
+    };
+    assert_eq!(end, End::Time(200));
     let place = Place::with(&[("it", guest("(loop $l (br $l)) (unreachable)"))], FUEL).await;
-    place.call("it", "act", "{}").await;
-    place.allow("[plugin.it]\napprove = 'never'\nlimits = { fuel = 9007199254740992, cpu = '100ms' }\n");
+    assert_eq!(place.call("it", "act", "{}").await.end, End::Fuel(100_000));
+    place.allow("[plugin.it]\napprove = 'never'\nlimits = { fuel = 9007199254740992, time = '5min', cpu = '100ms' }\n");
     assert_eq!(place.call("it", "act", "{}").await.end, End::Cpu(100));
 }
 

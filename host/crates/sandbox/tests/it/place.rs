@@ -148,11 +148,10 @@ impl Place {
         })
         .expect("the sandbox opens");
         sandbox.wait_ready().await;
+        let place = Self { directory, sandbox, policy, store: Arc::default(), sink: Arc::default() };
         // A file that was written a moment ago and is refused gets another look.
-        while sandbox.plugins().iter().any(|plugin| plugin.state == PluginState::Preparing) {
-            sandbox.looked().await;
-        }
-        Self { directory, sandbox, policy, store: Arc::default(), sink: Arc::default() }
+        place.once(|| place.sandbox.plugins().iter().all(|plugin| plugin.state != PluginState::Preparing)).await;
+        place
     }
 
     pub(crate) fn allow(&self, text: &str) {
@@ -172,10 +171,20 @@ impl Place {
         self.sandbox.plugins().into_iter().find(|status| status.name == name).expect("the plugin is listed")
     }
 
-    /// Waits until a plugin is as wanted; the catalog's own watching brings it there.
+    /// Waits until a plugin is as wanted.
     pub(crate) async fn until(&self, name: &str, wanted: impl Fn(&tool::PluginStatus) -> bool) {
-        while !wanted(&self.status(name)) {
-            self.sandbox.looked().await;
+        self.once(|| wanted(&self.status(name))).await;
+    }
+
+    /// Waits until something is so; the catalog's own watching brings it about.
+    pub(crate) async fn once(&self, so: impl Fn() -> bool) {
+        loop {
+            // Begins before the question is asked: a look that ends meanwhile counts.
+            let looked = self.sandbox.looked();
+            if so() {
+                return;
+            }
+            looked.await;
         }
     }
 

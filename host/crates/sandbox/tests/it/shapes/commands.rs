@@ -88,7 +88,7 @@ fn flood(stream: &str) -> String {
 
 #[tokio::test]
 async fn a_hostile_command_ends_at_its_limit() {
-    let limits = format!("{LINE}limits = {{ cpu = '200ms', time = '20s', output = '64KiB', log = '4KiB', host-calls = 2000 }}\n");
+    let limits = format!("{LINE}limits = {{ cpu = '200ms', time = '5min', output = '64KiB', log = '4KiB', host-calls = 2000 }}\n");
     for (body, words) in [
         (flood("out"), &["limit_output"][..]),
         (flood("err"), &["limit_host_calls", "limit_cpu"]),
@@ -141,9 +141,7 @@ async fn a_command_is_described_by_its_manifest_or_by_the_operator() {
 
     place.allow(&format!("{line}[plugin.word-count.command]\ninput = '''{{\"type\": \"object\", \"required\": [\"words\"]}}'''\n"));
     place.sandbox.policy_changed();
-    while spec().input == first.input {
-        place.sandbox.looked().await;
-    }
+    place.once(|| spec().input != first.input).await;
     assert!(matches!(called("{\"text\": 1}").await.end, End::InvalidInput(_)));
     assert_eq!(called("{\"words\": 1}").await.end, End::Done);
     assert_eq!(spec().tools, first.tools, "what the operator says is no other version");

@@ -300,7 +300,7 @@ async fn names_that_are_too_long_are_left_out() {
 }
 
 const LIMITS: &str = "[plugin.it]\nshape = 'functions'\napprove = 'never'\n\
-                      limits = { cpu = '200ms', time = '20s', memory = '4MiB', output = '64KiB' }\n";
+                      limits = { cpu = '200ms', time = '5min', memory = '4MiB', output = '64KiB' }\n";
 
 #[tokio::test]
 async fn a_hostile_function_ends_at_its_limit() {
@@ -367,7 +367,7 @@ async fn nothing_of_a_call_is_left_for_the_next_and_fuel_counts() {
     for _ in 0..3 {
         assert_eq!(data(part(&place, "count", json!({})).await), json!(1));
     }
-    place.allow(&format!("{LINE}limits = {{ fuel = 100000, time = '60s' }}\n"));
+    place.allow(&format!("{LINE}limits = {{ fuel = 100000, time = '5min' }}\n"));
     assert_eq!(place.call("it", "spin", "{}").await.end, End::Fuel(100_000));
     let reply = place.call("it", "count", "{}").await;
     assert!(reply.end == End::Done && reply.usage.fuel > 0, "{reply:?}");
