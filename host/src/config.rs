@@ -11,7 +11,7 @@ mod settings;
 
 pub(crate) use complaint::{Complaint, Complaints};
 pub(crate) use file::LogFormat;
-pub(crate) use layers::{Flags, Sources};
+pub(crate) use layers::{Flags, Sources, read};
 pub(crate) use settings::{Scheme, Settings};
 
 /// Every setting with its default and its meaning; also what `wardian init`

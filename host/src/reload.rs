@@ -6,17 +6,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use notify_debouncer_full::notify::{RecommendedWatcher, RecursiveMode};
+use notify_debouncer_full::notify::event::{AccessKind, AccessMode};
+use notify_debouncer_full::notify::{EventKind, RecommendedWatcher, RecursiveMode};
 use notify_debouncer_full::{DebounceEventResult, Debouncer, RecommendedCache, new_debouncer};
 use tokio::sync::mpsc;
 
-use crate::config::{Complaint, Complaints, Settings, Sources};
+use crate::config::{Complaint, Complaints, Settings, Sources, read};
 use crate::host::Host;
 use crate::leases::Leases;
 use crate::open;
 
 /// Editors write a file in several steps.
 const SETTLE: Duration = Duration::from_millis(300);
+
+/// How often the file is looked at where nothing is heard of it: a network's file system tells of nobody else's changes.
+const LOOK: Duration = Duration::from_secs(30);
 
 /// The watch; it ends when it is dropped.
 pub(crate) struct Watch(
@@ -34,18 +38,14 @@ pub(crate) struct Reload {
 }
 
 /// Watches the file of these settings, if they have one.
-pub(crate) fn watch(settings: &Settings, mut reload: Reload) -> anyhow::Result<Watch> {
+pub(crate) fn watch(settings: &Settings, reload: Reload) -> anyhow::Result<Watch> {
     let Some(file) = settings.file.clone() else { return Ok(Watch(None)) };
-    // The file of the start, named: one that vanishes is missed, and not taken for a wish to have none.
-    reload.sources.flags.config = Some(file.clone());
     // One place is enough: whoever finds it taken is heard by the look that is still to come.
     let (changed, changes) = mpsc::channel(1);
     // The first look is for what changed between the start and the watch.
     let _ = changed.try_send(());
     let on_event = move |result: DebounceEventResult| {
-        // To look at the file is an event as well.
-        let read_only = result.is_ok_and(|events| events.iter().all(|event| event.kind.is_access()));
-        if !read_only {
+        if !result.is_ok_and(|events| events.iter().all(|event| is_a_look(&event.kind))) {
             let _ = changed.try_send(());
         }
     };
@@ -53,26 +53,22 @@ pub(crate) fn watch(settings: &Settings, mut reload: Reload) -> anyhow::Result<W
     // The directory, because editors and clusters replace the file instead of writing into it.
     let directory = file.parent().map_or_else(|| PathBuf::from("."), PathBuf::from);
     debouncer.watch(&directory, RecursiveMode::NonRecursive).with_context(|| format!("cannot watch {}", directory.display()))?;
-    tokio::spawn(follow(settings.clone(), reload, changes));
+    tokio::spawn(follow(settings.clone(), file, reload, changes));
     Ok(Watch(Some(debouncer)))
 }
 
-async fn follow(mut current: Settings, reload: Reload, mut changes: mpsc::Receiver<()>) {
-    let mut seen = current.text.clone();
-    while changes.recv().await.is_some() {
-        let text = match &current.file {
-            Some(file) => rested(file).await,
-            None => None,
-        };
-        match text {
-            // Other files of the directory change as well.
-            Some(text) if text == seen => continue,
-            Some(text) => seen = text,
-            None => seen.clear(),
+async fn follow(mut current: Settings, file: PathBuf, reload: Reload, mut changes: mpsc::Receiver<()>) {
+    let mut seen = Ok(current.text.clone());
+    // Somebody says that there is something to see, or it is time to look all the same.
+    while tokio::time::timeout(LOOK, changes.recv()).await != Ok(None) {
+        let text = rested(&file).await;
+        // Other files of the directory change as well.
+        if text == seen {
+            continue;
         }
-        match taken(&reload, &seen) {
-            Ok(None) => seen.clone_from(&current.text),
-            Ok(Some(settings)) => {
+        seen = text.clone();
+        match text.map_err(Complaints::from).and_then(|text| taken(&reload, &file, &text)) {
+            Ok(settings) => {
                 reload.leases.record(audit::Source::File).await;
                 tell_what_waits(&current, &settings);
                 tracing::info!("the configuration file was read again and is in force");
@@ -87,12 +83,12 @@ async fn follow(mut current: Settings, reload: Reload, mut changes: mpsc::Receiv
     }
 }
 
-/// The text of a file that nobody is writing any more: what is half written is not what is meant. None where there is no file.
-async fn rested(file: &Path) -> Option<String> {
+/// The text of a file that nobody is writing any more: what is half written is not what is meant.
+async fn rested(file: &Path) -> Result<String, Complaint> {
     let stamp = || std::fs::metadata(file).and_then(|about| Ok((about.modified()?, about.len()))).ok();
     let mut before = None;
     loop {
-        let (now, text) = (stamp(), std::fs::read_to_string(file).ok());
+        let (now, text) = (stamp(), read(file));
         let is_old = now.is_some_and(|(modified, _)| modified.elapsed().is_ok_and(|age| age >= SETTLE));
         if (is_old || before == Some(now)) && stamp() == now {
             return text;
@@ -102,19 +98,21 @@ async fn rested(file: &Path) -> Option<String> {
     }
 }
 
-/// Reads everything again and puts the policy in force; none where the text is another one already: a look at that follows.
-fn taken(reload: &Reload, text: &str) -> Result<Option<Settings>, Complaints> {
-    let settings = reload.sources.load()?;
-    if settings.text != text {
-        return Ok(None);
-    }
+/// Layers and checks everything anew, and puts the policy in force.
+fn taken(reload: &Reload, file: &Path, text: &str) -> Result<Settings, Complaints> {
+    let settings = reload.sources.layered(Some(file.to_owned()), text)?;
     match open::allowed(&settings) {
         Ok(policy) => reload.leases.file_changed(policy),
         Err(error) => {
             return Err(error.downcast::<Complaints>().unwrap_or_else(|error| Complaint::new("configuration", error.to_string()).into()));
         }
     }
-    Ok(Some(settings))
+    Ok(settings)
+}
+
+/// Whether an event is nothing but somebody reading, as we do ourselves.
+fn is_a_look(kind: &EventKind) -> bool {
+    kind.is_access() && *kind != EventKind::Access(AccessKind::Close(AccessMode::Write))
 }
 
 fn tell_what_waits(before: &Settings, after: &Settings) {
@@ -149,8 +147,8 @@ mod tests {
             std::fs::write(&file, "all of it").unwrap();
         };
         let (text, ()) = tokio::join!(rested(&file), writing);
-        assert_eq!(text.as_deref(), Some("all of it"));
+        assert_eq!(text.as_deref(), Ok("all of it"));
         std::fs::remove_file(&file).unwrap();
-        assert_eq!(rested(&file).await, None);
+        assert!(rested(&file).await.is_err());
     }
 }

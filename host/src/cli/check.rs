@@ -43,7 +43,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
     match examined(&args, &artefact).await {
         // A program that reads findings reads this one too.
         Err(error) if args.json && error.is::<author::Error>() => {
-            println!("{:#}", json!({ "file": artefact.file, "error": error.to_string(), "findings": [] }));
+            println!("{:#}", json!({ "file": artefact.file.display().to_string(), "error": error.to_string(), "findings": [] }));
             Err(Told.into())
         }
         examined => examined,

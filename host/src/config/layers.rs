@@ -74,16 +74,21 @@ impl Sources {
     pub(crate) fn load(&self) -> Result<Settings, Complaints> {
         let path = self.path();
         let text = path.as_deref().map(read).transpose()?.unwrap_or_default();
+        self.layered(path, &text)
+    }
+
+    /// The same of a file that was read already.
+    pub(crate) fn layered(&self, path: Option<PathBuf>, text: &str) -> Result<Settings, Complaints> {
         let base = path.as_deref().and_then(Path::parent).unwrap_or(&self.here).to_owned();
         let mut table = match &path {
-            Some(path) => well_formed(path, &text)?,
+            Some(path) => well_formed(path, text)?,
             None => Table::new(),
         };
         self.lay_environment(&mut table)?;
         self.lay_flags(&mut table);
         // The layers were each found well-formed; what is left is a flag's or a variable's value in the wrong place.
         let file: File = table.try_into().map_err(|error| Complaint::of("configuration", &error))?;
-        Settings::check(file, path, &text, base)
+        Settings::check(file, path, text, base)
     }
 
     /// Variables that look like settings and are none: likely misspelt. Only
@@ -185,7 +190,7 @@ fn lay_model(table: &mut Table, choice: &str, here: &Path) {
 }
 
 /// A file's text, with a sentence where it can't be had.
-pub(super) fn read(path: &Path) -> Result<String, Complaint> {
+pub(crate) fn read(path: &Path) -> Result<String, Complaint> {
     let refused = |why: String| {
         Complaint::new(path.display().to_string(), format!("cannot read the configuration file: {why}"))
             .help("name another with --config, or write one with `wardian init`")

@@ -112,8 +112,9 @@ static bool fields(const wardian_request *from, wasi_http_types_own_fields_t *ma
     list.ptr[i].f1.len = strlen(from->headers[i].value);
   }
   wasi_http_types_header_error_t error;
-  return wasi_http_types_static_fields_from_list(&list, made, &error) ||
-         wardian_fail(WARDIAN_INVALID_INPUT, "a header of the request to %s is not allowed", from->url);
+  if (wasi_http_types_static_fields_from_list(&list, made, &error)) return true;
+  wardian_fail(WARDIAN_INVALID_INPUT, "a header of the request to %s is not allowed", from->url);
+  return wardian_fail_code("invalid_request");
 }
 
 static bool write_all(wasi_io_streams_borrow_output_stream_t stream, wardian_bytes body) {

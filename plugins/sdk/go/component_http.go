@@ -60,7 +60,7 @@ func outgoing(request Request) (*wasi_http_types.OutgoingRequest, error) {
 	}
 	fields := wasi_http_types.FieldsFromList(entries)
 	if fields.IsErr() {
-		return nil, InvalidInput("a header of the request to %s is not allowed", request.URL)
+		return nil, InvalidInput("a header of the request to %s is not allowed", request.URL).WithCode("invalid_request")
 	}
 	out := wasi_http_types.MakeOutgoingRequest(fields.Ok())
 	if out.SetMethod(method(request.Method)).IsErr() || out.SetScheme(wit_types.Some(scheme)).IsErr() ||

@@ -120,6 +120,8 @@ async fn a_request_that_fails_asks_the_same_of_the_caller_in_every_language() ->
             (format!("http://127.0.0.1:{closed}/"), "unavailable"),
             ("http://elsewhere.example/".to_owned(), "unauthorized"),
             ("nonsense".to_owned(), "invalid_input"),
+            ("http://a b/".to_owned(), "invalid_input"),
+            ("http://[".to_owned(), "invalid_input"),
         ] {
             let grants = [port, closed].map(|port| format!("--grant 'http GET http://127.0.0.1:{port}/*'")).join(" ");
             let script = format!("wardian call {language}-fetch fetch '{{\"url\": \"{url}\"}}' --json --network 127.0.0.1/32 {grants}");

@@ -131,29 +131,36 @@ impl Engine {
 
     /// Replaces everything but key, identity and age of an agent that was read at
     /// `seen`; `Conflict` where somebody changed it since.
-    pub async fn update_agent(&self, seen: &Agent, new: NewAgent) -> Result<Arc<Agent>, Error> {
+    pub async fn update_agent(self: &Arc<Self>, seen: &Agent, new: NewAgent) -> Result<Arc<Agent>, Error> {
         self.known_model(&new.model.name)?;
-        let _held = self.hold_client_tools(seen.tenant, &new.tools, Some(seen)).await?;
-        let mut agent = new.into_agent(seen.tenant, self.clock);
-        (agent.uid, agent.key) = (seen.uid, seen.key.clone());
-        (agent.secrets, agent.identity) = (seen.secrets.clone(), seen.identity.clone());
-        (agent.revision, agent.created_at) = (seen.revision + 1, seen.created_at);
-        let alias = if agent.name == seen.name { Rename::Keep } else { Rename::To(Some(agent.name.clone())) };
-        self.store_agent(seen, agent, alias).await
+        let (engine, seen) = (self.clone(), seen.clone());
+        self.to_its_end(async move {
+            let _held = engine.hold_client_tools(seen.tenant, &new.tools, Some(&seen)).await?;
+            let mut agent = new.into_agent(seen.tenant, engine.clock);
+            (agent.uid, agent.key) = (seen.uid, seen.key.clone());
+            (agent.secrets, agent.identity) = (seen.secrets.clone(), seen.identity.clone());
+            (agent.revision, agent.created_at) = (seen.revision + 1, seen.created_at);
+            let alias = if agent.name == seen.name { Rename::Keep } else { Rename::To(Some(agent.name.clone())) };
+            engine.store_agent(&seen, agent, alias).await
+        })
+        .await
     }
 
     /// Replaces the secrets of an agent that was read at `seen`.
-    pub async fn set_secrets(&self, seen: &Agent, secrets: Secrets) -> Result<Arc<Agent>, Error> {
-        self.store_agent(seen, Agent { secrets, ..self.next_revision(seen) }, Rename::Keep).await
+    pub async fn set_secrets(self: &Arc<Self>, seen: &Agent, secrets: Secrets) -> Result<Arc<Agent>, Error> {
+        self.set(seen, |seen| seen.secrets = secrets).await
     }
 
     /// Replaces the identity of an agent that was read at `seen`.
-    pub async fn set_identity(&self, seen: &Agent, identity: Identity) -> Result<Arc<Agent>, Error> {
-        self.store_agent(seen, Agent { identity, ..self.next_revision(seen) }, Rename::Keep).await
+    pub async fn set_identity(self: &Arc<Self>, seen: &Agent, identity: Identity) -> Result<Arc<Agent>, Error> {
+        self.set(seen, |seen| seen.identity = identity).await
     }
 
-    fn next_revision(&self, seen: &Agent) -> Agent {
-        Agent { revision: seen.revision + 1, updated_at: self.clock.now(), ..seen.clone() }
+    async fn set(self: &Arc<Self>, seen: &Agent, change: impl FnOnce(&mut Agent)) -> Result<Arc<Agent>, Error> {
+        let mut agent = Agent { revision: seen.revision + 1, updated_at: self.clock.now(), ..seen.clone() };
+        change(&mut agent);
+        let (engine, seen) = (self.clone(), seen.clone());
+        self.to_its_end(async move { engine.store_agent(&seen, agent, Rename::Keep).await }).await
     }
 
     async fn store_agent(&self, seen: &Agent, agent: Agent, alias: Rename) -> Result<Arc<Agent>, Error> {
@@ -164,11 +171,15 @@ impl Engine {
     }
 
     /// Deletes an agent and with it its sessions; running turns of theirs stop.
-    pub async fn delete_agent(&self, agent: &Agent) -> Result<(), Error> {
-        let was_there = self.directory.delete(agent.uid).await?;
-        self.agents.forget(agent.tenant, &agent.key);
-        self.live.drop_agent(agent.uid);
-        if was_there { Ok(()) } else { Err(Error::NotFound { what: Thing::Agent, name: agent.key.clone() }) }
+    pub async fn delete_agent(self: &Arc<Self>, agent: &Agent) -> Result<(), Error> {
+        let (engine, agent) = (self.clone(), agent.clone());
+        self.to_its_end(async move {
+            let was_there = engine.directory.delete(agent.uid).await?;
+            engine.agents.forget(agent.tenant, &agent.key);
+            engine.live.drop_agent(agent.uid);
+            if was_there { Ok(()) } else { Err(Error::NotFound { what: Thing::Agent, name: agent.key }) }
+        })
+        .await
     }
 
     /// The model of a name, as the operator's file has it now.

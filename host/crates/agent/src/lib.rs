@@ -181,6 +181,21 @@ impl Engine {
         }
     }
 
+    /// Does something to its end, also where whoever asked for it goes away meanwhile: what the store has and what is in
+    /// memory change together.
+    pub(crate) async fn to_its_end<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = Result<T, Error>> + Send + 'static,
+    ) -> Result<T, Error> {
+        match self.tasks.spawn(work).await {
+            Ok(done) => done,
+            Err(lost) => match lost.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                Err(_) => Err(Error::Draining),
+            },
+        }
+    }
+
     /// Takes no further input, gives running turns `grace` to end, then stops
     /// the rest where they are: they are taken up at the next start.
     pub async fn drain(&self, grace: Duration) {

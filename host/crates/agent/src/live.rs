@@ -1,7 +1,7 @@
 //! The live sessions: one task and one mailbox each, started on demand,
 //! passivated when idle. Lists and reads never start one.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -125,8 +125,8 @@ struct Live {
     handles: HashMap<Uid, Handle>,
     /// Of sessions whose record was read or written since they are here: what a name leads to is in the store.
     names: HashMap<(Uid, String), Uid>,
-    /// Those that are being deleted: no name leads to them any more.
-    going: HashSet<Uid>,
+    /// Those that are being deleted, and by how many: no name leads to them any more, and none comes into memory.
+    going: HashMap<Uid, usize>,
     draining: bool,
 }
 
@@ -140,8 +140,8 @@ impl Going<'_> {
     /// It could not be deleted, and stays as it was.
     pub(crate) fn stays(self) {
         let live = &mut *self.registry.lock();
-        live.going.remove(&self.uid);
-        if let Some(handle) = live.handles.get(&self.uid) {
+        live.one_less_going(self.uid);
+        if let Some(handle) = live.handles.get(&self.uid).filter(|_| !live.going.contains_key(&self.uid)) {
             live.names.insert(handle.name(), self.uid);
         }
         std::mem::forget(self);
@@ -151,7 +151,7 @@ impl Going<'_> {
 impl Drop for Going<'_> {
     fn drop(&mut self) {
         let mut live = self.registry.lock();
-        live.going.remove(&self.uid);
+        live.one_less_going(self.uid);
         live.remove(self.uid);
     }
 }
@@ -180,7 +180,7 @@ impl Registry {
         if handle.session.revision < session.revision {
             handle.session = session;
         }
-        if !live.going.contains(&handle.session.uid) {
+        if !live.going.contains_key(&handle.session.uid) {
             live.names.insert(handle.name(), handle.session.uid);
         }
     }
@@ -188,9 +188,19 @@ impl Registry {
     /// A session is about to be deleted. From here on the store alone says whether it is there.
     pub(crate) fn going(&self, uid: Uid) -> Going<'_> {
         let mut live = self.lock();
-        live.going.insert(uid);
+        *live.going.entry(uid).or_default() += 1;
         live.unname(uid);
         Going { registry: self, uid }
+    }
+
+    /// The same of a session that is not in memory; none where it is.
+    pub(crate) fn going_asleep(&self, uid: Uid) -> Option<Going<'_>> {
+        let mut live = self.lock();
+        if live.handles.contains_key(&uid) {
+            return None;
+        }
+        *live.going.entry(uid).or_default() += 1;
+        Some(Going { registry: self, uid })
     }
 
     /// An agent is gone: the tasks of its sessions stop.
@@ -247,6 +257,15 @@ impl Live {
         self.unname(uid);
         if let Some(handle) = self.handles.remove(&uid) {
             handle.stop();
+        }
+    }
+
+    fn one_less_going(&mut self, uid: Uid) {
+        if let Some(count) = self.going.get_mut(&uid) {
+            *count -= 1;
+            if *count == 0 {
+                self.going.remove(&uid);
+            }
         }
     }
 
@@ -365,9 +384,14 @@ impl Engine {
         if live.draining {
             return Err(Error::Draining);
         }
+        if live.going.contains_key(&session.uid) {
+            return Err(Error::NotTaken(session.key.clone()));
+        }
         if live.handles.len() >= self.limits.sessions && !live.make_room() {
             return Err(Error::Overloaded("live sessions"));
         }
+        // Where an ended task is still in its place: what was read for this one is older than a name may lead to.
+        live.unname(session.uid);
         let (mailbox, commands) = mpsc::channel(MAILBOX);
         let idle = Arc::new(AtomicBool::new(false));
         live.handles.insert(session.uid, Handle { mailbox: mailbox.clone(), session: session.clone(), idle: idle.clone() });

@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 
 use crate::Engine;
 use crate::error::{Error, Thing};
-use crate::live::Command;
+use crate::live::{Command, Going};
 
 /// What a client says about a session.
 #[derive(Debug, Clone)]
@@ -93,15 +93,22 @@ impl Engine {
 
     /// Deletes a session that was made for an input which was then refused, unless another input was taken there meanwhile.
     pub async fn take_back(self: &Arc<Self>, session: &Arc<Session>) -> Result<(), Error> {
-        let (looked, answer) = oneshot::channel();
-        match self.tell(session, Command::TakeBack { looked }) {
-            // A task that ends without an answer is busy with that other input.
-            Ok(()) => drop(answer.await),
-            // Where it cannot be brought into memory, no other input was taken.
-            Err(_) if self.live.record(session.uid).is_none() && self.head(session)?.turn == TurnNo(0) => {
-                self.delete_session(session).await?;
+        let (engine, asleep) = (self.clone(), session.clone());
+        let settled = async move {
+            let Some(going) = engine.live.going_asleep(asleep.uid) else { return Ok(false) };
+            if engine.head(&asleep)?.turn > TurnNo(0) || !engine.journal.inbox(asleep.uid)?.is_empty() {
+                going.stays();
+            } else {
+                engine.remove_session(&asleep, going).await?;
             }
-            Err(error) => return Err(error),
+            Ok(true)
+        };
+        if !self.to_its_end(settled).await? {
+            let (looked, answer) = oneshot::channel();
+            self.tell(session, Command::TakeBack { looked })?;
+            // A task that ends without an answer takes that other input, or went away with the server; a session in
+            // which nothing was said does no harm.
+            let _ = answer.await;
         }
         Ok(())
     }
@@ -124,7 +131,7 @@ impl Engine {
     }
 
     /// Replaces what clients may change about a session that was read as `seen`; key, identity and age stay.
-    pub async fn update_session(&self, agent: &Agent, seen: &Session, new: NewSession) -> Result<Arc<Session>, Error> {
+    pub async fn update_session(self: &Arc<Self>, agent: &Agent, seen: &Session, new: NewSession) -> Result<Arc<Session>, Error> {
         let session = Session {
             revision: seen.revision + 1,
             name: new.name,
@@ -135,6 +142,11 @@ impl Engine {
             secrets: new.secrets,
             ..seen.clone()
         };
+        let (engine, agent, seen) = (self.clone(), agent.clone(), seen.clone());
+        self.to_its_end(async move { engine.store_session(&agent, &seen, session).await }).await
+    }
+
+    async fn store_session(&self, agent: &Agent, seen: &Session, session: Session) -> Result<Arc<Session>, Error> {
         let idles_otherwise = session.tti_minutes != seen.tti_minutes;
         let _alone = if idles_otherwise { Some(self.idling.lock().await) } else { None };
         if idles_otherwise {
@@ -152,8 +164,12 @@ impl Engine {
     }
 
     /// Deletes a session. A running turn of it stops.
-    pub async fn delete_session(&self, session: &Session) -> Result<(), Error> {
-        let going = self.live.going(session.uid);
+    pub async fn delete_session(self: &Arc<Self>, session: &Session) -> Result<(), Error> {
+        let (engine, session) = (self.clone(), session.clone());
+        self.to_its_end(async move { engine.remove_session(&session, engine.live.going(session.uid)).await }).await
+    }
+
+    async fn remove_session(&self, session: &Session, going: Going<'_>) -> Result<(), Error> {
         let was_there = match self.directory.delete(session.uid).await {
             Ok(was_there) => was_there,
             Err(error) => {

@@ -42,15 +42,10 @@ export function send(request) {
   const to = target(request.url);
   if (to === undefined) throw noAddress(request.url);
   const failed = (error) => failure(payload(error), request.method, to.host);
+  const outgoing = built(request, to);
   let body;
   let pending;
   try {
-    const outgoing = new OutgoingRequest(Fields.fromList(Object.entries(request.headers).map(([name, value]) => [name, encode(value)])));
-    const method = request.method.toLowerCase();
-    outgoing.setMethod(METHODS.includes(method) ? { tag: method } : { tag: "other", val: request.method });
-    outgoing.setScheme({ tag: to.scheme === "https" ? "HTTPS" : "HTTP" });
-    outgoing.setAuthority(to.host);
-    outgoing.setPathWithQuery(to.path);
     body = outgoing.body();
     pending = handler.handle(outgoing, options(request.timeout));
   } catch (error) {
@@ -64,6 +59,24 @@ export function send(request) {
   drop(pending);
   if (answer?.tag !== "ok") throw failed({ payload: answer?.val });
   return read(answer.val, failed, to.host);
+}
+
+// A request as the host takes it. One with parts that the host refuses can never be sent.
+function built(request, to) {
+  let part = "header";
+  try {
+    const outgoing = new OutgoingRequest(Fields.fromList(Object.entries(request.headers).map(([name, value]) => [name, encode(value)])));
+    part = "method";
+    const method = request.method.toLowerCase();
+    outgoing.setMethod(METHODS.includes(method) ? { tag: method } : { tag: "other", val: request.method });
+    part = "address";
+    outgoing.setScheme({ tag: to.scheme === "https" ? "HTTPS" : "HTTP" });
+    outgoing.setAuthority(to.host);
+    outgoing.setPathWithQuery(to.path);
+    return outgoing;
+  } catch {
+    throw new InvalidInput(`a request to ${to.host} cannot be sent with this ${part}`, { code: "invalid_request" });
+  }
 }
 
 function options(timeout) {

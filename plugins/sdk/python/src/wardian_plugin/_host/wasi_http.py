@@ -1,6 +1,6 @@
 """Requests over ``wasi:http``."""
 
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from componentize_py_types import Err, Ok
 from wit_world.imports import outgoing_handler, streams
@@ -18,21 +18,15 @@ _METHODS = {name: getattr(wasi, f"Method_{name.capitalize()}") for name in ("get
 
 def send(request: Request) -> Response:
     """Sends a request and reads its response to the end."""
-    target = urlsplit(request.url)
+    try:
+        target = urlsplit(request.url)
+    except ValueError:
+        raise no_address(request.url) from None
     host = target.netloc
     if target.scheme not in ("http", "https") or not host:
         raise no_address(request.url)
-    headers = [(name, value.encode()) for name, value in request.headers.items()]
+    outgoing = _built(request, target)
     try:
-        outgoing = wasi.OutgoingRequest(wasi.Fields.from_list(headers))
-    except Err as error:
-        raise InvalidInput(f"a header of the request to {host} is not allowed: {_words(error.value)}", code="invalid_request") from None
-    method = _METHODS.get(request.method.lower())
-    try:
-        outgoing.set_method(method() if method else wasi.Method_Other(request.method))
-        outgoing.set_scheme(wasi.Scheme_Https() if target.scheme == "https" else wasi.Scheme_Http())
-        outgoing.set_authority(host)
-        outgoing.set_path_with_query((target.path or "/") + (f"?{target.query}" if target.query else ""))
         body = outgoing.body()
         incoming = outgoing_handler.handle(outgoing, _options(request.timeout))
     except Err as error:
@@ -48,6 +42,24 @@ def send(request: Request) -> Response:
                 raise _failure(code, request, host)
             case _:
                 raise Unavailable(f"the request to {host} was given up")
+
+
+def _built(request: Request, target: SplitResult) -> wasi.OutgoingRequest:
+    """A request as the host takes it. One with parts that the host refuses can never be sent."""
+    headers = [(name, value.encode()) for name, value in request.headers.items()]
+    method = _METHODS.get(request.method.lower())
+    part = "header"
+    try:
+        outgoing = wasi.OutgoingRequest(wasi.Fields.from_list(headers))
+        part = "method"
+        outgoing.set_method(method() if method else wasi.Method_Other(request.method))
+        part = "address"
+        outgoing.set_scheme(wasi.Scheme_Https() if target.scheme == "https" else wasi.Scheme_Http())
+        outgoing.set_authority(target.netloc)
+        outgoing.set_path_with_query((target.path or "/") + (f"?{target.query}" if target.query else ""))
+        return outgoing
+    except Err:
+        raise InvalidInput(f"a request to {target.netloc} cannot be sent with this {part}", code="invalid_request") from None
 
 
 def _options(timeout: float | None) -> wasi.RequestOptions | None:
