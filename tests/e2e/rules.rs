@@ -117,6 +117,25 @@ fn nothing_unfinished_and_no_path_of_one_machine_is_left() -> Result<()> {
     Ok(())
 }
 
+/// A file that no other one names is compiled by nobody: its tests never run.
+#[test]
+fn every_source_file_is_a_part_of_a_crate() -> Result<()> {
+    let read = |file: &str| Ok((file.to_owned(), std::fs::read_to_string(root().join(file))?));
+    let texts: BTreeMap<String, String> = files(".rs")?.iter().map(|file| read(file)).collect::<Result<_>>()?;
+    for file in texts.keys() {
+        let (folder, name) = file.rsplit_once('/').context("no source lies at the top")?;
+        let is_target = ["lib.rs", "main.rs", "build.rs"].contains(&name)
+            || ["tests", "benches", "examples", "bin"].iter().any(|targets| folder.rsplit('/').next() == Some(targets));
+        let declared = format!("mod {};", name.trim_end_matches(".rs"));
+        let parents = [format!("{folder}.rs"), format!("{folder}/lib.rs"), format!("{folder}/main.rs")];
+        let by_parent = parents.iter().filter_map(|parent| texts.get(parent)).any(|text| text.contains(&declared));
+        let by_path =
+            texts.values().any(|text| text.lines().any(|line| line.starts_with("#[path") && line.contains(&format!("/{name}\""))));
+        assert!(is_target || by_parent || by_path, "nothing says `{declared}` of {file}");
+    }
+    Ok(())
+}
+
 #[test]
 fn the_visible_top_level_is_what_it_should_be() -> Result<()> {
     let mut top: Vec<String> = files("")?.iter().filter_map(|file| file.split('/').next().map(str::to_owned)).collect();

@@ -166,28 +166,10 @@ pub(crate) async fn end(task: &Task) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use session::{Compaction, Secrets};
+    use crate::sessions::example;
 
     fn session(tti_minutes: u64) -> Session {
-        Session {
-            uid: Uid([1; 16]),
-            tenant: Uid([2; 16]),
-            agent: Uid([3; 16]),
-            key: "s".into(),
-            revision: 1,
-            name: "S".into(),
-            description: None,
-            metadata: serde_json::Map::new(),
-            enabled: true,
-            tti_minutes,
-            compaction: Compaction::default(),
-            secrets: Secrets::default(),
-            owner_key: Uid([4; 16]),
-            owner_subject: None,
-            created_at: Millis(1_000),
-            conversation: None,
-            unlisted: false,
-        }
+        Session { tti_minutes, ..example() }
     }
 
     fn at(tti_minutes: u64, last_at: i64, busy: bool) -> Option<i64> {

@@ -137,13 +137,9 @@ pub(crate) struct Going<'a> {
 }
 
 impl Going<'_> {
-    /// It could not be deleted, and stays as it was.
+    /// It could not be deleted, and stays. Its name leads to it again with the next change; until then the store says.
     pub(crate) fn stays(self) {
-        let live = &mut *self.registry.lock();
-        live.one_less_going(self.uid);
-        if let Some(handle) = live.handles.get(&self.uid).filter(|_| !live.going.contains_key(&self.uid)) {
-            live.names.insert(handle.name(), self.uid);
-        }
+        self.registry.lock().one_less_going(self.uid);
         std::mem::forget(self);
     }
 }
@@ -414,30 +410,10 @@ pub(crate) fn takes_input(agent: &Agent, session: &Session) -> Result<(), Error>
 #[cfg(test)]
 mod tests {
     use super::*;
-    use session::{Compaction, Millis, Secrets};
-
-    const AGENT: Uid = Uid([3; 16]);
+    use crate::sessions::example;
 
     fn session(uid: u8, revision: u64) -> Arc<Session> {
-        Arc::new(Session {
-            uid: Uid([uid; 16]),
-            tenant: Uid([2; 16]),
-            agent: AGENT,
-            key: "s".into(),
-            revision,
-            name: "S".into(),
-            description: None,
-            metadata: serde_json::Map::new(),
-            enabled: true,
-            tti_minutes: 0,
-            compaction: Compaction::default(),
-            secrets: Secrets::default(),
-            owner_key: Uid([4; 16]),
-            owner_subject: None,
-            created_at: Millis(1_000),
-            conversation: None,
-            unlisted: false,
-        })
+        Arc::new(Session { uid: Uid([uid; 16]), revision, ..example() })
     }
 
     /// A registry in which a session was brought into memory.
@@ -447,7 +423,7 @@ mod tests {
     }
 
     fn found(registry: &Registry) -> Option<u64> {
-        registry.session(AGENT, "s").map(|session| session.revision)
+        registry.session(example().agent, &example().key).map(|session| session.revision)
     }
 
     #[test]
@@ -470,7 +446,8 @@ mod tests {
         assert_eq!(found(&registry), None);
         assert!(registry.record(it.uid).is_some());
         going.stays();
-        assert_eq!(found(&registry), Some(2));
+        registry.changed(session(1, 3));
+        assert_eq!(found(&registry), Some(3));
         drop(registry.going(it.uid));
         assert!(registry.record(it.uid).is_none());
     }

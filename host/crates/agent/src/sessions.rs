@@ -234,3 +234,27 @@ pub(crate) fn taken(error: storage::Error, agent: &Agent, session: &Session) -> 
         other => Error::Store(other),
     }
 }
+
+/// A session of which nothing is special.
+#[cfg(test)]
+pub(crate) fn example() -> Session {
+    Session {
+        uid: session::Uid([1; 16]),
+        tenant: session::Uid([2; 16]),
+        agent: session::Uid([3; 16]),
+        key: "s".into(),
+        revision: 1,
+        name: "S".into(),
+        description: None,
+        metadata: Map::new(),
+        enabled: true,
+        tti_minutes: 0,
+        compaction: session::Compaction::default(),
+        secrets: Secrets::default(),
+        owner_key: session::Uid([4; 16]),
+        owner_subject: None,
+        created_at: session::Millis(1_000),
+        conversation: None,
+        unlisted: false,
+    }
+}

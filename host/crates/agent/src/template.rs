@@ -231,3 +231,6 @@ fn is_true(value: &Value) -> bool {
         Value::Object(members) => !members.is_empty(),
     }
 }
+
+#[cfg(test)]
+mod tests;

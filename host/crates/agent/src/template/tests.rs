@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use session::{Compaction, Identity, ModelChoice, Secrets, Uid};
+use session::{Identity, ModelChoice, Secrets, Uid};
 use tool::{ToolId, ToolSpec, Traits};
 
 use super::*;
+use crate::sessions::example;
 
 fn spec(name: &str, description: &str) -> (String, Arc<ToolSpec>) {
     let spec = ToolSpec {
@@ -47,23 +48,11 @@ fn agent() -> Agent {
 
 fn session() -> Session {
     Session {
-        uid: Uid([3; 16]),
-        tenant: Uid([2; 16]),
-        agent: Uid([1; 16]),
         key: "ase_1".into(),
-        revision: 1,
         name: "Talk".into(),
         description: Some("about".into()),
         metadata: json!({"customer": {"name": "Bo"}}).as_object().unwrap().clone(),
-        enabled: true,
-        tti_minutes: 0,
-        compaction: Compaction::default(),
-        secrets: Secrets::default(),
-        owner_key: Uid([4; 16]),
-        owner_subject: None,
-        created_at: Millis(0),
-        conversation: None,
-        unlisted: false,
+        ..example()
     }
 }
 
